@@ -1,0 +1,1 @@
+//! Readers of bitext and test collections, fetching and preparing

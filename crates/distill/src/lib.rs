@@ -1,0 +1,1 @@
+//! Distils a teacher encoder into a student by optimal transport on bitext

@@ -1,0 +1,2 @@
+//! The optical command.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Multilingual text encoders: token ids to token vectors

@@ -1,0 +1,1 @@
+//! Late-interaction and lexical search, runs, measures and significance

@@ -1,0 +1,1 @@
+//! Entropic optimal transport on slices and, with feature burn, on tensors

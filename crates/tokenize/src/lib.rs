@@ -1,0 +1,1 @@
+//! Text to token ids, masks and kept tokens; vocabulary pruning

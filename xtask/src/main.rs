@@ -1,0 +1,2 @@
+//! Starts cargo.
+fn main() {}

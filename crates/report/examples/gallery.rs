@@ -1,0 +1,168 @@
+//! Draws one picture of each kind into a folder, to look at after a change of the drawing code:
+//! `cargo run -p optical-report --example gallery -- FOLDER`. All numbers are made up.
+
+use std::error::Error;
+use std::path::PathBuf;
+
+use optical_report::plot::{
+    Alignment, Axes, BarChart, BarGroup, Panel, Series, SeriesStyle, alignment, bars, curves,
+    panels,
+};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let folder = PathBuf::from(std::env::args().nth(1).ok_or("usage: gallery FOLDER")?);
+    std::fs::create_dir_all(&folder)?;
+
+    // A decay with a ripple that never repeats: the look of a loss, without random numbers.
+    let ripple = |step: u32| (f64::from(step) * 2.399).sin() * (f64::from(step) * 0.731).cos();
+    let decay = |rate: f64| {
+        move |step: u32| 0.12 + 0.21 * (-f64::from(step) / rate).exp() + 0.02 * ripple(step)
+    };
+    let points = |every: usize, height: &dyn Fn(u32) -> f64| -> Vec<(f64, f64)> {
+        (0..=12_000)
+            .step_by(every)
+            .map(|step| (f64::from(step), height(step)))
+            .collect()
+    };
+    let loss = Series::new("training pairs", points(5, &decay(2_000.0)))
+        .with_style(SeriesStyle::Smoothed(50));
+    let retention = Series::new("retention pairs", points(5, &|s| 0.5 * decay(4_000.0)(s)))
+        .with_style(SeriesStyle::Smoothed(50));
+    let mate = Series::new("Swahili", points(500, &|s| 1.0 - 0.5 * decay(3_000.0)(s)));
+    let mate_low = Series::new("Tagalog", points(500, &|s| 0.97 - 0.7 * decay(3_500.0)(s)));
+    let mate_high = Series::new("German", points(500, &|s| 0.99 - 0.1 * decay(3_500.0)(s)));
+    let partners = Series::new("student", points(500, &|s| 2.0 + 3.0 * decay(1_500.0)(s)));
+    let cosine = Series::new("student", points(500, &|s| 0.2 + 0.4 * decay(900.0)(s)));
+    let teacher = Series::new("teacher", vec![(0.0, 0.253), (12_000.0, 0.253)])
+        .with_style(SeriesStyle::Reference);
+    let rate = Series::new(
+        "rate",
+        points(100, &|s| 2e-4 * (1.0 - f64::from(s) / 12_000.0)),
+    );
+
+    let axes = Axes {
+        title: "Transport loss",
+        x: "step",
+        y: "loss",
+    };
+    curves(std::slice::from_ref(&loss), &axes, &folder.join("loss"))?;
+    let axes = Axes {
+        title: "Learning rate",
+        x: "step",
+        y: "learning rate",
+    };
+    curves(&[rate], &axes, &folder.join("rate"))?;
+    let training = [
+        Panel {
+            y: "loss (transport cost)",
+            series: &[loss, retention],
+        },
+        Panel {
+            y: "mate reciprocal rank, held-out pairs",
+            series: &[mate, mate_low, mate_high],
+        },
+        Panel {
+            y: "cosine within a sentence",
+            series: &[cosine, teacher],
+        },
+        Panel {
+            y: "effective partners of a token",
+            series: &[partners],
+        },
+    ];
+    panels(
+        "Training of the student",
+        "step",
+        &training,
+        &folder.join("training"),
+    )?;
+
+    let (low, high) = ("low-resource", "high-resource");
+    let group = |name: &str, class: &str, values: [f64; 4]| BarGroup {
+        name: name.to_owned(),
+        class: class.to_owned(),
+        values: values.map(Some).to_vec(),
+    };
+    let mut groups = vec![
+        group("Swahili", low, [0.021, 0.076, 0.108, 0.131]),
+        group("Tagalog", low, [0.034, 0.070, 0.094, 0.131]),
+        group("Yorùbá (ẹ ọ ṣ ń)", low, [0.012, 0.031, 0.062, 0.131]),
+        group("German", high, [0.015, 0.095, 0.107, 0.131]),
+        group("Русский", high, [0.001, 0.099, 0.105, 0.131]),
+        group("Indonesian", "", [0.017, 0.088, 0.104, 0.131]),
+    ];
+    groups[4].values[0] = None;
+    let systems = ["BM25, raw query", "zero-shot", "distilled", "English query"];
+    let chart = BarChart {
+        title: "Retrieval of English documents, by query language".to_owned(),
+        y: "MAP".to_owned(),
+        systems: systems.map(str::to_owned).to_vec(),
+        groups,
+    };
+    bars(&chart, &folder.join("bars"))?;
+
+    soft_alignment(
+        &folder.join("alignment"),
+        "Swahili",
+        "In the beginning God created the heaven and the earth .",
+        "Hapo mwanzo Mungu ali umba mbingu na nchi .",
+        &[1.0, 1.2, 0.5, 2.0, 3.2, 4.5, 4.8, 5.0, 6.0, 7.0, 8.0],
+    )?;
+    soft_alignment(
+        &folder.join("alignment-wide"),
+        "Yorùbá, Русский, العربية",
+        "Lord , have mercy",
+        "Olúwa ṣàánú fún wa ẹ̀mí ọ̀rọ̀ ń lọ Господи помилуй нас الرب الرحمن ɓera ƙarfi ẹlẹ́gbẹ́ antidisestablishment",
+        &[0.0, 4.0, 8.5, 14.0],
+    )?;
+    let text = (0..40)
+        .map(|n| format!("token{n}"))
+        .collect::<Vec<_>>()
+        .join(" ");
+    let path: Vec<f64> = (0..40).map(f64::from).collect();
+    soft_alignment(
+        &folder.join("alignment-long"),
+        "Foreign",
+        &text,
+        &text,
+        &path,
+    )?;
+    soft_alignment(
+        &folder.join("alignment-small"),
+        "Kinyarwanda",
+        "yes",
+        "yego",
+        &[0.0],
+    )?;
+    Ok(())
+}
+
+/// Mass falls off on both sides of `path`, the column that each row belongs to.
+fn soft_alignment(
+    stem: &std::path::Path,
+    language: &str,
+    english: &str,
+    foreign: &str,
+    path: &[f64],
+) -> Result<(), Box<dyn Error>> {
+    let rows: Vec<&str> = english.split(' ').collect();
+    let columns: Vec<&str> = foreign.split(' ').collect();
+    let mass = |row: usize, column: usize| (-(path[row] - column as f64).powi(2) / 0.6).exp();
+    let plan: Vec<f64> = (0..rows.len())
+        .flat_map(|row| {
+            let total: f64 = (0..columns.len()).map(|column| mass(row, column)).sum();
+            let share = total * rows.len() as f64;
+            (0..columns.len()).map(move |column| mass(row, column) / share)
+        })
+        .collect();
+    let picture = Alignment {
+        title: "Soft alignment of a verse",
+        row_title: "English",
+        column_title: language,
+        rows: &rows,
+        columns: &columns,
+        plan: &plan,
+    };
+    alignment(&picture, stem)?;
+    Ok(())
+}

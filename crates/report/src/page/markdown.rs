@@ -1,0 +1,103 @@
+//! The page itself.
+
+use super::{ResourceClass, RunSummary, measure_title};
+use crate::{Align, ReportError, Table};
+
+impl RunSummary {
+    /// The page in Markdown.
+    ///
+    /// # Errors
+    /// As [`RunSummary::check`].
+    pub fn to_markdown(&self) -> Result<String, ReportError> {
+        let mut page = format!("# {}\n\n**{}**\n", self.title, self.headline()?);
+        let measure = measure_title(&self.measure);
+
+        section(
+            &mut page,
+            &format!("Effectiveness ({measure})"),
+            &self.effectiveness()?,
+        );
+        page += "\nBold: best of the column";
+        page += if self.systems.iter().any(|s| s.reference) {
+            ", upper bounds aside"
+        } else {
+            ""
+        };
+        page += ". Means are macro means: every language counts once.\n\n";
+        for system in self
+            .systems
+            .iter()
+            .filter(|system| !system.description.is_empty())
+        {
+            page += &format!("- **{}**: {}\n", system.name, system.description);
+        }
+        page += &self.classes();
+
+        section(&mut page, "Significance", &self.significance_table()?);
+        if let Some(test) = &self.significance
+            && self
+                .languages
+                .iter()
+                .any(|language| language.comparison.is_some())
+        {
+            page += &format!("\n{} against {}: {test}.\n", self.candidate, self.baseline);
+        }
+        let gap = self.gap()?;
+        section(
+            &mut page,
+            "Gap between high- and low-resource languages",
+            &gap,
+        );
+        section(&mut page, "All measures", &self.all_measures()?);
+        section(&mut page, "Training instruments", &self.instrument_table()?);
+
+        if !self.figures.is_empty() {
+            page += "\n## Pictures\n";
+        }
+        for figure in &self.figures {
+            // Angle brackets let a path hold blanks.
+            page += &format!("\n![{0}](<{1}>)\n\n*{0}*\n", figure.caption, figure.path);
+        }
+        if !self.notes.is_empty() {
+            page += "\n## Notes\n";
+        }
+        for note in &self.notes {
+            page += &format!("\n{note}\n");
+        }
+        section(&mut page, "How it was made", &self.fact_table()?);
+        Ok(page)
+    }
+
+    fn classes(&self) -> String {
+        let mut out = String::new();
+        for (class, title) in [
+            (ResourceClass::Low, "Low-resource languages"),
+            (ResourceClass::High, "High-resource languages"),
+            (ResourceClass::Control, "Shown, but in no mean"),
+        ] {
+            let names: Vec<&str> = (self.languages.iter())
+                .filter(|language| language.class == class)
+                .map(|language| language.language.as_str())
+                .collect();
+            if !names.is_empty() {
+                out += &format!("- {title}: {}\n", names.join(", "));
+            }
+        }
+        out
+    }
+
+    fn fact_table(&self) -> Result<Table, ReportError> {
+        let mut table = Table::new([("Fact", Align::Left), ("Value", Align::Left)]);
+        for fact in &self.facts {
+            table.push([fact.name.as_str(), fact.value.as_str()])?;
+        }
+        Ok(table)
+    }
+}
+
+/// A heading with its table; nothing at all where there is no row.
+fn section(page: &mut String, title: &str, table: &Table) {
+    if !table.is_empty() {
+        *page += &format!("\n## {title}\n\n{}", table.to_markdown());
+    }
+}

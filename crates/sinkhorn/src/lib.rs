@@ -1,1 +1,43 @@
-//! Entropic optimal transport on slices and, with feature burn, on tensors
+//! Entropic optimal transport: plans, potentials and costs of balanced problems.
+//!
+//! A problem moves the mass `a` of its rows to the mass `b` of its columns at the least cost,
+//! `min <P, C> + epsilon KL(P | a b^T)` over plans `P >= 0` with row sums `a` and column sums `b`.
+//! Every solution has the form `P_ij = a_i b_j exp((f_i + g_j - C_ij) / epsilon)`.
+//!
+//! The core works on `f64` slices and depends on nothing. With the feature `burn`, module
+//! `burn` has the batched, masked version on tensors and the training loss made of it.
+//!
+//! ```
+//! use optical_sinkhorn::{CostMatrix, Problem, Sinkhorn};
+//!
+//! let cost = CostMatrix::new(&[0.1, 0.8, 0.6, 0.7, 0.2, 0.9], 2, 3)?;
+//! let problem = Problem::new(cost, &[0.5, 0.5], &[0.25, 0.5, 0.25])?;
+//! let solution = Sinkhorn::new(0.1)?.solve(&problem)?;
+//!
+//! assert!(solution.converged());
+//! let plan = solution.plan(&problem);
+//! assert!((plan[0] + plan[1] + plan[2] - 0.5).abs() < 1e-9);
+//! let duality_gap = solution.regularised_cost(&problem) - solution.dual_cost(&problem);
+//! assert!(duality_gap.abs() < 1e-9);
+//! # Ok::<(), optical_sinkhorn::Error>(())
+//! ```
+
+mod anderson;
+#[cfg(feature = "burn")]
+pub mod burn;
+mod cost;
+mod error;
+mod fixed_point;
+mod log_domain;
+mod newton;
+mod problem;
+mod sinkhorn;
+mod solution;
+#[cfg(test)]
+mod testing;
+
+pub use cost::CostMatrix;
+pub use error::{Error, Side};
+pub use problem::Problem;
+pub use sinkhorn::Sinkhorn;
+pub use solution::{Solution, Status};

@@ -1,0 +1,223 @@
+#![allow(clippy::unwrap_used)]
+
+use burn::tensor::Tolerance;
+use proptest::prelude::*;
+
+use super::*;
+use crate::testing::{Case, cases};
+use crate::{CostMatrix, Problem, Sinkhorn};
+
+fn tensors(case: &Case, device: &Device) -> (Tensor<3>, Tensor<2>, Tensor<2>) {
+    let cost = TensorData::new(case.cost.clone(), [1, case.n, case.m]);
+    let a = TensorData::new(case.a.clone(), [1, case.n]);
+    let b = TensorData::new(case.b.clone(), [1, case.m]);
+    (
+        Tensor::from_data(cost, device),
+        Tensor::from_data(a, device),
+        Tensor::from_data(b, device),
+    )
+}
+
+fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
+    tensor.into_data().convert::<f64>().try_to_vec().unwrap()
+}
+
+/// Two problems of sizes 2 x 3 and 3 x 2, padded to 3 x 3 with costs that must not be read.
+fn padded(device: &Device) -> (Tensor<3>, Tensor<2>, Tensor<2>) {
+    let (nan, inf) = (f32::NAN, f32::INFINITY);
+    let cost = Tensor::from_floats(
+        [
+            [[0.1, 0.8, 0.6], [0.7, 0.2, 0.9], [nan, inf, -inf]],
+            [[0.3, 1.4, nan], [0.9, 0.2, -inf], [0.5, 1.1, inf]],
+        ],
+        device,
+    );
+    let a = Tensor::from_floats([[0.5, 0.5, 0.0], [0.2, 0.5, 0.3]], device);
+    let b = Tensor::from_floats([[0.3, 0.3, 0.4], [0.6, 0.4, 0.0]], device);
+    (cost, a, b)
+}
+
+/// The same two problems without padding, in the core.
+fn padded_reference(epsilon: f64) -> [Vec<f64>; 2] {
+    [
+        (
+            &[0.1, 0.8, 0.6, 0.7, 0.2, 0.9],
+            2,
+            3,
+            vec![0.5, 0.5],
+            vec![0.3, 0.3, 0.4],
+        ),
+        (
+            &[0.3, 1.4, 0.9, 0.2, 0.5, 1.1],
+            3,
+            2,
+            vec![0.2, 0.5, 0.3],
+            vec![0.6, 0.4],
+        ),
+    ]
+    .map(|(cost, n, m, a, b)| {
+        let problem = Problem::new(CostMatrix::new(cost, n, m).unwrap(), &a, &b).unwrap();
+        Sinkhorn::new(epsilon)
+            .unwrap()
+            .solve(&problem)
+            .unwrap()
+            .plan(&problem)
+    })
+}
+
+#[test]
+fn padding_is_empty_and_changes_nothing() {
+    let (cost, a, b) = padded(&Device::flex());
+    for epsilon in [0.05, 0.3] {
+        let settings = BatchSettings {
+            epsilon,
+            iterations: 300,
+        };
+        let plan = values(plan(cost.clone(), a.clone(), b.clone(), &settings));
+        let [first, second] = padded_reference(epsilon);
+        for (index, mass) in plan.iter().enumerate() {
+            let (problem, i, j) = (index / 9, index / 3 % 3, index % 3);
+            let expected = match (problem, i, j) {
+                (0, 2, _) | (1, _, 2) => {
+                    assert_eq!(*mass, 0.0, "cell {problem} {i} {j}");
+                    continue;
+                }
+                (0, ..) => first[i * 3 + j],
+                _ => second[i * 2 + j],
+            };
+            assert!(
+                (mass - expected).abs() < 1e-5,
+                "cell {problem} {i} {j}: {mass} {expected}"
+            );
+        }
+    }
+}
+
+/// A problem with no mass at all, as in the last batch of an epoch, has an empty plan.
+#[test]
+fn an_empty_problem_has_an_empty_plan() {
+    let device = Device::flex();
+    let settings = BatchSettings {
+        epsilon: 0.1,
+        iterations: 100,
+    };
+    let zeros = || Tensor::<2>::zeros([1, 2], &device);
+    let plan = plan(
+        Tensor::full([1, 2, 2], f32::NAN, &device),
+        zeros(),
+        zeros(),
+        &settings,
+    );
+    assert_eq!(values(plan), [0.0; 4]);
+}
+
+/// The envelope theorem's gradient: `plan / batch`, exactly zero in padding.
+#[test]
+fn gradient_of_the_loss_is_the_plan() {
+    let device = Device::flex().autodiff();
+    let (cost, a, b) = padded(&device);
+    let cost = cost.require_grad();
+    let settings = BatchSettings {
+        epsilon: 0.1,
+        iterations: 50,
+    };
+    let plan = plan(cost.clone(), a, b, &settings);
+    let loss = transport_loss(cost.clone(), plan.clone());
+    let gradient = cost.grad(&loss.backward()).unwrap();
+    gradient.into_data().assert_approx_eq::<f32>(
+        &(plan.clone().without_autodiff() / 2.0).into_data(),
+        Tolerance::absolute(1e-7),
+    );
+
+    let plan = values(plan);
+    let costs = [
+        0.1, 0.8, 0.6, 0.7, 0.2, 0.9, 0.0, 0.0, 0.0, 0.3, 1.4, 0.0, 0.9, 0.2, 0.0, 0.5, 1.1, 0.0,
+    ];
+    let expected: f64 = plan
+        .iter()
+        .zip(costs)
+        .map(|(mass, cost)| mass * cost / 2.0)
+        .sum();
+    assert!((values(loss)[0] - expected).abs() < 1e-6);
+}
+
+/// The same gradient against finite differences of the regularised cost, by the core.
+#[test]
+fn plan_is_the_derivative_of_the_regularised_cost() {
+    let (costs, a, b) = ([0.1, 0.8, 0.6, 0.7, 0.2, 0.9], [0.4, 0.6], [0.5, 0.2, 0.3]);
+    let epsilon = 0.2;
+    let regularised = |cell: usize, change: f64| {
+        let mut costs = costs;
+        costs[cell] += change;
+        let problem = Problem::new(CostMatrix::new(&costs, 2, 3).unwrap(), &a, &b).unwrap();
+        let solver = Sinkhorn::new(epsilon).unwrap().with_threshold(1e-13);
+        solver.solve(&problem).unwrap().regularised_cost(&problem)
+    };
+    let case = Case {
+        n: 2,
+        m: 3,
+        cost: costs.to_vec(),
+        a: a.to_vec(),
+        b: b.to_vec(),
+    };
+    let (cost, a, b) = tensors(&case, &Device::flex());
+    let plan = values(plan(
+        cost,
+        a,
+        b,
+        &BatchSettings {
+            epsilon,
+            iterations: 200,
+        },
+    ));
+    for (cell, mass) in plan.iter().enumerate() {
+        let slope = (regularised(cell, 1e-5) - regularised(cell, -1e-5)) / 2e-5;
+        assert!((mass - slope).abs() < 1e-5, "cell {cell}: {mass} {slope}");
+    }
+}
+
+/// A row spread evenly over two columns has two partners, one on a single column has one, and a
+/// row without weight does not count.
+#[test]
+fn effective_partners_counts_columns() {
+    let device = Device::flex();
+    let plan = Tensor::from_floats(
+        [[[0.25, 0.0, 0.25], [0.0, 0.5, 0.0], [0.0, 0.0, 0.0]]],
+        &device,
+    );
+    let a = Tensor::from_floats([[0.5, 0.5, 0.0]], &device);
+    let partners = values(effective_partners(plan, a))[0];
+    assert!((partners - 1.5).abs() < 1e-6, "{partners}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Single precision limits agreement: a cost of 2 rounds by 1e-7, which epsilon divides.
+    #[test]
+    fn agrees_with_the_core(case in cases(), epsilon in 0.05..1.0_f64) {
+        let (cost, a, b) = tensors(&case, &Device::flex());
+        let plan = values(plan(cost, a, b, &BatchSettings { epsilon, iterations: 2000 }));
+        let problem = case.problem();
+        let expected = Sinkhorn::new(epsilon).unwrap().solve(&problem).unwrap().plan(&problem);
+        for (mass, expected) in plan.iter().zip(&expected) {
+            prop_assert!((mass - expected).abs() < 2e-5 * (1.0 + 0.1 / epsilon), "{mass} {expected}");
+        }
+    }
+
+    /// Few iterations at any epsilon: no overflow, exact rows, and columns no worse than nothing.
+    #[test]
+    fn rows_are_exact_at_every_epsilon(
+        case in cases(),
+        exponent in -2.7..0.0_f64,
+        iterations in 1..40_usize,
+    ) {
+        let (cost, a, b) = tensors(&case, &Device::flex());
+        let epsilon = 10.0_f64.powf(exponent);
+        let plan = values(plan(cost * 2.0, a, b, &BatchSettings { epsilon, iterations }));
+        for (row, weight) in plan.chunks(case.m).zip(&case.a) {
+            prop_assert!(row.iter().all(|mass| mass.is_finite() && *mass >= 0.0));
+            prop_assert!((row.iter().sum::<f64>() - weight).abs() <= 1e-6 * weight + 1e-9);
+        }
+    }
+}

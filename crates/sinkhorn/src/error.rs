@@ -1,0 +1,159 @@
+//! What can be wrong with a problem or with settings.
+
+use std::fmt;
+
+/// One of the two marginals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The row weights `a`.
+    Rows,
+    /// The column weights `b`.
+    Columns,
+}
+
+impl Side {
+    fn symbol(self) -> &'static str {
+        match self {
+            Self::Rows => "a",
+            Self::Columns => "b",
+        }
+    }
+}
+
+/// Why a problem or a setting was refused.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Error {
+    /// The cost matrix has no row or no column.
+    EmptyCost {
+        /// Number of rows asked for.
+        n: usize,
+        /// Number of columns asked for.
+        m: usize,
+    },
+    /// The number of cost values is not `n * m`.
+    CostLength {
+        /// Number of rows asked for.
+        n: usize,
+        /// Number of columns asked for.
+        m: usize,
+        /// Number of values given.
+        found: usize,
+    },
+    /// The number of weights is not that of the rows or columns of the cost.
+    WeightCount {
+        /// The marginal.
+        side: Side,
+        /// Rows or columns of the cost.
+        expected: usize,
+        /// Number of weights given.
+        found: usize,
+    },
+    /// A weight is negative or not finite.
+    Weight {
+        /// The marginal.
+        side: Side,
+        /// Zero-based position of the weight.
+        index: usize,
+        /// The weight.
+        value: f64,
+    },
+    /// The weights of one side sum to zero, or to more than a number can hold.
+    Mass {
+        /// The marginal.
+        side: Side,
+        /// Sum of the weights.
+        value: f64,
+    },
+    /// The two marginals carry different mass, so no plan has both.
+    MassMismatch {
+        /// Sum of the row weights.
+        a: f64,
+        /// Sum of the column weights.
+        b: f64,
+    },
+    /// A cost between two positive weights is `NaN` or infinite.
+    Cost {
+        /// Zero-based row.
+        i: usize,
+        /// Zero-based column.
+        j: usize,
+        /// The cost.
+        value: f64,
+    },
+    /// Epsilon, or the distance between the smallest and largest cost, is so large or so small
+    /// that the potentials or the plan leave the range of numbers.
+    OutOfRange {
+        /// The regularisation.
+        epsilon: f64,
+        /// Largest less smallest cost between positive weights.
+        spread: f64,
+    },
+    /// A setting lies outside its domain.
+    NotPositive {
+        /// Name of the setting.
+        setting: &'static str,
+        /// The value given.
+        value: f64,
+    },
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::EmptyCost { n, m } => write!(formatter, "a {n} x {m} cost matrix is empty"),
+            Self::CostLength { n, m, found } => {
+                write!(
+                    formatter,
+                    "a {n} x {m} cost matrix cannot hold {found} values"
+                )
+            }
+            Self::WeightCount {
+                side,
+                expected,
+                found,
+            } => {
+                let symbol = side.symbol();
+                write!(
+                    formatter,
+                    "{symbol} has {found} weights, the cost needs {expected}"
+                )
+            }
+            Self::Weight { side, index, value } => {
+                let symbol = side.symbol();
+                write!(
+                    formatter,
+                    "{symbol}[{index}] = {value} is negative or not finite"
+                )
+            }
+            Self::Mass { side, value } => {
+                write!(
+                    formatter,
+                    "{} sums to {value}, not to a positive mass",
+                    side.symbol()
+                )
+            }
+            Self::MassMismatch { a, b } => {
+                write!(
+                    formatter,
+                    "a sums to {a} but b to {b}: a balanced problem needs equal mass"
+                )
+            }
+            Self::Cost { i, j, value } => {
+                write!(
+                    formatter,
+                    "cost[{i}][{j}] = {value} is not finite between positive weights"
+                )
+            }
+            Self::OutOfRange { epsilon, spread } => write!(
+                formatter,
+                "epsilon = {epsilon} with costs that spread over {spread} leaves the range of f64"
+            ),
+            Self::NotPositive { setting, value } => {
+                write!(formatter, "{setting} = {value} is not positive and finite")
+            }
+        }
+    }
+}
+
+impl std::error::Error for Error {}

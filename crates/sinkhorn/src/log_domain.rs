@@ -1,0 +1,162 @@
+//! The exact log-domain Sinkhorn updates, on the rows and columns that carry mass.
+//!
+//! Each update is a softened minimum over costs less potentials, evaluated with its largest
+//! exponent shifted to zero, so nothing overflows or vanishes at any epsilon (Peyré and Cuturi
+//! 2019, "Computational Optimal Transport", remark 4.23).
+
+use crate::Problem;
+
+/// Column potentials, what they imply, and how far from right they are.
+#[derive(Clone)]
+pub(crate) struct Iterate {
+    pub g: Vec<f64>,
+    /// The row update of `g`: rows of the plan of `f` and `g` carry their mass.
+    pub f: Vec<f64>,
+    /// The column update of `f`: where one plain iteration takes `g`.
+    pub image: Vec<f64>,
+    /// L1 distance of the plan's column sums from the weights; infinite if it is not a number.
+    pub error: f64,
+    /// The dual objective up to a constant.
+    pub dual: f64,
+}
+
+/// The cells of a problem between positive weights, with the smallest cost taken off.
+///
+/// Without the shift a cost of 1e6 would leave ten digits for differences that epsilon divides.
+pub(crate) struct Support {
+    /// Positions in the problem of the rows and columns kept.
+    pub rows: Vec<usize>,
+    pub columns: Vec<usize>,
+    /// The smallest cost between positive weights.
+    pub offset: f64,
+    /// The largest cost between positive weights, less `offset`.
+    pub spread: f64,
+    pub a: Vec<f64>,
+    pub b: Vec<f64>,
+    log_a: Vec<f64>,
+    log_b: Vec<f64>,
+    /// Costs less `offset`, row by row and column by column.
+    by_row: Vec<f64>,
+    by_column: Vec<f64>,
+}
+
+impl Support {
+    pub(crate) fn of(problem: &Problem) -> Self {
+        let positive = |weights: &[f64]| -> Vec<usize> {
+            (0..weights.len())
+                .filter(|&index| weights[index] > 0.0)
+                .collect()
+        };
+        let (rows, columns) = (positive(problem.a()), positive(problem.b()));
+        let cell = |i: usize, j: usize| problem.cost().values()[i * problem.cost().m() + j];
+        let cells = || {
+            rows.iter()
+                .flat_map(|&i| columns.iter().map(move |&j| cell(i, j)))
+        };
+        let offset = cells().fold(f64::INFINITY, f64::min);
+        let by_row: Vec<f64> = cells().map(|cost| cost - offset).collect();
+        let by_column = (0..columns.len())
+            .flat_map(|j| by_row.iter().skip(j).step_by(columns.len()).copied())
+            .collect();
+        let a: Vec<f64> = rows.iter().map(|&i| problem.a()[i]).collect();
+        let b: Vec<f64> = columns.iter().map(|&j| problem.b()[j]).collect();
+        Self {
+            offset,
+            spread: by_row.iter().copied().fold(0.0, f64::max),
+            log_a: a.iter().map(|weight| weight.ln()).collect(),
+            log_b: b.iter().map(|weight| weight.ln()).collect(),
+            rows,
+            columns,
+            a,
+            b,
+            by_row,
+            by_column,
+        }
+    }
+
+    /// One full iteration from `g`, up to a constant: of all potentials with the same plan, those
+    /// whose `b`-weighted mean of `g` is zero are kept.
+    pub(crate) fn evaluate(&self, epsilon: f64, mut g: Vec<f64>) -> Iterate {
+        self.centre(&mut g);
+        let f = soft_minima(&self.by_row, epsilon, &self.log_b, &g);
+        let mut image = soft_minima(&self.by_column, epsilon, &self.log_a, &f);
+        // The update scales column j by exp((image_j - g_j) / epsilon) to make it right.
+        let columns = self.b.iter().zip(g.iter().zip(&image));
+        let error: f64 = columns
+            .map(|(b, (g, image))| b * ((g - image) / epsilon).exp_m1().abs())
+            .sum();
+        let error = if error.is_nan() { f64::INFINITY } else { error };
+        let dual = inner(&self.a, &f) + inner(&self.b, &g);
+        self.centre(&mut image);
+        Iterate {
+            g,
+            f,
+            image,
+            error,
+            dual,
+        }
+    }
+
+    fn centre(&self, g: &mut [f64]) {
+        let mean = inner(&self.b, g) / self.b.iter().sum::<f64>();
+        g.iter_mut().for_each(|g| *g -= mean);
+    }
+
+    /// Whether the plan's own marginals, computed cell by cell, are within `threshold`.
+    pub(crate) fn is_solved(&self, epsilon: f64, at: &Iterate, threshold: f64) -> bool {
+        at.error <= threshold && self.marginal_error(&self.plan(epsilon, &at.f, &at.g)) <= threshold
+    }
+
+    /// The plan of potentials `f` and `g`, row by row over the support.
+    pub(crate) fn plan(&self, epsilon: f64, f: &[f64], g: &[f64]) -> Vec<f64> {
+        let mut plan = Vec::with_capacity(self.by_row.len());
+        for ((costs, f), a) in self.by_row.chunks_exact(self.b.len()).zip(f).zip(&self.a) {
+            let cells = costs.iter().zip(g).zip(&self.b);
+            plan.extend(cells.map(|((cost, g), b)| a * b * ((f - cost + g) / epsilon).exp()));
+        }
+        plan
+    }
+
+    /// L1 distance of the plan's row and column sums from the weights.
+    pub(crate) fn marginal_error(&self, plan: &[f64]) -> f64 {
+        let mut columns = self.b.clone();
+        let mut error = 0.0;
+        for (row, a) in plan.chunks_exact(self.b.len()).zip(&self.a) {
+            error += (row.iter().sum::<f64>() - a).abs();
+            for (left, mass) in columns.iter_mut().zip(row) {
+                *left -= mass;
+            }
+        }
+        error + columns.iter().map(|left| left.abs()).sum::<f64>()
+    }
+}
+
+fn inner(weights: &[f64], potentials: &[f64]) -> f64 {
+    weights
+        .iter()
+        .zip(potentials)
+        .map(|(weight, potential)| weight * potential)
+        .sum()
+}
+
+/// `-epsilon log sum_j exp(log_weights_j + (potentials_j - costs_ij) / epsilon)` for each `i`.
+fn soft_minima(costs: &[f64], epsilon: f64, log_weights: &[f64], potentials: &[f64]) -> Vec<f64> {
+    let biases = log_weights.iter().zip(potentials);
+    let biases: Vec<f64> = biases
+        .map(|(weight, potential)| epsilon * weight + potential)
+        .collect();
+    costs
+        .chunks_exact(biases.len())
+        .map(|costs| soft_minimum(costs, &biases, epsilon))
+        .collect()
+}
+
+/// `-epsilon log sum_j exp((biases_j - costs_j) / epsilon)`.
+pub(crate) fn soft_minimum(costs: &[f64], biases: &[f64], epsilon: f64) -> f64 {
+    let exponents = || biases.iter().zip(costs).map(|(bias, cost)| bias - cost);
+    let largest = exponents().fold(f64::NEG_INFINITY, f64::max);
+    let sum: f64 = exponents()
+        .map(|exponent| ((exponent - largest) / epsilon).exp())
+        .sum();
+    -largest - epsilon * sum.ln()
+}

@@ -1,0 +1,162 @@
+//! Damped Newton steps on the dual, for problems on which first-order iterations crawl.
+//!
+//! With `f` eliminated by its exact update, the dual is a concave function of `g` with gradient
+//! `b - c`, `c` being the column sums of the plan, and Hessian
+//! `-(diag(c) - P^T diag(1/a) P) / epsilon` (Brauer, Clason, Lorenz and Wirth 2017, "A
+//! Sinkhorn-Newton method for entropic optimal transport").
+
+use crate::log_domain::{Iterate, Support};
+
+/// Columns above which a dense factorisation costs more than it saves.
+pub(crate) const LARGEST: usize = 512;
+
+/// Ridges on the Hessian, as shares of its diagonal, each tried where the one before left it
+/// numerically indefinite. The Hessian is singular along constants, and nearly so where the plan
+/// falls into blocks that exchange almost no mass.
+const RIDGES: [f64; 4] = [1e-12, 1e-10, 1e-8, 1e-6];
+
+/// Share of the rise of the dual, or of the fall of the marginal error, that the first-order model
+/// promises and a step has to deliver.
+const SUFFICIENT: f64 = 0.05;
+
+/// Changes of the dual below this share of the cost's spread are rounding.
+const ROUNDING: f64 = 1e-14;
+
+/// Steps shorter than this share of both epsilon and the direction are left to first-order
+/// iterations.
+const SHORTEST: f64 = 0.01;
+
+/// Steps until the marginal error is at most `threshold`, no step helps, or `budget` evaluations
+/// are spent. Returns the last point and the evaluations used.
+///
+/// A step is accepted if the dual rises enough. The marginal error alone would not do: a block of
+/// the plan with more mass in its rows than in its columns has to travel many epsilons before it
+/// touches another, and all that way the error stands still. Where the rise drowns in rounding, at
+/// the end, the error decides.
+pub(crate) fn descend(
+    support: &Support,
+    epsilon: f64,
+    threshold: f64,
+    budget: usize,
+    start: Iterate,
+) -> (Iterate, usize) {
+    let rounding = ROUNDING * support.spread;
+    let mut current = start;
+    let mut used = 0;
+    while !support.is_solved(epsilon, &current, threshold) {
+        let Some(direction) = Direction::at(support, epsilon, &current) else {
+            break;
+        };
+        let shortest = SHORTEST * (epsilon / direction.reach).min(1.0);
+        let mut length = 1.0;
+        let accepted = loop {
+            if used == budget || length < shortest {
+                break None;
+            }
+            let steps = current.g.iter().zip(&direction.values);
+            let g = steps.map(|(g, value)| g + length * value).collect();
+            let trial = support.evaluate(epsilon, g);
+            used += 1;
+            let rise = trial.dual - current.dual;
+            let rises = rise > rounding && rise >= SUFFICIENT * length * direction.slope;
+            let falls = trial.error <= (1.0 - SUFFICIENT * length) * current.error;
+            if rises || (falls && rise >= -rounding) {
+                break Some(trial);
+            }
+            length /= 2.0;
+        };
+        match accepted {
+            Some(trial) => current = trial,
+            None => break,
+        }
+    }
+    (current, used)
+}
+
+/// A Newton direction in `g`, shortened to what the costs can justify.
+struct Direction {
+    values: Vec<f64>,
+    /// Derivative of the dual along it.
+    slope: f64,
+    /// Largest absolute value.
+    reach: f64,
+}
+
+impl Direction {
+    /// Solves `(diag(c) - P^T diag(1/a) P) d = epsilon (b - c)`; nothing if that fails numerically.
+    fn at(support: &Support, epsilon: f64, point: &Iterate) -> Option<Self> {
+        let m = support.b.len();
+        let plan = support.plan(epsilon, &point.f, &point.g);
+        let mut columns = vec![0.0; m];
+        let mut hessian = vec![0.0; m * m];
+        for (row, a) in plan.chunks_exact(m).zip(&support.a) {
+            for (j, mass) in row.iter().enumerate() {
+                columns[j] += mass;
+                let share = mass / a;
+                if share > 0.0 {
+                    for (entry, other) in hessian[j * m..].iter_mut().zip(&row[..=j]) {
+                        *entry -= share * other;
+                    }
+                }
+            }
+        }
+        let gradient: Vec<f64> = support.b.iter().zip(&columns).map(|(b, c)| b - c).collect();
+        let mut values = RIDGES.iter().find_map(|ridge| {
+            let mut matrix = hessian.clone();
+            for (j, (column, b)) in columns.iter().zip(&support.b).enumerate() {
+                matrix[j * m + j] += column + ridge * column.max(*b);
+            }
+            let mut values: Vec<f64> = gradient.iter().map(|value| epsilon * value).collect();
+            solve_positive(&mut matrix, &mut values).map(|()| values)
+        })?;
+
+        let reach = values
+            .iter()
+            .fold(0.0_f64, |reach, value| reach.max(value.abs()));
+        // Potentials of a plan differ by no more than the costs do, and a little for epsilon.
+        let scale = ((support.spread + epsilon) / reach).min(1.0);
+        values.iter_mut().for_each(|value| *value *= scale);
+        let slope = values
+            .iter()
+            .zip(&gradient)
+            .map(|(value, gradient)| value * gradient)
+            .sum();
+        Some(Self {
+            values,
+            slope,
+            reach: reach * scale,
+        })
+    }
+}
+
+/// Solves a symmetric positive definite system, given by its lower triangle, by Cholesky
+/// factorisation in place; nothing if it is not numerically positive definite.
+fn solve_positive(matrix: &mut [f64], right: &mut [f64]) -> Option<()> {
+    let m = right.len();
+    for i in 0..m {
+        let (above, row) = matrix.split_at_mut(i * m);
+        for j in 0..i {
+            let other = &above[j * m..j * m + j];
+            let sum: f64 = row
+                .iter()
+                .zip(other)
+                .map(|(left, right)| left * right)
+                .sum();
+            row[j] = (row[j] - sum) / above[j * m + j];
+        }
+        let pivot = row[i] - row[..i].iter().map(|value| value * value).sum::<f64>();
+        if pivot.is_nan() || pivot <= 0.0 {
+            return None;
+        }
+        row[i] = pivot.sqrt();
+    }
+    for i in 0..m {
+        let known: f64 = (0..i).map(|j| matrix[i * m + j] * right[j]).sum();
+        right[i] = (right[i] - known) / matrix[i * m + i];
+    }
+    for i in (0..m).rev() {
+        let known: f64 = (i + 1..m).map(|j| matrix[j * m + i] * right[j]).sum();
+        right[i] = (right[i] - known) / matrix[i * m + i];
+    }
+    Some(())
+}

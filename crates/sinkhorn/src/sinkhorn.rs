@@ -1,0 +1,137 @@
+//! The entropic solver: log-domain Sinkhorn, warm-started and accelerated where that pays.
+
+use crate::log_domain::{Iterate, Support};
+use crate::{Error, Problem, Solution, fixed_point, newton};
+
+/// Epsilons below this share of the cost's spread are approached from above: plain iterations
+/// move a potential by about epsilon at a time.
+const WARM_START_BELOW: f64 = 0.02;
+
+/// Ratio of successive epsilons of the warm start.
+const WARM_START_RATIO: f64 = 0.25;
+
+/// L1 marginal error, as a share of the mass, that a warm-start stage has to reach.
+const WARM_START_THRESHOLD: f64 = 1e-3;
+
+/// First-order iterations between attempts at Newton steps.
+const FIRST_ORDER_ITERATIONS: usize = 60;
+
+/// Settings of an entropic solver with regularisation `epsilon` against `a b^T`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sinkhorn {
+    epsilon: f64,
+    threshold: f64,
+    max_iterations: usize,
+}
+
+impl Sinkhorn {
+    /// Regularisation `epsilon` in units of the cost; threshold 1e-9 and 10,000 iterations.
+    ///
+    /// # Errors
+    /// [`Error::NotPositive`] if `epsilon` is not positive and finite.
+    pub fn new(epsilon: f64) -> Result<Self, Error> {
+        if epsilon > 0.0 && epsilon.is_finite() {
+            Ok(Self {
+                epsilon,
+                threshold: 1e-9,
+                max_iterations: 10_000,
+            })
+        } else {
+            Err(Error::NotPositive {
+                setting: "epsilon",
+                value: epsilon,
+            })
+        }
+    }
+
+    /// Stops once the L1 marginal error, in units of mass, is at most `threshold`.
+    #[must_use]
+    pub fn with_threshold(self, threshold: f64) -> Self {
+        Self { threshold, ..self }
+    }
+
+    /// Stops after `max_iterations` iterations at the latest; zero counts as one.
+    #[must_use]
+    pub fn with_max_iterations(self, max_iterations: usize) -> Self {
+        Self {
+            max_iterations,
+            ..self
+        }
+    }
+
+    /// Solves a balanced problem in the log domain.
+    ///
+    /// Small epsilons are approached through larger ones and the iterations are accelerated, with
+    /// plain Sinkhorn iterations as the safeguard, so the error of the result is never worse than
+    /// theirs from the same start. The result depends on nothing but the inputs.
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`] if the result is not finite. A solve that ran out of iterations is no
+    /// error: its [`status`](Solution::status) says so.
+    pub fn solve(&self, problem: &Problem) -> Result<Solution, Error> {
+        let support = Support::of(problem);
+        let mass: f64 = support.b.iter().sum();
+        let mut g = vec![0.0; support.b.len()];
+        let mut left = self.max_iterations.max(1);
+        for epsilon in warm_start(support.spread, self.epsilon) {
+            // At most half of what is left: the epsilon asked for must get its share.
+            let threshold = (WARM_START_THRESHOLD * mass).max(self.threshold);
+            let (stage, used) = descend(&support, epsilon, threshold, left / 2, g);
+            left -= used;
+            g = stage.image;
+        }
+        let (last, used) = descend(&support, self.epsilon, self.threshold, left, g);
+        let iterations = self.max_iterations.max(1) - left + used;
+        let solution = Solution::new(
+            problem,
+            &support,
+            self.epsilon,
+            &last,
+            iterations,
+            self.threshold,
+        );
+        let finite = solution
+            .f()
+            .iter()
+            .chain(solution.g())
+            .all(|potential| potential.is_finite());
+        if finite && solution.marginal_error().is_finite() {
+            Ok(solution)
+        } else {
+            Err(Error::OutOfRange {
+                epsilon: self.epsilon,
+                spread: support.spread,
+            })
+        }
+    }
+}
+
+/// The larger epsilons to pass through, largest first; none where `epsilon` is not small.
+fn warm_start(spread: f64, epsilon: f64) -> impl Iterator<Item = f64> {
+    let first = WARM_START_BELOW * spread;
+    std::iter::successors(Some(first), |stage| Some(stage * WARM_START_RATIO))
+        .take_while(move |stage| *stage > epsilon)
+}
+
+/// Alternates first-order and Newton phases at one epsilon. Returns the last point and the full
+/// iterations used, at most `budget` but at least one.
+fn descend(
+    support: &Support,
+    epsilon: f64,
+    threshold: f64,
+    budget: usize,
+    g: Vec<f64>,
+) -> (Iterate, usize) {
+    let mut point = support.evaluate(epsilon, g);
+    let mut used = 1;
+    while used < budget && !support.is_solved(epsilon, &point, threshold) {
+        let first_order = (budget - used).min(FIRST_ORDER_ITERATIONS);
+        let (next, spent) = fixed_point::descend(support, epsilon, threshold, first_order, point);
+        (point, used) = (next, used + spent);
+        if support.b.len() <= newton::LARGEST {
+            let (next, spent) = newton::descend(support, epsilon, threshold, budget - used, point);
+            (point, used) = (next, used + spent);
+        }
+    }
+    (point, used)
+}

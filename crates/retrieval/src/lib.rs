@@ -1,22 +1,36 @@
 //! From token vectors to ranked documents, and from ranked documents to numbers.
 //!
-//! [`ExactIndex`] scores every document by late interaction. Vectors come in as slices, so that
-//! any encoder can feed it.
+//! [`ExactIndex`] scores every document by late interaction; vectors come in as slices, so that any
+//! encoder can feed it. Rankings are collected in a [`Run`], which [`evaluate`] holds against
+//! [`Qrels`] with `trec_eval`'s measures.
 //!
 //! ```
-//! use optical_retrieval::{ExactIndex, Index};
+//! use optical_retrieval::{ExactIndex, Index, Measure, Options, Qrels, Run, evaluate};
 //!
 //! let mut index = ExactIndex::new(2)?;
 //! index.add("genesis-1-1", &[1.0, 0.0, 0.6, 0.8])?;
 //! index.add("genesis-1-2", &[0.0, 1.0])?;
-//! let hits = index.search(&[0.8, 0.6], 10, &[])?;
-//! assert_eq!(hits[0].id, "genesis-1-1");
-//! # Ok::<(), optical_retrieval::IndexError>(())
+//!
+//! let mut run = Run::new("optical");
+//! run.insert("q1", index.search(&[0.8, 0.6], 10, &[])?)?;
+//! let qrels = Qrels::from_judgements([("q1".into(), "genesis-1-2".into(), 1)])?;
+//!
+//! let evaluation = evaluate(&qrels, &run, &[Measure::RecipRank], &Options::default());
+//! assert_eq!(evaluation.aggregate(Measure::RecipRank), Some(0.5));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 mod atomic;
 pub mod index;
+pub mod measures;
+mod qrels;
 mod ranking;
+mod run;
+mod trec;
 
 pub use self::index::{ExactIndex, Index, IndexError, QueryRef};
+pub use self::measures::{Evaluation, Measure, MeasureError, Options, evaluate};
+pub use self::qrels::{DuplicateJudgement, Qrels};
 pub use self::ranking::Hit;
+pub use self::run::{Run, RunError, ScorePrecision};
+pub use self::trec::{LineFault, TrecError};

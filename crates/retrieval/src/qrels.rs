@@ -1,0 +1,218 @@
+//! Relevance judgements.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::io::Write;
+use std::path::Path;
+
+use crate::atomic;
+use crate::trec::{self, LineFault, TrecError};
+
+const LAYOUT: &str = "topic iteration document grade";
+
+/// Judged documents of each topic, with their grades.
+///
+/// A negative grade says that the document was in the pool but has not been judged.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Qrels {
+    topics: BTreeMap<String, BTreeMap<String, i32>>,
+}
+
+/// A document was judged twice for one topic.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("document {document:?} is judged twice for topic {topic:?}")]
+pub struct DuplicateJudgement {
+    /// The topic.
+    pub topic: String,
+    /// The document.
+    pub document: String,
+}
+
+impl Qrels {
+    /// Collects judgements of (topic, document, grade).
+    ///
+    /// # Errors
+    /// If a topic judges a document twice.
+    pub fn from_judgements(
+        judgements: impl IntoIterator<Item = (String, String, i32)>,
+    ) -> Result<Self, DuplicateJudgement> {
+        let mut qrels = Self::default();
+        for (topic, document, grade) in judgements {
+            match qrels
+                .topics
+                .entry(topic.clone())
+                .or_default()
+                .entry(document)
+            {
+                Entry::Vacant(entry) => entry.insert(grade),
+                Entry::Occupied(entry) => {
+                    let document = entry.key().clone();
+                    return Err(DuplicateJudgement { topic, document });
+                }
+            };
+        }
+        Ok(qrels)
+    }
+
+    /// Reads TREC qrels: topic, iteration (ignored), document, grade.
+    ///
+    /// Columns are separated by blanks or tabs. Blank lines and lines that begin with `#` are skipped.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or a line has other columns, a grade that is not an integer, or a
+    /// document that an earlier line judged for the topic.
+    pub fn read(path: &Path) -> Result<Self, TrecError> {
+        let mut topics: BTreeMap<String, BTreeMap<String, (i32, usize)>> = BTreeMap::new();
+        trec::read(path, LAYOUT, |line, [topic, _, document, grade]| {
+            let grade = grade
+                .parse()
+                .map_err(|_| LineFault::Grade(grade.to_owned()))?;
+            if !topics.contains_key(topic) {
+                topics.insert(topic.to_owned(), BTreeMap::new());
+            }
+            let judged = topics.entry(topic.to_owned()).or_default();
+            match judged.insert(document.to_owned(), (grade, line)) {
+                None => Ok(()),
+                Some((_, first)) => Err(LineFault::Duplicate {
+                    topic: topic.to_owned(),
+                    document: document.to_owned(),
+                    first,
+                }),
+            }
+        })?;
+        let grades = |judged: BTreeMap<String, (i32, usize)>| {
+            judged
+                .into_iter()
+                .map(|(document, (grade, _))| (document, grade))
+                .collect()
+        };
+        Ok(Self {
+            topics: topics
+                .into_iter()
+                .map(|(topic, it)| (topic, grades(it)))
+                .collect(),
+        })
+    }
+
+    /// Writes TREC qrels, topics and documents in the order of their bytes, whole or not at all.
+    ///
+    /// # Errors
+    /// If the file cannot be written, or an id is empty, begins with `#` or contains a blank.
+    pub fn write(&self, path: &Path) -> Result<(), TrecError> {
+        let written = atomic::write(path, |writer| {
+            for (topic, judged) in &self.topics {
+                for (document, grade) in judged {
+                    if let Some(id) = [topic, document]
+                        .into_iter()
+                        .find(|id| !trec::is_column(id))
+                    {
+                        return Err(trec::unwritable(id));
+                    }
+                    writeln!(writer, "{topic} 0 {document} {grade}")?;
+                }
+            }
+            Ok(())
+        });
+        written.map_err(|source| TrecError::Write {
+            path: path.to_owned(),
+            source,
+        })
+    }
+
+    /// The topics, in the order of their bytes.
+    pub fn topics(&self) -> impl Iterator<Item = &str> {
+        self.topics.keys().map(String::as_str)
+    }
+
+    /// The documents judged for a topic, with their grades; none if the topic is unknown.
+    pub fn judgements(&self, topic: &str) -> impl Iterator<Item = (&str, i32)> {
+        let judged = self.topics.get(topic).into_iter().flatten();
+        judged.map(|(document, grade)| (document.as_str(), *grade))
+    }
+
+    /// The grade of a document, if the topic has one for it.
+    #[must_use]
+    pub fn grade(&self, topic: &str, document: &str) -> Option<i32> {
+        self.topics.get(topic)?.get(document).copied()
+    }
+
+    /// Whether the topic has a judgement.
+    #[must_use]
+    pub fn contains(&self, topic: &str) -> bool {
+        self.topics.contains_key(topic)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn read(text: impl AsRef<[u8]>) -> Result<Qrels, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("qrels");
+        std::fs::write(&path, text).unwrap();
+        let name = path.display().to_string();
+        Qrels::read(&path).map_err(|error| error.to_string().replace(&name, "qrels"))
+    }
+
+    #[test]
+    fn blanks_tabs_comments_and_line_ends_of_other_systems_are_read() {
+        let qrels = read("# grades 0 to 3\nq1 0 d1 3\r\n\nq1\tx\td2\t-1\n  q2 0 d1 0").unwrap();
+        assert_eq!(qrels.grade("q1", "d1"), Some(3));
+        assert_eq!(qrels.grade("q1", "d2"), Some(-1));
+        assert_eq!(qrels.grade("q2", "d2"), None);
+        assert_eq!(qrels.topics().collect::<Vec<_>>(), ["q1", "q2"]);
+    }
+
+    #[test]
+    fn bad_lines_are_refused_with_file_and_line() {
+        let columns = "columns where 4 are expected: topic iteration document grade";
+        let refused = [
+            ("q1 0 d1 1\nq1 0 d2\n", format!("qrels:2: has 3 {columns}")),
+            ("q1 0 d1 1 x\n", format!("qrels:1: has 5 {columns}")),
+            (
+                "\n#\nq1 0 d1 1.0\n",
+                "qrels:3: grade \"1.0\" is not an integer".into(),
+            ),
+            (
+                "q1 0 d1 high\n",
+                "qrels:1: grade \"high\" is not an integer".into(),
+            ),
+            (
+                "q1 0 d1 1\nq2 0 d1 1\nq1 0 d1 1\n",
+                "qrels:3: topic \"q1\" already has document \"d1\", in line 1".into(),
+            ),
+        ];
+        for (text, message) in refused {
+            assert_eq!(read(text).unwrap_err(), message);
+        }
+        assert_eq!(
+            read(b"q1 0 d1 1\nq1 0 d\xff 1\n").unwrap_err(),
+            "qrels:2: is not UTF-8"
+        );
+    }
+
+    #[test]
+    fn what_was_written_is_read_back() {
+        let judgement = |topic: &str, document: &str, grade| (topic.into(), document.into(), grade);
+        let judgements = [
+            judgement("q2", "d1", 2),
+            judgement("q1", "d1", 0),
+            judgement("q2", "ä", -1),
+        ];
+        let qrels = Qrels::from_judgements(judgements.clone()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("qrels");
+        qrels.write(&path).unwrap();
+        assert_eq!(Qrels::read(&path).unwrap(), qrels);
+        assert_eq!(
+            std::fs::read_to_string(&path).unwrap(),
+            "q1 0 d1 0\nq2 0 d1 2\nq2 0 ä -1\n"
+        );
+        let blank = Qrels::from_judgements([judgement("q1", "d 1", 1)]).unwrap();
+        assert!(blank.write(&path).is_err());
+        let twice = Qrels::from_judgements([judgements[0].clone(), judgements[0].clone()]);
+        assert_eq!(twice.unwrap_err().document, "d1");
+    }
+}

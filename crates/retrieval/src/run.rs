@@ -1,0 +1,315 @@
+//! Runs: what a system retrieved.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io::Write;
+use std::path::Path;
+
+use crate::atomic;
+use crate::ranking::{Hit, ranking_order};
+use crate::trec::{self, LineFault, TrecError};
+
+const LAYOUT: &str = "topic Q0 document rank score tag";
+
+/// The documents a system retrieved for each topic, with their scores.
+///
+/// The order of a ranking follows from its scores, never from the ranks or lines of a file: highest
+/// score first, equal scores by document id, descending as bytes.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Run {
+    tag: String,
+    topics: BTreeMap<String, Vec<(String, f64)>>,
+}
+
+/// The precision in which scores are compared.
+///
+/// It decides what a tie is, and with it the order of documents whose scores differ little.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ScorePrecision {
+    /// Single precision, as `trec_eval` 9 and `pytrec_eval`.
+    #[default]
+    F32,
+    /// Double precision, as `trec_eval` 10.
+    F64,
+}
+
+/// Why a ranking cannot be part of a run.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The run already has a ranking for the topic.
+    #[error("topic {0:?} already has a ranking")]
+    DuplicateTopic(String),
+    /// A document was retrieved twice.
+    #[error("document {document:?} is twice in the ranking of topic {topic:?}")]
+    DuplicateDocument {
+        /// The topic.
+        topic: String,
+        /// The document.
+        document: String,
+    },
+    /// A score is NaN.
+    #[error("the score of document {document:?} for topic {topic:?} is not a number")]
+    Score {
+        /// The topic.
+        topic: String,
+        /// The document.
+        document: String,
+    },
+}
+
+impl Run {
+    /// Returns a run without topics; the tag names the system and must not contain a blank.
+    #[must_use]
+    pub fn new(tag: impl Into<String>) -> Self {
+        Self {
+            tag: tag.into(),
+            topics: BTreeMap::new(),
+        }
+    }
+
+    /// Adds the ranking of a topic; an empty one counts as no ranking, as it would in a file.
+    ///
+    /// # Errors
+    /// If the topic has a ranking, a document occurs twice, or a score is NaN.
+    pub fn insert(
+        &mut self,
+        topic: &str,
+        hits: impl IntoIterator<Item = Hit>,
+    ) -> Result<(), RunError> {
+        if self.topics.contains_key(topic) {
+            return Err(RunError::DuplicateTopic(topic.to_owned()));
+        }
+        let ranking: Vec<_> = hits
+            .into_iter()
+            .map(|hit| (hit.id, f64::from(hit.score)))
+            .collect();
+        let mut seen = HashSet::new();
+        for (document, score) in &ranking {
+            let (topic, document) = (topic.to_owned(), document.clone());
+            if score.is_nan() {
+                return Err(RunError::Score { topic, document });
+            }
+            if !seen.insert(document.clone()) {
+                return Err(RunError::DuplicateDocument { topic, document });
+            }
+        }
+        if !ranking.is_empty() {
+            self.topics.insert(topic.to_owned(), ranking);
+        }
+        Ok(())
+    }
+
+    /// Reads a TREC run: topic, `Q0` (ignored), document, rank (ignored), score, tag.
+    ///
+    /// Columns are separated by blanks or tabs. Blank lines and lines that begin with `#` are skipped.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or a line has other columns, a score that is not a number, or a
+    /// document that an earlier line retrieved for the topic.
+    pub fn read(path: &Path) -> Result<Self, TrecError> {
+        let mut run = Self::default();
+        let mut lines: HashMap<String, HashMap<String, usize>> = HashMap::new();
+        trec::read(path, LAYOUT, |line, [topic, _, document, _, score, tag]| {
+            let number = score.parse().ok().filter(|number: &f64| !number.is_nan());
+            let score = number.ok_or_else(|| LineFault::Score(score.to_owned()))?;
+            let first = lines.entry(topic.to_owned()).or_default();
+            if let Some(first) = first.insert(document.to_owned(), line) {
+                let (topic, document) = (topic.to_owned(), document.to_owned());
+                return Err(LineFault::Duplicate {
+                    topic,
+                    document,
+                    first,
+                });
+            }
+            let ranking = run.topics.entry(topic.to_owned()).or_default();
+            ranking.push((document.to_owned(), score));
+            if run.tag != tag {
+                tag.clone_into(&mut run.tag);
+            }
+            Ok(())
+        })?;
+        Ok(run)
+    }
+
+    /// Writes a TREC run, whole or not at all.
+    ///
+    /// Ranks count from 1. Scores are written in single precision, with as many digits as it takes to
+    /// read back the same number, and lines are in the order in which they will be evaluated.
+    ///
+    /// # Errors
+    /// If the file cannot be written, or the tag or an id is empty, begins with `#` or contains a blank.
+    pub fn write(&self, path: &Path) -> Result<(), TrecError> {
+        let written = atomic::write(path, |writer| {
+            let ids = self.topics.iter().flat_map(|(topic, ranking)| {
+                std::iter::once(topic).chain(ranking.iter().map(|(document, _)| document))
+            });
+            for id in ids.chain([&self.tag]) {
+                if !trec::is_column(id) {
+                    return Err(trec::unwritable(id));
+                }
+            }
+            for topic in self.topics.keys() {
+                let ranking = self.ranking(topic, ScorePrecision::F32);
+                for (rank, (document, score)) in (1..).zip(ranking) {
+                    let score = score as f32;
+                    writeln!(writer, "{topic} Q0 {document} {rank} {score} {}", self.tag)?;
+                }
+            }
+            Ok(())
+        });
+        written.map_err(|source| TrecError::Write {
+            path: path.to_owned(),
+            source,
+        })
+    }
+
+    /// The name of the system; of a file, that of its last line.
+    #[must_use]
+    pub fn tag(&self) -> &str {
+        &self.tag
+    }
+
+    /// The topics with at least one document, in the order of their bytes.
+    pub fn topics(&self) -> impl Iterator<Item = &str> {
+        self.topics.keys().map(String::as_str)
+    }
+
+    /// Whether something was retrieved for the topic.
+    #[must_use]
+    pub fn contains(&self, topic: &str) -> bool {
+        self.topics.contains_key(topic)
+    }
+
+    /// Whether there is no topic.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.topics.is_empty()
+    }
+
+    /// Returns documents and scores of a topic, best first; nothing if the topic is unknown.
+    #[must_use]
+    pub fn ranking(&self, topic: &str, precision: ScorePrecision) -> Vec<(&str, f64)> {
+        let scored = self.topics.get(topic).into_iter().flatten();
+        let mut ranking: Vec<_> = scored.map(|(id, score)| (id.as_str(), *score)).collect();
+        match precision {
+            ScorePrecision::F32 => ranking.sort_unstable_by(|left, right| {
+                ranking_order((left.1 as f32, left.0), (right.1 as f32, right.0))
+            }),
+            ScorePrecision::F64 => ranking.sort_unstable_by(|left, right| {
+                ranking_order((left.1, left.0), (right.1, right.0))
+            }),
+        }
+        ranking
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn hit(id: &str, score: f32) -> Hit {
+        Hit {
+            id: id.into(),
+            score,
+        }
+    }
+
+    fn read(text: impl AsRef<[u8]>) -> Result<Run, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run");
+        std::fs::write(&path, text).unwrap();
+        let name = path.display().to_string();
+        Run::read(&path).map_err(|error| error.to_string().replace(&name, "run"))
+    }
+
+    fn order(run: &Run, topic: &str, precision: ScorePrecision) -> Vec<String> {
+        run.ranking(topic, precision)
+            .into_iter()
+            .map(|(id, _)| id.to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn the_order_follows_from_scores_and_ids_alone() {
+        let run = read("q1 Q0 d9 1 1.5 t\nq1\tQ0\td10\t2\t2e0\tt\r\nq1 Q0 d8 3 1.5 t\n").unwrap();
+        assert_eq!(order(&run, "q1", ScorePrecision::F32), ["d10", "d9", "d8"]);
+        assert_eq!(run.tag(), "t");
+    }
+
+    /// 1 + 2^-30 is another number than 1 in double precision only.
+    #[test]
+    fn precision_decides_what_a_tie_is() {
+        let run = read("q1 Q0 a 1 1.000000000931322574615478515625 t\nq1 Q0 b 2 1 t\n").unwrap();
+        assert_eq!(order(&run, "q1", ScorePrecision::F32), ["b", "a"]);
+        assert_eq!(order(&run, "q1", ScorePrecision::F64), ["a", "b"]);
+    }
+
+    #[test]
+    fn zero_has_no_sign_and_infinities_are_scores() {
+        let run = read("q Q0 a 1 0 t\nq Q0 b 1 -0.0 t\nq Q0 c 1 -inf t\nq Q0 d 1 inf t\n").unwrap();
+        assert_eq!(order(&run, "q", ScorePrecision::F32), ["d", "b", "a", "c"]);
+    }
+
+    #[test]
+    fn bad_lines_are_refused_with_file_and_line() {
+        let columns = "columns where 6 are expected: topic Q0 document rank score tag";
+        let refused = [
+            ("q1 Q0 d1 1 2.0\n", format!("run:1: has 5 {columns}")),
+            ("q1 Q0 d1 1 2.0 my tag\n", format!("run:1: has 7 {columns}")),
+            (
+                "q1 Q0 d1 1 2.0 t\nq1 Q0 d2 2 nan t\n",
+                "run:2: score \"nan\" is not a number".into(),
+            ),
+            (
+                "q1 Q0 d1 1 high t\n",
+                "run:1: score \"high\" is not a number".into(),
+            ),
+            (
+                "q1 Q0 d1 1 2 t\nq1 Q0 d2 2 1 t\nq1 Q0 d1 3 0 t\n",
+                "run:3: topic \"q1\" already has document \"d1\", in line 1".into(),
+            ),
+        ];
+        for (text, message) in refused {
+            assert_eq!(read(text).unwrap_err(), message);
+        }
+    }
+
+    #[test]
+    fn a_written_run_is_in_evaluation_order_and_reads_back() {
+        let mut run = Run::new("optical");
+        run.insert("q2", [hit("d1", 0.1), hit("d3", 1.0 / 3.0), hit("d2", 0.1)])
+            .unwrap();
+        run.insert("q1", []).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run");
+        run.write(&path).unwrap();
+        let text =
+            "q2 Q0 d3 1 0.33333334 optical\nq2 Q0 d2 2 0.1 optical\nq2 Q0 d1 3 0.1 optical\n";
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+        let again = Run::read(&path).unwrap();
+        for precision in [ScorePrecision::F32, ScorePrecision::F64] {
+            assert_eq!(order(&again, "q2", precision), ["d3", "d2", "d1"]);
+        }
+        assert_eq!(
+            again.ranking("q2", ScorePrecision::F32)[0].1 as f32,
+            1.0 / 3.0
+        );
+        assert!(Run::new("two words").write(&path).is_err());
+    }
+
+    #[test]
+    fn rankings_that_are_none_are_refused() {
+        let mut run = Run::new("t");
+        run.insert("q1", [hit("d1", 1.0)]).unwrap();
+        let refused = run.insert("q1", [hit("d1", 1.0)]).unwrap_err();
+        assert_eq!(refused, RunError::DuplicateTopic("q1".into()));
+        let refused = run
+            .insert("q2", [hit("d1", 1.0), hit("d1", 2.0)])
+            .unwrap_err();
+        assert!(matches!(refused, RunError::DuplicateDocument { .. }));
+        let refused = run.insert("q2", [hit("d1", f32::NAN)]).unwrap_err();
+        assert!(matches!(refused, RunError::Score { .. }));
+        assert!(!run.contains("q2"));
+    }
+}

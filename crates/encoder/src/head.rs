@@ -1,0 +1,189 @@
+//! The head: an affine map behind the encoder that makes cosines speak about content.
+//!
+//! The token vectors of a contrastively trained encoder share one large mean, so that all cosines
+//! are alike. The head takes the teacher's mean away and flattens the spectrum in part (partial
+//! whitening): `y = normalise(W (x − mean))` with `W = V diag((s₀ / s)^exponent)`, where `V` and `s`
+//! are the eigenvectors and root eigenvalues of the covariance of the teacher's tokens. Exponent
+//! zero is centring alone, one is full whitening (Su et al. 2021, arXiv 2103.15316).
+
+use burn::prelude::*;
+
+use crate::EncoderError;
+use crate::encoder::values;
+
+/// `y = normalise(W (x − mean))`, without trained parameters.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Head {
+    /// Width of the encoder's token vectors.
+    pub input: usize,
+    /// Width of the vectors after the head.
+    pub output: usize,
+    /// `[output, input]`, row-major, as in Hugging Face's linear layers.
+    pub weight: Vec<f32>,
+    /// `[output]`: `−W mean`.
+    pub bias: Vec<f32>,
+}
+
+impl Head {
+    /// The map that leaves vectors as they are but for their length.
+    pub fn identity(width: usize) -> Self {
+        let mut weight = vec![0.0; width * width];
+        weight.iter_mut().step_by(width + 1).for_each(|w| *w = 1.0);
+        Self { input: width, output: width, weight, bias: vec![0.0; width] }
+    }
+
+    /// The head on a device.
+    pub fn on(&self, device: &Device) -> DeviceHead {
+        let weight = TensorData::new(self.weight.clone(), [self.output, self.input]);
+        DeviceHead {
+            weight: Tensor::<2>::from_data(weight, device).transpose(),
+            bias: Tensor::from_data(TensorData::new(self.bias.clone(), [self.output]), device),
+        }
+    }
+}
+
+/// A [`Head`] whose numbers lie on a device.
+#[derive(Debug, Clone)]
+pub struct DeviceHead {
+    weight: Tensor<2>,
+    bias: Tensor<1>,
+}
+
+impl DeviceHead {
+    /// Unit vectors behind the head.
+    ///
+    /// # Shapes
+    /// - `states`: `[batch, tokens, input]`
+    /// - output: `[batch, tokens, output]`, each vector of length one
+    pub fn forward(&self, states: Tensor<3>) -> Tensor<3> {
+        let [batch, tokens, input] = states.dims();
+        let [_, output] = self.weight.dims();
+        let flat = states.reshape([batch * tokens, input]).matmul(self.weight.clone());
+        let flat = flat + self.bias.clone().unsqueeze();
+        let norm = flat.clone().square().sum_dim(1).add_scalar(1e-12).sqrt();
+        (flat / norm).reshape([batch, tokens, output])
+    }
+}
+
+/// Mean and covariance of token vectors, accumulated batch by batch on the device.
+#[derive(Debug)]
+pub struct HeadEstimate {
+    count: usize,
+    sum: Tensor<1>,
+    products: Tensor<2>,
+}
+
+impl HeadEstimate {
+    /// An empty estimate for vectors of width `width`.
+    pub fn new(width: usize, device: &Device) -> Self {
+        Self {
+            count: 0,
+            sum: Tensor::zeros([width], device),
+            products: Tensor::zeros([width, width], device),
+        }
+    }
+
+    /// Adds token vectors `[tokens, width]`.
+    pub fn add(&mut self, vectors: Tensor<2>) {
+        self.count += vectors.dims()[0];
+        self.sum = self.sum.clone() + vectors.clone().sum_dim(0).squeeze_dim(0);
+        self.products = self.products.clone() + vectors.clone().transpose().matmul(vectors);
+    }
+
+    /// Number of vectors seen.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The partially whitening head of what was seen.
+    ///
+    /// # Errors
+    /// If fewer vectors were seen than they have dimensions, or the device fails.
+    pub fn finish(self, exponent: f64) -> Result<Head, EncoderError> {
+        let sum = values(self.sum)?;
+        let width = sum.len();
+        if self.count < width {
+            return Err(EncoderError::TooFewTokens { tokens: self.count, dimensions: width });
+        }
+        let count = self.count as f64;
+        let mean: Vec<f64> = sum.iter().map(|&value| f64::from(value) / count).collect();
+        let products = values(self.products)?;
+        let covariance = nalgebra::DMatrix::from_fn(width, width, |row, column| {
+            f64::from(products[row * width + column]) / count - mean[row] * mean[column]
+        });
+        let eigen = covariance.symmetric_eigen();
+        let deviations = eigen.eigenvalues.map(|value| value.max(0.0).sqrt());
+        let largest = deviations.max();
+        let mut weight = Vec::with_capacity(width * width);
+        let mut bias = Vec::with_capacity(width);
+        for (vector, &deviation) in eigen.eigenvectors.column_iter().zip(&deviations) {
+            // A direction without spread carries rounding noise only: it is not blown up.
+            let stretch = if deviation < 1e-6 * largest { 0.0 } else { (largest / deviation).powf(exponent) };
+            weight.extend(vector.iter().map(|value| (value * stretch) as f32));
+            let offset: f64 = vector.iter().zip(&mean).map(|(v, m)| v * m).sum();
+            bias.push((-offset * stretch) as f32);
+        }
+        Ok(Head { input: width, output: width, weight, bias })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Distribution;
+
+    /// Correlated vectors around a large mean, as an encoder's tokens are.
+    fn cloud(device: &Device) -> Tensor<2> {
+        device.seed(7);
+        let noise = Tensor::<2>::random([4000, 3], Distribution::Normal(0.0, 1.0), device);
+        let mix = Tensor::<2>::from_floats([[3.0, 0.0, 0.5], [0.0, 1.0, 0.0], [0.2, 0.0, 0.3]], device);
+        noise.matmul(mix) + Tensor::<1>::from_floats([10.0, -5.0, 2.0], device).unsqueeze()
+    }
+
+    fn head(exponent: f64, device: &Device) -> Head {
+        let mut estimate = HeadEstimate::new(3, device);
+        for part in cloud(device).chunk(4, 0) {
+            estimate.add(part);
+        }
+        estimate.finish(exponent).unwrap()
+    }
+
+    /// Root eigenvalues of what the affine part of a head makes of the cloud.
+    fn deviations(head: &Head, device: &Device) -> Vec<f64> {
+        let device_head = head.on(device);
+        let mapped = cloud(device).matmul(device_head.weight) + device_head.bias.unsqueeze();
+        let rows = values(mapped).unwrap();
+        let matrix = nalgebra::DMatrix::from_row_iterator(4000, 3, rows.iter().map(|&v| f64::from(v)));
+        let mean = matrix.row_mean();
+        assert!(mean.amax() < 1e-3, "the mean is left: {mean}");
+        let mut spread: Vec<f64> = matrix.singular_values().iter().map(|s| s / 4000_f64.sqrt()).collect();
+        spread.sort_by(f64::total_cmp);
+        spread
+    }
+
+    #[test]
+    fn exponent_one_whitens_and_zero_only_centres() {
+        let device = Device::flex();
+        let plain = deviations(&head(0.0, &device), &device);
+        let white = deviations(&head(1.0, &device), &device);
+        let partial = deviations(&head(0.3, &device), &device);
+        assert!((white[0] / white[2] - 1.0).abs() < 1e-3, "{white:?}");
+        let expected = (plain[0] / plain[2]).powf(0.7);
+        assert!((partial[0] / partial[2] / expected - 1.0).abs() < 1e-3, "{partial:?}");
+    }
+
+    #[test]
+    fn vectors_behind_the_head_have_length_one() {
+        let device = Device::flex();
+        let mapped = head(0.3, &device).on(&device).forward(cloud(&device).unsqueeze());
+        let lengths = values(mapped.square().sum_dim(2)).unwrap();
+        assert!(lengths.iter().all(|length| (length - 1.0).abs() < 1e-5));
+    }
+
+    #[test]
+    fn too_few_tokens_are_an_error() {
+        let device = Device::flex();
+        let estimate = HeadEstimate::new(3, &device);
+        assert!(matches!(estimate.finish(0.3), Err(EncoderError::TooFewTokens { tokens: 0, dimensions: 3 })));
+    }
+}

@@ -1,0 +1,208 @@
+//! A late-interaction model: tokenizer, encoder and head, as one Hugging Face folder.
+//!
+//! The folder is what transformers and PyLate read: `config.json`, `model.safetensors`,
+//! `tokenizer.json`, the head as the dense layer `1_Dense` of sentence-transformers, and the markers
+//! as the `prompts` of `config_sentence_transformers.json`.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use burn::module::Module;
+use burn::prelude::*;
+use optical_tokenize::{Markers, PruneError, TokenBatch, Tokenizer, prune};
+use serde_json::{Value, json};
+
+use crate::weights::{WeightsReader, write_atomically, write_weights};
+use crate::{Encoder, EncoderConfig, EncoderError, Head};
+
+/// A tokenizer, an encoder on a device, and the head behind it.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// Hugging Face configuration of the encoder.
+    pub config: EncoderConfig,
+    /// Text to tokens, with this model's markers.
+    pub tokenizer: Tokenizer,
+    /// Tokens to vectors.
+    pub encoder: Encoder,
+    /// The map behind the encoder; absent in a plain checkpoint, where vectors are only normalised.
+    pub head: Option<Head>,
+    tokenizer_json: Vec<u8>,
+}
+
+impl Model {
+    /// Reads a Hugging Face folder onto `device`; on an autodiff device its tensors can be trained.
+    ///
+    /// # Errors
+    /// If a file is missing or malformed, a tensor is missing, unused or misshapen, or the
+    /// tokenizer has more entries than the embedding has rows.
+    pub fn load(folder: &Path, device: &Device) -> Result<Self, EncoderError> {
+        let config = EncoderConfig::load(&folder.join("config.json"))?;
+        let tokenizer_path = folder.join("tokenizer.json");
+        let tokenizer_json = std::fs::read(&tokenizer_path)
+            .map_err(|error| EncoderError::read(&tokenizer_path, error))?;
+        let tokenizer = Tokenizer::from_file(&tokenizer_path, markers(folder)?)?;
+        if config.vocab_size < tokenizer.vocabulary_size() {
+            return Err(EncoderError::Vocabulary {
+                tokenizer: tokenizer.vocabulary_size(),
+                rows: config.vocab_size,
+            });
+        }
+        let mut weights = WeightsReader::open(&folder.join("model.safetensors"))?;
+        for prefix in ["bert.", "roberta."] {
+            weights.strip_prefix(prefix);
+        }
+        let encoder = Encoder::load(&config, &mut weights, device)?;
+        // Poolers and language-model heads belong to other tasks.
+        weights.finish(&["pooler.", "lm_head.", "cls."])?;
+        let head = load_head(&folder.join("1_Dense"), config.hidden_size)?;
+        Ok(Self { config, tokenizer, encoder, head, tokenizer_json })
+    }
+
+    /// Writes the model as a Hugging Face folder, the weights last.
+    ///
+    /// # Errors
+    /// If the folder cannot be written or the device fails.
+    pub fn save(&self, folder: &Path) -> Result<(), EncoderError> {
+        let write = |name: &str, value: &Value| {
+            write_atomically(&folder.join(name), format!("{value:#}\n").as_bytes())
+        };
+        let mut config = serde_json::to_value(&self.config).unwrap_or_default();
+        config["architectures"] = json!([match self.config.model_type {
+            crate::Family::Bert => "BertModel",
+            crate::Family::XlmRoberta => "XLMRobertaModel",
+        }]);
+        write("config.json", &config)?;
+        write_atomically(&folder.join("tokenizer.json"), &self.tokenizer_json)?;
+        let markers = self.tokenizer.markers();
+        write(
+            "config_sentence_transformers.json",
+            &json!({
+                "prompts": {"query": markers.query, "document": markers.document},
+                "similarity_fn_name": "MaxSim",
+            }),
+        )?;
+        let mut modules = vec![json!({"idx": 0, "name": "0", "path": "",
+            "type": "sentence_transformers.models.Transformer"})];
+        if let Some(head) = &self.head {
+            modules.push(json!({"idx": 1, "name": "1", "path": "1_Dense",
+                "type": "pylate.models.Dense.Dense"}));
+            save_head(head, &folder.join("1_Dense"))?;
+        }
+        write("modules.json", &Value::Array(modules))?;
+        write_weights(&folder.join("model.safetensors"), &self.encoder.tensors()?)
+    }
+
+    /// The model with only the vocabulary entries `used` and the special ones; other text falls
+    /// back to shorter entries.
+    ///
+    /// # Errors
+    /// If the tokenizer's model cannot be pruned.
+    pub fn prune_vocabulary(self, used: &BTreeSet<u32>) -> Result<Self, EncoderError> {
+        let refused = |error: PruneError| EncoderError::Config {
+            path: PathBuf::from("tokenizer.json"),
+            reason: error.to_string(),
+        };
+        let pruned = prune(&self.tokenizer_json, used).map_err(refused)?;
+        Ok(Self {
+            tokenizer: Tokenizer::from_bytes(&pruned.json, self.tokenizer.markers().clone())?,
+            encoder: self.encoder.with_vocabulary(&pruned.rows),
+            config: EncoderConfig { vocab_size: pruned.rows.len(), ..self.config },
+            tokenizer_json: pruned.json,
+            head: self.head,
+        })
+    }
+
+    /// The bytes of the model's `tokenizer.json`.
+    pub fn tokenizer_json(&self) -> &[u8] {
+        &self.tokenizer_json
+    }
+
+    /// The model with only its first `count` layers.
+    #[must_use]
+    pub fn with_layers(mut self, count: usize) -> Self {
+        self.encoder = self.encoder.with_layers(count);
+        self.config.num_hidden_layers = self.encoder.layer_count();
+        self
+    }
+
+    /// The model with its parameters on another device, such as an autodiff one for training.
+    #[must_use]
+    pub fn fork(mut self, device: &Device) -> Self {
+        self.encoder = self.encoder.fork(device);
+        self
+    }
+
+    /// Width of the vectors behind the head.
+    pub fn dimensions(&self) -> usize {
+        self.head.as_ref().map_or(self.config.hidden_size, |head| head.output)
+    }
+
+    /// The head, or the identity where there is none: both normalise.
+    pub fn head_or_identity(&self) -> Head {
+        self.head.clone().unwrap_or_else(|| Head::identity(self.config.hidden_size))
+    }
+
+    /// Token vectors of a batch before the head: `[rows, width, hidden]`.
+    pub fn states(&self, batch: &TokenBatch, device: &Device) -> Tensor<3> {
+        let shape = [batch.rows, batch.width];
+        let ids: Vec<i64> = batch.ids.iter().map(|&id| i64::from(id)).collect();
+        let ids = Tensor::from_data(TensorData::new(ids, shape), device);
+        let mask = Tensor::from_data(TensorData::new(batch.mask.clone(), shape), device);
+        self.encoder.forward(ids, mask)
+    }
+}
+
+fn read_json(path: &Path) -> Result<Option<Value>, EncoderError> {
+    match std::fs::read(path) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| EncoderError::Config {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(EncoderError::read(path, error)),
+    }
+}
+
+fn markers(folder: &Path) -> Result<Markers, EncoderError> {
+    let config = read_json(&folder.join("config_sentence_transformers.json"))?.unwrap_or_default();
+    let prompt = |key: &str| config["prompts"][key].as_str().unwrap_or_default().to_owned();
+    Ok(Markers { query: prompt("query"), document: prompt("document") })
+}
+
+fn load_head(folder: &Path, hidden: usize) -> Result<Option<Head>, EncoderError> {
+    let path = folder.join("config.json");
+    let Some(config) = read_json(&path)? else { return Ok(None) };
+    let refuse = |reason: String| EncoderError::Config { path: path.clone(), reason };
+    let size = |key: &str| {
+        let value = config[key].as_u64().and_then(|value| usize::try_from(value).ok());
+        value.ok_or_else(|| refuse(format!("{key} is missing or not a size")))
+    };
+    let (input, output) = (size("in_features")?, size("out_features")?);
+    if input != hidden || output == 0 || 1 << 16 < output {
+        return Err(refuse(format!(
+            "in_features = {input}, out_features = {output}, expected {hidden} and 1 to 65536"
+        )));
+    }
+    let mut weights = WeightsReader::open(&folder.join("model.safetensors"))?;
+    let weight = weights.take("linear.weight", &[output, input])?;
+    let bias = if config["bias"] == json!(true) {
+        weights.take("linear.bias", &[output])?
+    } else {
+        vec![0.0; output]
+    };
+    weights.finish(&[])?;
+    Ok(Some(Head { input, output, weight, bias }))
+}
+
+fn save_head(head: &Head, folder: &Path) -> Result<(), EncoderError> {
+    let config = json!({"in_features": head.input, "out_features": head.output, "bias": true,
+        "activation_function": "torch.nn.modules.linear.Identity"});
+    write_atomically(&folder.join("config.json"), format!("{config:#}\n").as_bytes())?;
+    write_weights(
+        &folder.join("model.safetensors"),
+        &[
+            ("linear.weight".into(), vec![head.output, head.input], head.weight.clone()),
+            ("linear.bias".into(), vec![head.output], head.bias.clone()),
+        ],
+    )
+}

@@ -1,0 +1,315 @@
+//! A Hugging Face tokenizer with markers, lengths and kept tokens.
+
+use std::path::{Path, PathBuf};
+
+use tokenizers::utils::truncation::TruncationDirection;
+
+/// Why text could not be turned into tokens.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TokenizeError {
+    /// The file is missing or is not a `tokenizer.json`.
+    #[error("{path} is not a readable tokenizer.json: {reason}", path = .path.display())]
+    Load {
+        /// The file asked for.
+        path: PathBuf,
+        /// What the tokenizer library said.
+        reason: String,
+    },
+    /// The bytes are not a `tokenizer.json`.
+    #[error("not a tokenizer.json: {0}")]
+    Parse(String),
+    /// None of the usual padding tokens is in the vocabulary.
+    #[error("the vocabulary has no padding token; expected one of <pad>, [PAD]")]
+    NoPadding,
+    /// The library refused a text.
+    #[error("text {index} cannot be tokenized: {reason}")]
+    Encode {
+        /// Position of the text in the call.
+        index: usize,
+        /// What the tokenizer library said.
+        reason: String,
+    },
+    /// No room is left for the text once special tokens are added.
+    #[error("a maximum length of {maximum} leaves no room beside {special} special tokens")]
+    TooShort {
+        /// The maximum asked for.
+        maximum: usize,
+        /// Special tokens that each text gets.
+        special: usize,
+    },
+}
+
+/// The part a text plays in retrieval: some encoders read a marker that says which.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// What is searched for.
+    Query,
+    /// What is searched in.
+    Document,
+}
+
+/// Text put in front of queries and documents; empty where an encoder knows no markers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Markers {
+    /// Put in front of a query, such as `"query: "`.
+    pub query: String,
+    /// Put in front of a document, such as `"passage: "`.
+    pub document: String,
+}
+
+/// One text as tokens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenSequence {
+    /// Vocabulary ids, special tokens included.
+    pub ids: Vec<u32>,
+    /// Whether each token belongs to the text, and is neither special nor part of the marker.
+    pub kept: Vec<bool>,
+}
+
+/// Texts padded to a common width, row-major.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenBatch {
+    /// Number of texts.
+    pub rows: usize,
+    /// Tokens of the longest text.
+    pub width: usize,
+    /// `[rows, width]` vocabulary ids; the padding id behind the end of a text.
+    pub ids: Vec<u32>,
+    /// `[rows, width]` true where there is a token.
+    pub mask: Vec<bool>,
+    /// `[rows, width]` true where that token is kept.
+    pub kept: Vec<bool>,
+}
+
+impl TokenBatch {
+    /// Pads token sequences to the longest of them with `padding_id`.
+    pub fn pad(sequences: &[TokenSequence], padding_id: u32) -> Self {
+        let rows = sequences.len();
+        let width = sequences.iter().map(|s| s.ids.len()).max().unwrap_or(0);
+        let mut batch = Self {
+            rows,
+            width,
+            ids: vec![padding_id; rows * width],
+            mask: vec![false; rows * width],
+            kept: vec![false; rows * width],
+        };
+        for (row, sequence) in sequences.iter().enumerate() {
+            let start = row * width;
+            let end = start + sequence.ids.len();
+            batch.ids[start..end].copy_from_slice(&sequence.ids);
+            batch.mask[start..end].fill(true);
+            batch.kept[start..end].copy_from_slice(&sequence.kept);
+        }
+        batch
+    }
+
+    /// Kept tokens of one row.
+    pub fn kept_count(&self, row: usize) -> usize {
+        let kept = &self.kept[row * self.width..(row + 1) * self.width];
+        kept.iter().filter(|&&kept| kept).count()
+    }
+}
+
+/// A `tokenizer.json` with the markers of its encoder.
+#[derive(Debug, Clone)]
+pub struct Tokenizer {
+    inner: tokenizers::Tokenizer,
+    markers: Markers,
+    padding_id: u32,
+    special_tokens: usize,
+}
+
+impl Tokenizer {
+    /// Reads a `tokenizer.json`.
+    ///
+    /// # Errors
+    /// If the file is missing or malformed, or its vocabulary has no padding token.
+    pub fn from_file(path: &Path, markers: Markers) -> Result<Self, TokenizeError> {
+        let load = |reason: String| TokenizeError::Load {
+            path: path.to_owned(),
+            reason,
+        };
+        let bytes = std::fs::read(path).map_err(|error| load(error.to_string()))?;
+        Self::from_bytes(&bytes, markers).map_err(|error| match error {
+            TokenizeError::Parse(reason) => load(reason),
+            other => other,
+        })
+    }
+
+    /// Reads the bytes of a `tokenizer.json`.
+    ///
+    /// # Errors
+    /// If the bytes are malformed, or the vocabulary has no padding token.
+    pub fn from_bytes(bytes: &[u8], markers: Markers) -> Result<Self, TokenizeError> {
+        let mut inner = tokenizers::Tokenizer::from_bytes(bytes)
+            .map_err(|error| TokenizeError::Parse(error.to_string()))?;
+        // Lengths are this crate's business: a file's own settings would pad or cut a second time.
+        inner.with_padding(None);
+        inner
+            .with_truncation(None)
+            .map_err(|error| TokenizeError::Parse(error.to_string()))?;
+        let padding_id = ["<pad>", "[PAD]"]
+            .iter()
+            .find_map(|token| inner.token_to_id(token))
+            .ok_or(TokenizeError::NoPadding)?;
+        let special_tokens = inner
+            .get_post_processor()
+            .map_or(0, |processor| {
+                tokenizers::PostProcessor::added_tokens(processor, false)
+            });
+        Ok(Self {
+            inner,
+            markers,
+            padding_id,
+            special_tokens,
+        })
+    }
+
+    /// The id behind the end of a text in a batch.
+    pub fn padding_id(&self) -> u32 {
+        self.padding_id
+    }
+
+    /// The markers put in front of texts.
+    pub fn markers(&self) -> &Markers {
+        &self.markers
+    }
+
+    /// Number of vocabulary entries, added tokens included.
+    pub fn vocabulary_size(&self) -> usize {
+        self.inner.get_vocab_size(true)
+    }
+
+    /// The vocabulary entry of an id, such as `"▁dunia"`.
+    pub fn piece(&self, id: u32) -> Option<String> {
+        self.inner.id_to_token(id)
+    }
+
+    /// The id of a vocabulary entry.
+    pub fn id(&self, piece: &str) -> Option<u32> {
+        self.inner.token_to_id(piece)
+    }
+
+    /// Tokens of one text with its marker and special tokens, at most `maximum` of them.
+    ///
+    /// # Errors
+    /// If `maximum` leaves no room for the text, or the library refuses it.
+    pub fn encode(
+        &self,
+        text: &str,
+        role: Role,
+        maximum: usize,
+    ) -> Result<TokenSequence, TokenizeError> {
+        if maximum <= self.special_tokens {
+            return Err(TokenizeError::TooShort {
+                maximum,
+                special: self.special_tokens,
+            });
+        }
+        let refused = |error: tokenizers::Error| TokenizeError::Encode {
+            index: 0,
+            reason: error.to_string(),
+        };
+        let marker = match role {
+            Role::Query => &self.markers.query,
+            Role::Document => &self.markers.document,
+        };
+        let mut encoding = self
+            .inner
+            .encode(format!("{marker}{text}"), false)
+            .map_err(refused)?;
+        encoding.truncate(maximum - self.special_tokens, 0, TruncationDirection::Right);
+        let encoding = self
+            .inner
+            .post_process(encoding, None, true)
+            .map_err(refused)?;
+        let kept = encoding
+            .get_offsets()
+            .iter()
+            .zip(encoding.get_special_tokens_mask())
+            .map(|(&(_, end), &special)| special == 0 && end > marker.len())
+            .collect();
+        Ok(TokenSequence {
+            ids: encoding.get_ids().to_vec(),
+            kept,
+        })
+    }
+
+    /// Tokens of several texts, padded to the longest.
+    ///
+    /// # Errors
+    /// As [`Self::encode`], with the position of the text refused.
+    pub fn batch(
+        &self,
+        texts: &[&str],
+        role: Role,
+        maximum: usize,
+    ) -> Result<TokenBatch, TokenizeError> {
+        let sequences = texts
+            .iter()
+            .enumerate()
+            .map(|(index, text)| {
+                self.encode(text, role, maximum).map_err(|error| match error {
+                    TokenizeError::Encode { reason, .. } => TokenizeError::Encode { index, reason },
+                    other => other,
+                })
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(TokenBatch::pad(&sequences, self.padding_id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::prune::tests::tiny_unigram;
+
+    fn tokenizer() -> Tokenizer {
+        let markers = Markers {
+            query: "query: ".into(),
+            document: String::new(),
+        };
+        Tokenizer::from_bytes(&tiny_unigram(), markers).unwrap()
+    }
+
+    #[test]
+    fn markers_and_special_tokens_are_read_but_not_kept() {
+        let sequence = tokenizer().encode("dunia", Role::Query, 16).unwrap();
+        let kept: Vec<_> = sequence
+            .ids
+            .iter()
+            .zip(&sequence.kept)
+            .filter(|(_, kept)| **kept)
+            .map(|(&id, _)| tokenizer().piece(id).unwrap())
+            .collect();
+        assert_eq!(kept, ["▁dunia"]);
+        assert!(sequence.ids.len() > 3, "marker and special tokens are missing");
+        let plain = tokenizer().encode("dunia", Role::Document, 16).unwrap();
+        assert_eq!(plain.ids.len(), 3);
+    }
+
+    #[test]
+    fn long_texts_keep_their_closing_token() {
+        let sequence = tokenizer().encode("a a a a a a", Role::Document, 4).unwrap();
+        assert_eq!(sequence.ids.len(), 4);
+        assert_eq!(tokenizer().piece(sequence.ids[3]).unwrap(), "</s>");
+        let refused = tokenizer().encode("a", Role::Document, 2);
+        assert!(matches!(refused, Err(TokenizeError::TooShort { maximum: 2, special: 2 })));
+    }
+
+    #[test]
+    fn batches_are_padded_behind_the_text() {
+        let batch = tokenizer().batch(&["a", "a a a"], Role::Document, 16).unwrap();
+        assert_eq!((batch.rows, batch.width), (2, 5));
+        assert_eq!(batch.mask[..5], [true, true, true, false, false]);
+        assert_eq!(batch.ids[3], tokenizer().padding_id());
+        assert_eq!((batch.kept_count(0), batch.kept_count(1)), (1, 3));
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let error = Tokenizer::from_file("no/such.json".as_ref(), Markers::default()).unwrap_err();
+        assert!(error.to_string().contains("no/such.json"));
+    }
+}

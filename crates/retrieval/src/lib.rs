@@ -21,16 +21,22 @@
 //! ```
 
 mod atomic;
+mod bm25;
+mod gap;
 pub mod index;
 pub mod measures;
 mod qrels;
 mod ranking;
 mod run;
+pub mod significance;
 mod trec;
 
+pub use self::bm25::{Bm25Error, Bm25Index, Bm25Settings};
+pub use self::gap::Gap;
 pub use self::index::{ExactIndex, Index, IndexError, QueryRef};
 pub use self::measures::{Evaluation, Measure, MeasureError, Options, evaluate};
 pub use self::qrels::{DuplicateJudgement, Qrels};
 pub use self::ranking::Hit;
 pub use self::run::{Run, RunError, ScorePrecision};
+pub use self::significance::{Differences, Randomisation, SignificanceError, holm};
 pub use self::trec::{LineFault, TrecError};

@@ -102,3 +102,31 @@ fn subtract(from: &mut [f64], factor: f64, direction: &[f64]) {
         *value -= factor * direction;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::assert_close;
+
+    /// On an affine map of dimension `d` the method solves the linear system exactly once it holds
+    /// `d` differences, whatever the map's rate of convergence.
+    #[test]
+    fn an_affine_map_takes_as_many_steps_as_dimensions() {
+        let matrix = [[0.99, 0.02, 0.0], [0.0, 0.97, 0.01], [0.03, 0.0, 0.5]];
+        let shift = [1.0, -2.0, 0.5];
+        let map = |point: &[f64]| -> Vec<f64> {
+            let rows = matrix.iter().zip(shift);
+            rows.map(|(row, shift)| dot(row, point) + shift).collect()
+        };
+        let mut anderson = Anderson::default();
+        let mut point = vec![0.0; 3];
+        for _ in 0..5 {
+            let image = map(&point);
+            point = anderson.extrapolate(&point, &image);
+        }
+        let size = point
+            .iter()
+            .fold(0.0_f64, |size, value| size.max(value.abs()));
+        assert_close(&map(&point), &point, 1e-9 * size);
+    }
+}

@@ -38,7 +38,7 @@ pub(crate) fn descend(
             let mut point = anderson.extrapolate(&current.g, &current.image);
             let leap = LARGEST_LEAP * epsilon;
             for (value, image) in point.iter_mut().zip(&current.image) {
-                *value = value.clamp(image - leap, image + leap);
+                *value = value.max(image - leap).min(image + leap);
             }
             point
         };

@@ -31,6 +31,8 @@ mod fixed_point;
 mod log_domain;
 mod newton;
 mod problem;
+#[cfg(test)]
+mod reference;
 mod sinkhorn;
 mod solution;
 #[cfg(test)]

@@ -160,3 +160,29 @@ fn solve_positive(matrix: &mut [f64], right: &mut [f64]) -> Option<()> {
     }
     Some(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::assert_close;
+
+    #[test]
+    fn a_positive_definite_system_is_solved() {
+        let mut matrix = [4.0, 0.0, 0.0, 2.0, 5.0, 0.0, -1.0, 0.5, 3.0];
+        let mut right = [
+            4.0 - 2.0 * 2.0 - 3.0,
+            2.0 - 5.0 * 2.0 + 0.5 * 3.0,
+            -1.0 - 0.5 * 2.0 + 9.0,
+        ];
+        solve_positive(&mut matrix, &mut right).unwrap();
+        assert_close(&right, &[1.0, -2.0, 3.0], 1e-14);
+    }
+
+    #[test]
+    fn an_indefinite_system_is_refused() {
+        assert_eq!(
+            solve_positive(&mut [1.0, 0.0, 2.0, 1.0], &mut [1.0, 1.0]),
+            None
+        );
+    }
+}

@@ -61,20 +61,31 @@ impl Sinkhorn {
 
     /// Solves a balanced problem in the log domain.
     ///
-    /// Small epsilons are approached through larger ones and the iterations are accelerated, with
-    /// plain Sinkhorn iterations as the safeguard, so the error of the result is never worse than
-    /// theirs from the same start. The result depends on nothing but the inputs.
+    /// Small epsilons are approached through larger ones. At each, Sinkhorn iterations with Anderson
+    /// acceleration alternate, if they do not suffice, with damped Newton steps on the dual. The
+    /// result depends on nothing but the inputs.
     ///
     /// # Errors
     /// [`Error::OutOfRange`] if the result is not finite. A solve that ran out of iterations is no
     /// error: its [`status`](Solution::status) says so.
     pub fn solve(&self, problem: &Problem) -> Result<Solution, Error> {
         let support = Support::of(problem);
+        let out_of_range = Error::OutOfRange {
+            epsilon: self.epsilon,
+            spread: support.spread,
+        };
+        // A logarithm of a weight lies within a thousand of zero.
+        if !(support.spread / self.epsilon).is_finite() || !(1e3 * self.epsilon).is_finite() {
+            return Err(out_of_range);
+        }
         let mass: f64 = support.b.iter().sum();
         let mut g = vec![0.0; support.b.len()];
         let mut left = self.max_iterations.max(1);
         for epsilon in warm_start(support.spread, self.epsilon) {
             // At most half of what is left: the epsilon asked for must get its share.
+            if left == 1 {
+                break;
+            }
             let threshold = (WARM_START_THRESHOLD * mass).max(self.threshold);
             let (stage, used) = descend(&support, epsilon, threshold, left / 2, g);
             left -= used;
@@ -98,10 +109,7 @@ impl Sinkhorn {
         if finite && solution.marginal_error().is_finite() {
             Ok(solution)
         } else {
-            Err(Error::OutOfRange {
-                epsilon: self.epsilon,
-                spread: support.spread,
-            })
+            Err(out_of_range)
         }
     }
 }
@@ -135,3 +143,6 @@ fn descend(
     }
     (point, used)
 }
+
+#[cfg(test)]
+mod tests;

@@ -64,7 +64,13 @@ impl Solution {
         } else {
             Status::MaxIterations
         };
-        let f = centred_f.iter().map(|f| f + support.offset).collect();
+        let or_zero = |potential: Option<f64>| potential.unwrap_or(0.0);
+        let f = centred_f
+            .iter()
+            .map(|f| or_zero(f.map(|f| f + support.offset)))
+            .collect();
+        let centred_f = centred_f.into_iter().map(or_zero).collect();
+        let g = g.into_iter().map(or_zero).collect();
         Self {
             epsilon,
             offset: support.offset,
@@ -198,14 +204,14 @@ struct Cell {
 }
 
 /// Writes the potentials of a support to their places and fills the others by the update's own
-/// formula, from the costs and biases of the opposite side.
+/// formula, from the costs and biases of the opposite side; nothing where that is not finite.
 fn extended(
     epsilon: f64,
     length: usize,
     places: &[usize],
     potentials: &[f64],
     opposite: impl Fn(usize) -> (Vec<f64>, Vec<f64>),
-) -> Vec<f64> {
+) -> Vec<Option<f64>> {
     let mut all = vec![None; length];
     for (&place, &potential) in places.iter().zip(potentials) {
         all[place] = Some(potential);
@@ -213,10 +219,10 @@ fn extended(
     let update = |index: usize| {
         let (costs, biases) = opposite(index);
         let value = soft_minimum(&costs, &biases, epsilon);
-        if value.is_finite() { value } else { 0.0 }
+        value.is_finite().then_some(value)
     };
     all.iter()
         .enumerate()
-        .map(|(index, value)| value.unwrap_or_else(|| update(index)))
+        .map(|(index, value)| value.or_else(|| update(index)))
         .collect()
 }

@@ -1,2 +1,115 @@
-//! Starts cargo.
-fn main() {}
+//! Starts cargo with the right features and arguments, and checks the house; nothing else.
+//!
+//! `cargo xtask train` is the main job, `cargo xtask test` all that a change has to pass.
+#![allow(
+    clippy::print_stderr,
+    reason = "a command line tool reports to its terminal"
+)]
+
+mod architecture;
+mod check;
+mod start;
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Starts the jobs of this workspace.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    job: Job,
+}
+
+#[derive(Subcommand)]
+enum Job {
+    /// Fetch, distil, index, evaluate and report, as a run file says.
+    ///
+    /// `--config FILE` names the run file, configs/quickstart.toml if not given.
+    Train(PassedOn),
+    /// Fetch data, and nothing else.
+    Fetch(PassedOn),
+    /// Search an index: type a query, read documents.
+    Search(PassedOn),
+    /// Score a run against relevance judgements.
+    Evaluate(PassedOn),
+    /// Show the transport plan of a sentence pair.
+    Align(PassedOn),
+    /// Solve a transport problem.
+    Ot(PassedOn),
+    /// Check architecture, formatting, lints and documentation, and run all tests.
+    Test,
+}
+
+#[derive(Args)]
+struct PassedOn {
+    /// `--backend NAME` compiles in wgpu, vulkan, metal or cuda; all else is for `optical`.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<OsString>,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().job {
+        Job::Train(passed_on) => start::train(passed_on.arguments),
+        Job::Fetch(passed_on) => start::optical("fetch", passed_on.arguments),
+        Job::Search(passed_on) => start::optical("search", passed_on.arguments),
+        Job::Evaluate(passed_on) => start::optical("evaluate", passed_on.arguments),
+        Job::Align(passed_on) => start::optical("align", passed_on.arguments),
+        Job::Ot(passed_on) => start::optical("ot", passed_on.arguments),
+        Job::Test => check::all(root()).map(|()| ExitCode::SUCCESS),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+/// The folder of the workspace, wherever the command was typed.
+fn root() -> &'static Path {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.parent().unwrap_or(package)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_are_passed_on_in_order() {
+        let line = "xtask evaluate qrels run -m map -q --json --backend cuda";
+        let job = Cli::try_parse_from(line.split(' ')).unwrap().job;
+        let Job::Evaluate(passed_on) = job else {
+            panic!("{line}")
+        };
+        let expected = [
+            "qrels",
+            "run",
+            "-m",
+            "map",
+            "-q",
+            "--json",
+            "--backend",
+            "cuda",
+        ];
+        assert_eq!(passed_on.arguments, expected);
+    }
+
+    #[test]
+    fn a_flag_may_come_first() {
+        let line = "xtask train --offline --config night.toml";
+        let Job::Train(passed_on) = Cli::try_parse_from(line.split(' ')).unwrap().job else {
+            panic!("{line}")
+        };
+        assert_eq!(passed_on.arguments, ["--offline", "--config", "night.toml"]);
+    }
+}

@@ -1,0 +1,99 @@
+//! All that a change has to pass, cheapest first, up to the first failure.
+
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::{Context, bail};
+
+use crate::architecture;
+use crate::start::cargo;
+
+/// One check that is a single call of cargo.
+struct Step {
+    name: &'static str,
+    arguments: &'static [&'static str],
+    /// Variables that this step alone sees.
+    environment: &'static [(&'static str, &'static str)],
+}
+
+const STEPS: &[Step] = &[
+    Step {
+        name: "formatting",
+        arguments: &["fmt", "--all", "--check"],
+        environment: &[],
+    },
+    Step {
+        name: "optical-sinkhorn without features",
+        arguments: &[
+            "check",
+            "--package",
+            "optical-sinkhorn",
+            "--no-default-features",
+        ],
+        environment: &[],
+    },
+    Step {
+        name: "lints",
+        arguments: &[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ],
+        environment: &[],
+    },
+    Step {
+        name: "documentation",
+        arguments: &["doc", "--workspace", "--no-deps"],
+        environment: &[("RUSTDOCFLAGS", "-D warnings")],
+    },
+    // Without a list of targets, cargo runs the examples in the documentation as well.
+    Step {
+        name: "tests",
+        arguments: &["test", "--workspace"],
+        environment: &[],
+    },
+];
+
+/// Runs every check in `root` and says how long each took.
+pub(crate) fn all(root: &Path) -> anyhow::Result<()> {
+    let start = Instant::now();
+    timed("architecture", || architecture::check(root))?;
+    for step in STEPS {
+        timed(step.name, || run(step, root))?;
+    }
+    eprintln!(
+        "all checks passed in {:.1} s",
+        start.elapsed().as_secs_f64()
+    );
+    Ok(())
+}
+
+fn run(step: &Step, root: &Path) -> anyhow::Result<()> {
+    let line = step.arguments.join(" ");
+    let mut command = cargo();
+    command
+        .args(step.arguments)
+        .envs(step.environment.iter().copied())
+        .current_dir(root);
+    let status = command
+        .status()
+        .with_context(|| format!("cargo {line} cannot be started"))?;
+    if !status.success() {
+        bail!("cargo {line}: {status}");
+    }
+    Ok(())
+}
+
+fn timed(name: &str, check: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
+    eprintln!("── {name}");
+    let start = Instant::now();
+    check().with_context(|| format!("{name} failed"))?;
+    eprintln!(
+        "── {name}: passed in {:.1} s\n",
+        start.elapsed().as_secs_f64()
+    );
+    Ok(())
+}

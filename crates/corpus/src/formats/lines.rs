@@ -1,0 +1,82 @@
+//! Lines of UTF-8 text files, with the file and the line in every error.
+
+use std::path::Path;
+
+use crate::error::{CorpusError, LineProblem};
+
+/// Reads all lines of a file; a final line end, a carriage return before it and a byte order
+/// mark are no part of a line.
+pub(crate) fn read_lines(path: &Path) -> Result<Vec<String>, CorpusError> {
+    let bytes = std::fs::read(path).map_err(|error| CorpusError::read(path, error))?;
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+    if bytes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let line = |(index, line): (usize, &[u8])| match std::str::from_utf8(line) {
+        Ok(line) => Ok(line.strip_suffix('\r').unwrap_or(line).to_owned()),
+        Err(_) => Err(CorpusError::line(path, index + 1, LineProblem::NotUtf8)),
+    };
+    bytes
+        .split(|byte| *byte == b'\n')
+        .enumerate()
+        .map(line)
+        .collect()
+}
+
+/// Splits a line at its tabs and checks the number of columns.
+pub(crate) fn columns<const N: usize>(line: &str) -> Result<[&str; N], LineProblem> {
+    let columns: Vec<&str> = line.split('\t').collect();
+    let found = columns.len();
+    columns
+        .try_into()
+        .map_err(|_| LineProblem::Columns { expected: N, found })
+}
+
+/// Collapses every run of white space into one space and trims both ends.
+pub(crate) fn collapse(text: &str) -> String {
+    let mut collapsed = String::with_capacity(text.len());
+    for word in text.split_whitespace() {
+        if !collapsed.is_empty() {
+            collapsed.push(' ');
+        }
+        collapsed.push_str(word);
+    }
+    collapsed
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn line_ends_and_the_byte_order_mark_are_no_text() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lines.txt");
+        std::fs::write(&path, "\u{feff}one\r\n\nthree\n").unwrap();
+        assert_eq!(read_lines(&path).unwrap(), ["one", "", "three"]);
+        std::fs::write(&path, "").unwrap();
+        assert!(read_lines(&path).unwrap().is_empty());
+    }
+
+    #[test]
+    fn bad_bytes_name_their_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lines.txt");
+        std::fs::write(&path, b"one\n\xff\xfe\n").unwrap();
+        let message = read_lines(&path).unwrap_err().to_string();
+        assert!(message.ends_with("lines.txt:2: is not UTF-8"), "{message}");
+    }
+
+    #[test]
+    fn columns_are_counted() {
+        assert_eq!(columns::<2>("a\tb c").unwrap(), ["a", "b c"]);
+        assert_eq!(
+            columns::<2>("a").unwrap_err().to_string(),
+            "1 columns, expected 2"
+        );
+        assert_eq!(collapse(" a \u{a0} b\t\n"), "a b");
+    }
+}

@@ -2,7 +2,7 @@ use burn::tensor::Tolerance;
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::{Case, cases};
+use crate::testing::{Case, assert_close, cases};
 use crate::{CostMatrix, Problem, Sinkhorn, reference};
 
 fn tensors(case: &Case, device: &Device) -> (Tensor<3>, Tensor<2>, Tensor<2>) {
@@ -172,6 +172,31 @@ fn plan_is_the_derivative_of_the_regularised_cost() {
         let slope = (regularised(cell, 1e-5) - regularised(cell, -1e-5)) / 2e-5;
         assert!((mass - slope).abs() < 1e-5, "cell {cell}: {mass} {slope}");
     }
+}
+
+#[test]
+fn the_loss_does_not_differentiate_the_plan() {
+    let device = Device::flex().autodiff();
+    let plan = Tensor::<3>::from_floats([[[0.3, 0.2], [0.1, 0.4]]], &device).require_grad();
+    let cost = Tensor::<3>::from_floats([[[0.5, 1.0], [0.7, 0.1]]], &device).require_grad();
+    let gradients = transport_loss(cost.clone(), plan.clone()).backward();
+    assert!(cost.grad(&gradients).is_some());
+    assert!(plan.grad(&gradients).is_none());
+}
+
+/// Both rows prefer column 0, and row 1 gives way once the price of column 0 has moved by 0.5:
+/// 250 epsilons, an exponent that single precision cannot hold in one factor.
+#[test]
+fn potentials_may_travel_beyond_the_range_of_single_precision() {
+    let device = Device::flex();
+    let half = || Tensor::<2>::full([1, 2], 0.5, &device);
+    let cost = Tensor::from_floats([[[0.0, 1.0], [0.0, 0.5]]], &device);
+    let settings = BatchSettings {
+        epsilon: 0.002,
+        iterations: 1000,
+    };
+    let plan = values(plan(cost, half(), half(), &settings));
+    assert_close(&plan, &[0.5, 0.0, 0.0, 0.5], 1e-6);
 }
 
 /// A row spread evenly over two columns has two partners, one on a single column has one, and a

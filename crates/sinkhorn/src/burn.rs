@@ -41,7 +41,7 @@ pub struct BatchSettings {
 /// The plan is exactly zero where either weight is zero, whatever the cost there, `NaN` and
 /// infinities included; between positive weights costs must be finite. The last update is a row
 /// update: rows carry their mass up to rounding, columns up to convergence. No gradient flows into
-/// any input, and the result takes part in autodiff as a constant.
+/// any input: the result carries no autodiff, and tensors that do take it as a constant.
 ///
 /// # Shapes
 /// - `cost`: `[batch, n, m]`
@@ -74,7 +74,6 @@ pub fn plan(cost: Tensor<3>, a: Tensor<2>, b: Tensor<2>, settings: &BatchSetting
     );
     assert!(iterations > 0, "no iterations");
 
-    let differentiated = cost.is_autodiff();
     let a = a.without_autodiff().reshape([batch, n, 1]);
     let b = b.without_autodiff().reshape([batch, 1, m]);
     let mut kernel = AbsorbedKernel::new(cost.without_autodiff(), a, b, epsilon);
@@ -86,12 +85,7 @@ pub fn plan(cost: Tensor<3>, a: Tensor<2>, b: Tensor<2>, settings: &BatchSetting
         kernel.update_columns();
         kernel.update_rows();
     }
-    let plan = kernel.plan();
-    if differentiated {
-        plan.autodiff()
-    } else {
-        plan
-    }
+    kernel.plan()
 }
 
 /// Returns the mean over the batch of `<P, C>`, differentiable in `cost` only.
@@ -105,7 +99,7 @@ pub fn plan(cost: Tensor<3>, a: Tensor<2>, b: Tensor<2>, settings: &BatchSetting
 #[must_use]
 pub fn transport_loss(cost: Tensor<3>, plan: Tensor<3>) -> Tensor<1> {
     let batch = cost.dims()[0];
-    let plan = plan.detach();
+    let plan = plan.without_autodiff();
     let empty = plan.clone().equal_elem(0.0);
     (cost.mask_fill(empty, 0.0) * plan).sum() / batch as f64
 }

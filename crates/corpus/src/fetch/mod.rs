@@ -11,6 +11,7 @@ mod wheel;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,12 @@ use crate::manifest::{Manifest, PipSource, Source};
 
 /// The stamp's name within the folder of a data set.
 const STAMP: &str = "fetched.toml";
+
+/// How the names of temporary folders in the cache begin.
+const WORKSHOP: &str = ".fetch-";
+
+/// Temporary folders of this age belong to processes that were killed.
+const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Brings data sets into a cache.
 #[derive(Debug, Clone)]
@@ -218,9 +225,10 @@ impl<D: Download> Fetcher<D> {
             source,
         };
         std::fs::create_dir_all(&datasets).map_err(|error| in_cache(&datasets, error))?;
+        sweep(&datasets);
         // On the same file system as its destination, and removed however this ends.
         let workshop = tempfile::Builder::new()
-            .prefix(".fetch-")
+            .prefix(WORKSHOP)
             .tempdir_in(&datasets)
             .map_err(|error| in_cache(&datasets, error))?;
 
@@ -274,6 +282,21 @@ impl<D: Download> Fetcher<D> {
             // Another process may have fetched the same in the meantime.
             Err(_) if first_missing(folder, manifest, stamp).is_none() => Ok(()),
             moved => moved,
+        }
+    }
+}
+
+/// Removes what killed processes left; what cannot be removed is in nobody's way.
+fn sweep(datasets: &Path) {
+    for entry in std::fs::read_dir(datasets).into_iter().flatten().flatten() {
+        let modified = entry
+            .metadata()
+            .and_then(|metadata| metadata.modified())
+            .ok();
+        let age = modified.and_then(|modified| modified.elapsed().ok());
+        let is_workshop = entry.file_name().to_string_lossy().starts_with(WORKSHOP);
+        if is_workshop && age.is_some_and(|age| ABANDONED < age) {
+            let _ = std::fs::remove_dir_all(entry.path());
         }
     }
 }

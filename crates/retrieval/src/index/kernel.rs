@@ -5,6 +5,8 @@
 //! dimensions and go straight into the panel's running maxima. Every dot product adds its terms in
 //! the order of the dimensions, so it does not depend on its neighbours in panel, tile or block.
 
+use half::f16;
+use half::slice::HalfFloatSliceExt;
 use pulp::{Arch, Simd, WithSimd};
 
 /// Query tokens in a panel: a multiple of the lanes of every vector register.
@@ -77,15 +79,13 @@ impl Block {
         }
     }
 
-    /// Takes the documents whose rows begin at `starts`, the last of which is the end.
-    ///
-    /// `widen` writes their `length` values.
-    pub(super) fn fill(&mut self, starts: &[usize], widen: impl FnOnce(&mut [f32]), length: usize) {
+    /// Takes the documents of these values, whose rows begin at `starts`, the last of which is the end.
+    pub(super) fn fill(&mut self, starts: &[usize], values: &[f16]) {
         self.tokens.clear();
         self.tokens
             .extend(starts.windows(2).map(|row| row[1] - row[0]));
-        self.rows.resize(length, 0.0);
-        widen(&mut self.rows);
+        self.rows.resize(values.len(), 0.0);
+        values.convert_to_f32_slice(&mut self.rows);
     }
 
     /// Returns, for each document, its score for each query.

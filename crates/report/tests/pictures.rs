@@ -38,6 +38,15 @@ fn check(picture: &Picture) -> (String, f64) {
     (svg, share)
 }
 
+/// The place of a rectangle.
+fn position(rectangle: &str) -> (f64, f64) {
+    let number = |name: &str| {
+        let after = rectangle.split(&format!(" {name}=\"")).nth(1).unwrap();
+        after.split('"').next().unwrap().parse().unwrap()
+    };
+    (number("x"), number("y"))
+}
+
 /// Names of the files in a folder: nothing half-written may stay behind.
 fn files(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).unwrap();
@@ -130,9 +139,17 @@ fn an_alignment_holds_every_token_and_a_tile_per_pair() {
     {
         assert!(svg.contains(&format!(">{token}<")), "{token}");
     }
-    // The brightest tile is the largest mass, the darkest the empty pair.
-    assert_eq!(svg.matches("fill=\"#fde725\"").count(), 1);
-    assert_eq!(svg.matches("fill=\"#440154\"").count(), 1);
+    // The largest mass is the brightest tile, in the last row and column; left of it, in the same
+    // row, is the empty pair.
+    let place = |colour: &str| {
+        let mut tiles = svg.lines().filter(|line| line.contains(colour));
+        let tile = position(tiles.next().unwrap());
+        assert_eq!(tiles.next(), None, "{colour}");
+        tile
+    };
+    let (brightest, darkest) = (place("#fde725"), place("#440154"));
+    assert_eq!(brightest.1, darkest.1);
+    assert_eq!(brightest.0 - darkest.0, 34.0);
 }
 
 #[test]

@@ -31,14 +31,19 @@ enum Job {
     /// `--config FILE` names the run file, configs/quickstart.toml if not given.
     Train(PassedOn),
     /// Fetch data, and nothing else.
+    #[command(disable_help_flag = true)]
     Fetch(PassedOn),
     /// Search an index: type a query, read documents.
+    #[command(disable_help_flag = true)]
     Search(PassedOn),
     /// Score a run against relevance judgements.
+    #[command(disable_help_flag = true)]
     Evaluate(PassedOn),
     /// Show the transport plan of a sentence pair.
+    #[command(disable_help_flag = true)]
     Align(PassedOn),
     /// Solve a transport problem.
+    #[command(disable_help_flag = true)]
     Ot(PassedOn),
     /// Check architecture, formatting, lints and documentation, and run all tests.
     Test,
@@ -102,6 +107,15 @@ mod tests {
             "cuda",
         ];
         assert_eq!(passed_on.arguments, expected);
+    }
+
+    #[test]
+    fn help_on_a_command_of_optical_is_for_optical() {
+        let job = Cli::try_parse_from(["xtask", "ot", "--help"]).unwrap().job;
+        let Job::Ot(passed_on) = job else {
+            panic!("not ot")
+        };
+        assert_eq!(passed_on.arguments, ["--help"]);
     }
 
     #[test]

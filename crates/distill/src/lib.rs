@@ -1,1 +1,46 @@
-//! Distils a teacher encoder into a student by optimal transport on bitext
+//! Distils a frozen teacher into a student for new languages, by optimal transport on bitext.
+//!
+//! The teacher reads the English sentence, the student its translation; the plan of least transport
+//! cost between the two sets of token vectors is a soft alignment, and the student learns to put its
+//! tokens where the plan sends them ([`objectives::optimal_transport`]). Retention pairs keep it from
+//! forgetting what the teacher knew ([`pairs`]). A falling loss proves nothing: [`instruments`] tell a
+//! collapsing run from a good one while it goes on.
+//!
+//! [`distil`] is the whole loop: it reports [`Event`]s, writes checkpoints, and goes on from them.
+//!
+//! ```no_run
+//! use std::ops::ControlFlow;
+//!
+//! use burn::tensor::Device;
+//! use optical_distill::{DistillError, DistillSettings, Event, TrainingData, TrainingText, distil};
+//! use optical_encoder::Model;
+//!
+//! # fn show(settings: &DistillSettings, device: Device) -> Result<(), DistillError> {
+//! let teacher = Model::load("model".as_ref(), &device)?;
+//! let pair = TrainingText::retention("Good morning.", "eng");
+//! let data = TrainingData { texts: &[pair], held_out: &[], vocabulary_texts: &[] };
+//! let head = teacher.head_or_identity();
+//! distil(settings, &teacher, &head, data, "checkpoints".as_ref(), &device, &mut |event| {
+//!     if let Event::Step { step: 100, .. } = event { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+//! })?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod checkpoint;
+mod error;
+mod head;
+pub mod instruments;
+pub mod objectives;
+mod optimiser;
+pub mod pairs;
+pub mod settings;
+mod trainer;
+
+pub use checkpoint::CheckpointFolder;
+pub use error::DistillError;
+pub use head::estimate_head;
+pub use optimiser::{Optimiser, schedule};
+pub use pairs::TrainingText;
+pub use settings::DistillSettings;
+pub use trainer::{Event, Outcome, TrainingData, distil};

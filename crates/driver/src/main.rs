@@ -1,2 +1,62 @@
-//! The optical command.
-fn main() {}
+//! The `optical` command: arguments, device choice, progress and printing; all else is in libraries.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod cache;
+mod commands;
+mod device;
+mod experiment;
+mod interrupt;
+mod model_source;
+mod progress;
+mod run_file;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+// Training allocates and frees large buffers at every operation; the system's allocator gives them
+// back to the kernel each time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Search English documents in languages the web forgot
+#[derive(Debug, Parser)]
+#[command(name = "optical", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Bring data sets into the cache
+    Fetch(commands::fetch::FetchArgs),
+    /// Distil, index, evaluate and report, as a run file says
+    Train(commands::train::TrainArgs),
+    /// Ask a finished run's index in any of its languages
+    Search(commands::search::SearchArgs),
+    /// Measure a run against judgements, as trec_eval does
+    Evaluate(commands::evaluate::EvaluateArgs),
+    /// Show the soft alignment of a sentence and its translation
+    Align(commands::align::AlignArgs),
+    /// Solve optimal transport problems
+    Ot(commands::ot::OtArgs),
+}
+
+fn main() -> ExitCode {
+    let result = match &Arguments::parse().command {
+        Command::Fetch(args) => cache::folder().and_then(|cache| commands::fetch::run(args, &cache)),
+        Command::Train(args) => commands::train::run(args),
+        Command::Search(args) => commands::search::run(args),
+        Command::Evaluate(args) => commands::evaluate::run(args),
+        Command::Align(args) => commands::align::run(args),
+        Command::Ot(args) => commands::ot::run(args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -6,10 +6,15 @@
 //! are the eigenvectors and root eigenvalues of the covariance of the teacher's tokens. Exponent
 //! zero is centring alone, one is full whitening (Su et al. 2021, arXiv 2103.15316).
 
+use std::path::Path;
+
 use burn::prelude::*;
+use serde_json::json;
 
 use crate::EncoderError;
 use crate::encoder::values;
+use crate::model::read_json;
+use crate::weights::{WeightsReader, write_atomically, write_weights};
 
 /// `y = normalise(W (x − mean))`, without trained parameters.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,6 +36,52 @@ impl Head {
         weight.iter_mut().step_by(width + 1).for_each(|w| *w = 1.0);
         Self { input: width, output: width, weight, bias: vec![0.0; width] }
     }
+
+/// Reads a dense layer of sentence-transformers; `None` where there is no such folder.
+    ///
+    /// # Errors
+    /// If a file is malformed, or its shapes do not follow from a `hidden`-wide encoder.
+    pub fn load(folder: &Path, hidden: usize) -> Result<Option<Self>, EncoderError> {
+    let path = folder.join("config.json");
+    let Some(config) = read_json(&path)? else { return Ok(None) };
+    let refuse = |reason: String| EncoderError::Config { path: path.clone(), reason };
+    let size = |key: &str| {
+        let value = config[key].as_u64().and_then(|value| usize::try_from(value).ok());
+        value.ok_or_else(|| refuse(format!("{key} is missing or not a size")))
+    };
+    let (input, output) = (size("in_features")?, size("out_features")?);
+    if input != hidden || output == 0 || 1 << 16 < output {
+        return Err(refuse(format!(
+            "in_features = {input}, out_features = {output}, expected {hidden} and 1 to 65536"
+        )));
+    }
+    let mut weights = WeightsReader::open(&folder.join("model.safetensors"))?;
+    let weight = weights.take("linear.weight", &[output, input])?;
+    let bias = if config["bias"] == json!(true) {
+        weights.take("linear.bias", &[output])?
+    } else {
+        vec![0.0; output]
+    };
+    weights.finish(&[])?;
+    Ok(Some(Self { input, output, weight, bias }))
+}
+
+/// Writes the head as a dense layer of sentence-transformers.
+    ///
+    /// # Errors
+    /// If the folder cannot be written.
+    pub fn save(&self, folder: &Path) -> Result<(), EncoderError> {
+    let config = json!({"in_features": self.input, "out_features": self.output, "bias": true,
+        "activation_function": "torch.nn.modules.linear.Identity"});
+    write_atomically(&folder.join("config.json"), format!("{config:#}\n").as_bytes())?;
+    write_weights(
+        &folder.join("model.safetensors"),
+        &[
+            ("linear.weight".into(), vec![self.output, self.input], self.weight.clone()),
+            ("linear.bias".into(), vec![self.output], self.bias.clone()),
+        ],
+    )
+}
 
     /// The head on a device.
     pub fn on(&self, device: &Device) -> DeviceHead {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use burn::module::Module;
 use burn::prelude::*;
-use optical_tokenize::{Markers, PruneError, TokenBatch, Tokenizer, prune};
+use optical_tokenize::{Markers, PruneError, TokenBatch, Tokenizer, prune, single_character_pieces};
 use serde_json::{Value, json};
 
 use crate::weights::{WeightsReader, write_atomically, write_weights};
@@ -54,7 +54,7 @@ impl Model {
         let encoder = Encoder::load(&config, &mut weights, device)?;
         // Poolers and language-model heads belong to other tasks.
         weights.finish(&["pooler.", "lm_head.", "cls."])?;
-        let head = load_head(&folder.join("1_Dense"), config.hidden_size)?;
+        let head = Head::load(&folder.join("1_Dense"), config.hidden_size)?;
         Ok(Self { config, tokenizer, encoder, head, tokenizer_json })
     }
 
@@ -86,7 +86,7 @@ impl Model {
         if let Some(head) = &self.head {
             modules.push(json!({"idx": 1, "name": "1", "path": "1_Dense",
                 "type": "pylate.models.Dense.Dense"}));
-            save_head(head, &folder.join("1_Dense"))?;
+            head.save(&folder.join("1_Dense"))?;
         }
         write("modules.json", &Value::Array(modules))?;
         write_weights(&folder.join("model.safetensors"), &self.encoder.tensors()?)
@@ -98,11 +98,7 @@ impl Model {
     /// # Errors
     /// If the tokenizer's model cannot be pruned.
     pub fn prune_vocabulary(self, used: &BTreeSet<u32>) -> Result<Self, EncoderError> {
-        let refused = |error: PruneError| EncoderError::Config {
-            path: PathBuf::from("tokenizer.json"),
-            reason: error.to_string(),
-        };
-        let pruned = prune(&self.tokenizer_json, used).map_err(refused)?;
+        let pruned = prune(&self.tokenizer_json, used).map_err(cannot_prune)?;
         Ok(Self {
             tokenizer: Tokenizer::from_bytes(&pruned.json, self.tokenizer.markers().clone())?,
             encoder: self.encoder.with_vocabulary(&pruned.rows),
@@ -112,9 +108,13 @@ impl Model {
         })
     }
 
-    /// The bytes of the model's `tokenizer.json`.
-    pub fn tokenizer_json(&self) -> &[u8] {
-        &self.tokenizer_json
+    /// Ids of the vocabulary entries that spell one character; see
+    /// [`optical_tokenize::single_character_pieces`].
+    ///
+    /// # Errors
+    /// If the tokenizer's model cannot be pruned.
+    pub fn single_character_pieces(&self) -> Result<BTreeSet<u32>, EncoderError> {
+        single_character_pieces(&self.tokenizer_json).map_err(cannot_prune)
     }
 
     /// The model with only its first `count` layers.
@@ -152,7 +152,11 @@ impl Model {
     }
 }
 
-fn read_json(path: &Path) -> Result<Option<Value>, EncoderError> {
+fn cannot_prune(error: PruneError) -> EncoderError {
+    EncoderError::Config { path: PathBuf::from("tokenizer.json"), reason: error.to_string() }
+}
+
+pub(crate) fn read_json(path: &Path) -> Result<Option<Value>, EncoderError> {
     match std::fs::read(path) {
         Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| EncoderError::Config {
             path: path.to_owned(),
@@ -167,42 +171,4 @@ fn markers(folder: &Path) -> Result<Markers, EncoderError> {
     let config = read_json(&folder.join("config_sentence_transformers.json"))?.unwrap_or_default();
     let prompt = |key: &str| config["prompts"][key].as_str().unwrap_or_default().to_owned();
     Ok(Markers { query: prompt("query"), document: prompt("document") })
-}
-
-fn load_head(folder: &Path, hidden: usize) -> Result<Option<Head>, EncoderError> {
-    let path = folder.join("config.json");
-    let Some(config) = read_json(&path)? else { return Ok(None) };
-    let refuse = |reason: String| EncoderError::Config { path: path.clone(), reason };
-    let size = |key: &str| {
-        let value = config[key].as_u64().and_then(|value| usize::try_from(value).ok());
-        value.ok_or_else(|| refuse(format!("{key} is missing or not a size")))
-    };
-    let (input, output) = (size("in_features")?, size("out_features")?);
-    if input != hidden || output == 0 || 1 << 16 < output {
-        return Err(refuse(format!(
-            "in_features = {input}, out_features = {output}, expected {hidden} and 1 to 65536"
-        )));
-    }
-    let mut weights = WeightsReader::open(&folder.join("model.safetensors"))?;
-    let weight = weights.take("linear.weight", &[output, input])?;
-    let bias = if config["bias"] == json!(true) {
-        weights.take("linear.bias", &[output])?
-    } else {
-        vec![0.0; output]
-    };
-    weights.finish(&[])?;
-    Ok(Some(Head { input, output, weight, bias }))
-}
-
-fn save_head(head: &Head, folder: &Path) -> Result<(), EncoderError> {
-    let config = json!({"in_features": head.input, "out_features": head.output, "bias": true,
-        "activation_function": "torch.nn.modules.linear.Identity"});
-    write_atomically(&folder.join("config.json"), format!("{config:#}\n").as_bytes())?;
-    write_weights(
-        &folder.join("model.safetensors"),
-        &[
-            ("linear.weight".into(), vec![head.output, head.input], head.weight.clone()),
-            ("linear.bias".into(), vec![head.output], head.bias.clone()),
-        ],
-    )
 }

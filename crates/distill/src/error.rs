@@ -1,0 +1,50 @@
+//! Why a distillation stopped.
+
+use std::path::PathBuf;
+
+use optical_encoder::EncoderError;
+use optical_tokenize::TokenizeError;
+
+use crate::settings::SettingsError;
+
+/// Why a distillation could not begin or go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DistillError {
+    /// A value of the run file lies outside its domain.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// A model could not be read, written or used.
+    #[error(transparent)]
+    Encoder(#[from] EncoderError),
+    /// A sentence could not be tokenized.
+    #[error(transparent)]
+    Tokenize(#[from] TokenizeError),
+    /// Nothing is left to train on.
+    #[error("no sentence pair has both sides within {maximum_length} tokens")]
+    NoPairs {
+        /// The limit of the run file.
+        maximum_length: usize,
+    },
+    /// The loss or the gradient is no longer a number; the last checkpoint is kept.
+    #[error("{what} is {value} at step {step}; try a lower learning rate from the last checkpoint")]
+    NotFinite {
+        /// The loss or the gradient norm.
+        what: &'static str,
+        /// Its value.
+        value: f64,
+        /// The step.
+        step: u64,
+    },
+    /// A checkpoint cannot be read or written.
+    #[error("checkpoint {path}: {reason}", path = .path.display())]
+    Checkpoint {
+        /// Its folder.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The device failed.
+    #[error("the device failed: {0}")]
+    Device(String),
+}

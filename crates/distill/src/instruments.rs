@@ -1,0 +1,183 @@
+//! What tells a good run from a collapsing one; a falling loss does not.
+//!
+//! When the plan is flat, the loss is least where all student tokens of a sentence become one
+//! vector. Then the within-sentence cosine rises far above the teacher's while mate retrieval falls.
+
+use std::collections::BTreeMap;
+
+use burn::prelude::*;
+use optical_encoder::{DeviceHead, Model};
+use optical_tokenize::TokenBatch;
+use serde::{Deserialize, Serialize};
+
+use crate::error::DistillError;
+use crate::pairs::TrainingPair;
+
+/// One reading of the instruments on held-out bitext.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reading {
+    /// Mean cosine between different student tokens of one foreign sentence.
+    pub within_sentence_cosine: f64,
+    /// The same of the teacher's tokens of the English sentence: what the first should stay near.
+    pub teacher_within_sentence_cosine: f64,
+    /// Mean reciprocal rank, for each language, of a sentence's translation among the held-out ones.
+    pub mate_reciprocal_rank: BTreeMap<String, f64>,
+}
+
+/// Held-out pairs with the teacher's vectors of their English side, computed once.
+#[derive(Debug)]
+pub struct Instruments {
+    languages: BTreeMap<String, HeldOut>,
+}
+
+#[derive(Debug)]
+struct HeldOut {
+    input: TokenBatch,
+    target: Encoded,
+}
+
+/// Vectors of texts with a mask of what is kept.
+#[derive(Debug)]
+struct Encoded {
+    /// `[texts, width, d]`
+    vectors: Tensor<3>,
+    /// `[texts, width]`, one where kept and zero elsewhere.
+    kept: Tensor<2>,
+}
+
+impl Encoded {
+    fn new(model: &Model, head: &DeviceHead, batch: &TokenBatch, device: &Device) -> Self {
+        let kept: Vec<f32> = batch.kept.iter().map(|&kept| f32::from(u8::from(kept))).collect();
+        let kept = TensorData::new(kept, [batch.rows, batch.width]);
+        Self {
+            vectors: head.forward(model.states(batch, device)),
+            kept: Tensor::from_data(kept, device),
+        }
+    }
+
+    /// Mean cosine over all pairs of different kept tokens of one text.
+    fn within_sentence_cosine(&self) -> Result<f64, DistillError> {
+        let kept = self.kept.clone().unsqueeze_dim::<3>(2);
+        let sum = (self.vectors.clone() * kept.clone()).sum_dim(1);
+        // For unit vectors, the squared length of the sum is n + the sum over different pairs.
+        let count = kept.sum_dim(1);
+        let pairs = count.clone() * count.clone().sub_scalar(1.0);
+        let cosines = sum.square().sum_dim(2) - count;
+        let per_text = scalars(cosines)?.into_iter().zip(scalars(pairs)?);
+        let means: Vec<f64> = per_text.filter(|(_, pairs)| 0.5 < *pairs).map(|(sum, pairs)| sum / pairs).collect();
+        Ok(means.iter().sum::<f64>() / means.len().max(1) as f64)
+    }
+
+    /// MaxSim of every text of `self`, as query, with every text of `documents`: `[texts, texts]`.
+    fn late_interaction(&self, documents: &Self) -> Tensor<2> {
+        let [queries, m, width] = self.vectors.dims();
+        let [texts, n, _] = documents.vectors.dims();
+        let query = self.vectors.clone().reshape([queries * m, width]);
+        let document = documents.vectors.clone().reshape([texts * n, width]);
+        let padding = documents.kept.clone().neg().add_scalar(1.0).mul_scalar(-4.0);
+        let scores = query.matmul(document.transpose()) + padding.reshape([1, texts * n]);
+        let best = scores.reshape([queries * m, texts, n]).max_dim(2).reshape([queries, m, texts]);
+        (best * self.kept.clone().unsqueeze_dim(2)).sum_dim(1).reshape([queries, texts])
+    }
+}
+
+impl Instruments {
+    /// Encodes the English side of `pairs` with the teacher.
+    pub fn new(
+        teacher: &Model,
+        head: &DeviceHead,
+        pairs: &[TrainingPair],
+        padding: [u32; 2],
+        device: &Device,
+    ) -> Self {
+        let mut by_language: BTreeMap<String, (Vec<_>, Vec<_>)> = BTreeMap::new();
+        for pair in pairs {
+            let (targets, inputs) = by_language.entry(pair.group.clone()).or_default();
+            targets.push(pair.target.clone());
+            inputs.push(pair.input.clone());
+        }
+        let languages = by_language
+            .into_iter()
+            .map(|(language, (targets, inputs))| {
+                let target = TokenBatch::pad(&targets, padding[0]);
+                let target = Encoded::new(teacher, head, &target, device);
+                (language, HeldOut { input: TokenBatch::pad(&inputs, padding[1]), target })
+            })
+            .collect();
+        Self { languages }
+    }
+
+    /// Reads the instruments; `student` lies on the plain device.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn read(
+        &self,
+        student: &Model,
+        head: &DeviceHead,
+        device: &Device,
+    ) -> Result<Reading, DistillError> {
+        let mut reading = Reading {
+            within_sentence_cosine: 0.0,
+            teacher_within_sentence_cosine: 0.0,
+            mate_reciprocal_rank: BTreeMap::new(),
+        };
+        for (language, held_out) in &self.languages {
+            let input = Encoded::new(student, head, &held_out.input, device);
+            let share = 1.0 / self.languages.len() as f64;
+            reading.within_sentence_cosine += share * input.within_sentence_cosine()?;
+            reading.teacher_within_sentence_cosine += share * held_out.target.within_sentence_cosine()?;
+            let scores = scalars(input.late_interaction(&held_out.target))?;
+            let rank = mean_reciprocal_rank(&scores, held_out.input.rows);
+            reading.mate_reciprocal_rank.insert(language.clone(), rank);
+        }
+        Ok(reading)
+    }
+}
+
+/// Mean reciprocal rank of the diagonal of a row-major `[texts, texts]` matrix; ties count against.
+fn mean_reciprocal_rank(scores: &[f64], texts: usize) -> f64 {
+    let ranks = scores.chunks_exact(texts.max(1)).enumerate().map(|(row, scores)| {
+        let better = scores.iter().filter(|&&score| scores[row] <= score).count();
+        1.0 / better.max(1) as f64
+    });
+    ranks.sum::<f64>() / texts.max(1) as f64
+}
+
+/// Values of a tensor.
+pub(crate) fn scalars<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f64>, DistillError> {
+    let values = tensor.into_data().try_to_vec::<f32>();
+    let values = values.map_err(|error| DistillError::Device(format!("{error:?}")))?;
+    Ok(values.into_iter().map(f64::from).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn encoded(vectors: [[[f32; 2]; 2]; 2], kept: [[f32; 2]; 2]) -> Encoded {
+        let device = Device::flex();
+        Encoded {
+            vectors: Tensor::from_floats(vectors, &device),
+            kept: Tensor::from_floats(kept, &device),
+        }
+    }
+
+    #[test]
+    fn padding_enters_neither_cosine_nor_score() {
+        let x = [1.0, 0.0];
+        let y = [0.0, 1.0];
+        let texts = encoded([[x, [0.6, 0.8]], [y, x]], [[1.0, 1.0], [1.0, 0.0]]);
+        assert!((texts.within_sentence_cosine().unwrap() - 0.6).abs() < 1e-6);
+        let scores = scalars(texts.late_interaction(&texts)).unwrap();
+        let expected = [2.0, 0.8, 0.8, 1.0];
+        assert!(scores.iter().zip(expected).all(|(s, e)| (s - e).abs() < 1e-6), "{scores:?}");
+    }
+
+    #[test]
+    fn a_collapsed_encoder_is_ranked_last_and_not_first() {
+        assert_eq!(mean_reciprocal_rank(&[1.0; 9], 3), 1.0 / 3.0);
+        assert_eq!(mean_reciprocal_rank(&[2.0, 1.0, 1.0, 2.0], 2), 1.0);
+        assert_eq!(mean_reciprocal_rank(&[2.0, 1.0, 3.0, 2.0], 2), 0.75);
+    }
+}

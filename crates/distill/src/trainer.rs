@@ -1,0 +1,224 @@
+//! The loop: batch → teacher and student tokens → cost → plan → loss → step.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::time::Instant;
+
+use burn::module::Module;
+use burn::prelude::*;
+use optical_encoder::{DeviceHead, Head, Model};
+use serde::{Deserialize, Serialize};
+
+use crate::checkpoint::CheckpointFolder;
+use crate::error::DistillError;
+use crate::instruments::{Instruments, Reading, scalars};
+use crate::objectives::optimal_transport::{transport, uniform_mass};
+use crate::optimiser::{Optimiser, schedule};
+use crate::pairs::{BatchOrder, PairBatch, TrainingText, tokenize};
+use crate::settings::DistillSettings;
+
+/// What a run reports while it goes on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Event {
+    /// Texts are tokenized and the student is made or read back.
+    Prepared {
+        /// Pairs to train on.
+        pairs: usize,
+        /// Pairs left out because a side is empty or too long.
+        left_out: usize,
+        /// Rows of the student's word embedding.
+        vocabulary: usize,
+        /// Steps already made by an earlier sitting.
+        resumed_at: u64,
+    },
+    /// One optimiser step.
+    Step {
+        /// Steps made so far.
+        step: u64,
+        /// Mean transport cost `⟨P, C⟩` of the batch.
+        loss: f64,
+        /// Rate of the layers.
+        learning_rate: f64,
+        /// Norm of the whole gradient before clipping.
+        gradient_norm: f64,
+        /// Student tokens that a teacher token is spread over.
+        effective_partners: f64,
+        /// Wall time of the step.
+        seconds: f64,
+    },
+    /// A reading of the collapse instruments.
+    Instruments {
+        /// Steps made so far.
+        step: u64,
+        /// The reading.
+        #[serde(flatten)]
+        reading: Reading,
+    },
+    /// A checkpoint was written.
+    Checkpoint {
+        /// Steps made so far.
+        step: u64,
+    },
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// All steps are made.
+    Finished(Box<Model>),
+    /// The observer asked to stop; a checkpoint was written at this step.
+    Interrupted(u64),
+}
+
+/// Texts of a run.
+#[derive(Debug, Clone, Copy)]
+pub struct TrainingData<'a> {
+    /// Bitext and retention sentences.
+    pub texts: &'a [TrainingText],
+    /// Bitext that is never trained on, for the instruments.
+    pub held_out: &'a [TrainingText],
+    /// Texts whose pieces the student keeps beyond those of the training texts.
+    pub vocabulary_texts: &'a [&'a str],
+}
+
+/// Distils `teacher`, through `head`, into a student that starts as its copy.
+///
+/// Goes on from the newest checkpoint below `checkpoints` where there is one. The observer hears
+/// every event and may stop the run after any of them.
+///
+/// # Errors
+/// If the settings are out of their domain, no pair is short enough, the loss stops being a number,
+/// or a checkpoint cannot be read or written.
+pub fn distil(
+    settings: &DistillSettings,
+    teacher: &Model,
+    head: &Head,
+    data: TrainingData<'_>,
+    checkpoints: &Path,
+    device: &Device,
+    observe: &mut dyn FnMut(&Event) -> ControlFlow<()>,
+) -> Result<Outcome, DistillError> {
+    settings.check()?;
+    let checkpoints = CheckpointFolder::new(checkpoints);
+    let plain = device.clone().without_autodiff();
+    let tracked = plain.clone().autodiff();
+    let (first_step, mut student, mut optimiser) = match checkpoints.resume(settings, &tracked)? {
+        Some(resumed) => resumed,
+        None => {
+            let student = new_student(settings, teacher, head, data)?.fork(&tracked);
+            (0, student, Optimiser::new(&settings.optimiser))
+        }
+    };
+    let tokenizers = (&teacher.tokenizer, &student.tokenizer);
+    let pairs = tokenize(data.texts, tokenizers.0, tokenizers.1, settings.maximum_length)?;
+    let held_out = tokenize(data.held_out, tokenizers.0, tokenizers.1, settings.maximum_length)?;
+    if pairs.is_empty() {
+        return Err(DistillError::NoPairs { maximum_length: settings.maximum_length });
+    }
+    let padding = [teacher.tokenizer.padding_id(), student.tokenizer.padding_id()];
+    let mut stop = observe(&Event::Prepared {
+        pairs: pairs.len(),
+        left_out: data.texts.len() - pairs.len(),
+        vocabulary: student.config.vocab_size,
+        resumed_at: first_step,
+    })
+    .is_break();
+    let heads = Heads { plain: head.on(&plain), tracked: head.on(&tracked) };
+    let instruments = Instruments::new(teacher, &heads.plain, &held_out, padding, &plain);
+    let order = BatchOrder::new(pairs, &settings.shares(), settings.batch_size, settings.seed, padding);
+
+    let read = |student: &Model, step: u64| -> Result<Event, DistillError> {
+        let mut frozen = student.clone();
+        frozen.encoder = frozen.encoder.valid();
+        let reading = instruments.read(&frozen, &heads.plain, &plain)?;
+        Ok(Event::Instruments { step, reading })
+    };
+    if first_step == 0 && !stop {
+        stop = observe(&read(&student, 0)?).is_break();
+    }
+    for index in first_step..settings.steps {
+        if stop {
+            checkpoints.save(index, &student, &optimiser, settings)?;
+            return Ok(Outcome::Interrupted(index));
+        }
+        let began = Instant::now();
+        let rate = schedule(index, settings.optimiser.warm_up, settings.steps);
+        let batch = order.batch(index);
+        let pass = forward(settings, teacher, &student, &heads, &batch, [&plain, &tracked]);
+        let [loss, partners] = [pass.loss.clone().inner(), pass.effective_partners().inner()].map(scalars);
+        let (loss, partners) = (loss?[0], partners?[0]);
+        let step = index + 1;
+        if !loss.is_finite() {
+            return Err(DistillError::NotFinite { what: "the loss", value: loss, step });
+        }
+        let gradients = pass.loss.backward();
+        let (encoder, gradient_norm) = optimiser.step(student.encoder.clone(), gradients, rate, step)?;
+        student.encoder = encoder;
+        stop = observe(&Event::Step {
+            step,
+            loss,
+            learning_rate: rate * settings.optimiser.learning_rate,
+            gradient_norm,
+            effective_partners: partners,
+            seconds: began.elapsed().as_secs_f64(),
+        })
+        .is_break();
+        if step % settings.instruments.every == 0 || step == settings.steps {
+            stop |= observe(&read(&student, step)?).is_break();
+        }
+        if step % settings.checkpoint_every == 0 || step == settings.steps {
+            checkpoints.save(step, &student, &optimiser, settings)?;
+            stop |= observe(&Event::Checkpoint { step }).is_break();
+        }
+    }
+    student.encoder = student.encoder.valid();
+    Ok(Outcome::Finished(Box::new(student)))
+}
+
+/// The head for the frozen teacher and for the student under training.
+struct Heads {
+    plain: DeviceHead,
+    tracked: DeviceHead,
+}
+
+/// The objective on one batch; gradients flow into the student only.
+fn forward(
+    settings: &DistillSettings,
+    teacher: &Model,
+    student: &Model,
+    heads: &Heads,
+    batch: &PairBatch,
+    [plain, tracked]: [&Device; 2],
+) -> crate::objectives::optimal_transport::Transport {
+    let target = heads.plain.forward(teacher.states(&batch.target, plain));
+    let input = heads.tracked.forward(student.states(&batch.input, tracked));
+    transport(
+        target.autodiff(),
+        uniform_mass(&batch.target, tracked),
+        input,
+        uniform_mass(&batch.input, tracked),
+        &settings.transport,
+    )
+}
+
+/// The teacher's first layers, its head, and the vocabulary that the texts use.
+fn new_student(
+    settings: &DistillSettings,
+    teacher: &Model,
+    head: &Head,
+    data: TrainingData<'_>,
+) -> Result<Model, DistillError> {
+    let mut used: BTreeSet<u32> = BTreeSet::new();
+    let sides = data.texts.iter().chain(data.held_out).map(|text| text.input.as_str());
+    for text in sides.chain(data.vocabulary_texts.iter().copied()) {
+        let tokens = teacher.tokenizer.encode(text, optical_tokenize::Role::Query, teacher.config.maximum_length())?;
+        used.extend(tokens.ids);
+    }
+    used.extend(teacher.single_character_pieces()?);
+    let mut student = teacher.clone().with_layers(settings.layers).prune_vocabulary(&used)?;
+    student.head = Some(head.clone());
+    Ok(student)
+}

@@ -1,0 +1,8 @@
+//! One file a command.
+
+pub mod align;
+pub mod evaluate;
+pub mod fetch;
+pub mod ot;
+pub mod search;
+pub mod train;

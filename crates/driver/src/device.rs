@@ -1,0 +1,52 @@
+//! Choosing the device: the only place that knows which backends were compiled in.
+
+use burn::tensor::Device;
+
+#[cfg(not(any(
+    feature = "flex",
+    feature = "wgpu",
+    feature = "vulkan",
+    feature = "metal",
+    feature = "cuda"
+)))]
+compile_error!("enable a backend: flex, wgpu, vulkan, metal or cuda");
+
+/// Where tensors are computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Backend {
+    /// The processor, in pure Rust
+    Flex,
+    /// Any graphics adapter, through WGSL
+    Wgpu,
+    /// Graphics adapters with Vulkan, through SPIR-V
+    Vulkan,
+    /// Apple's graphics processors
+    Metal,
+    /// NVIDIA's graphics processors
+    Cuda,
+}
+
+impl Backend {
+    /// Opens the first device of this backend.
+    pub fn open(self) -> anyhow::Result<Device> {
+        #[allow(unused_imports)]
+        use burn::tensor::DeviceKind;
+        match self {
+            #[cfg(feature = "flex")]
+            Self::Flex => Ok(Device::flex()),
+            #[cfg(feature = "wgpu")]
+            Self::Wgpu => Ok(Device::wgpu(DeviceKind::DefaultDevice)),
+            #[cfg(feature = "vulkan")]
+            Self::Vulkan => Ok(Device::vulkan(DeviceKind::DefaultDevice)),
+            #[cfg(feature = "metal")]
+            Self::Metal => Ok(Device::metal(DeviceKind::DefaultDevice)),
+            #[cfg(feature = "cuda")]
+            Self::Cuda => Ok(Device::cuda(0)),
+            #[allow(unreachable_patterns)]
+            other => {
+                let name = format!("{other:?}").to_lowercase();
+                anyhow::bail!("this build has no {name} backend; build with --features {name}")
+            }
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! The run folder: what a run leaves behind, and what it goes on from.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use optical_encoder::write_atomically;
+
+/// Paths below a run folder.
+#[derive(Debug, Clone)]
+pub struct RunFolder(PathBuf);
+
+impl RunFolder {
+    /// Opens a run folder for the run file `text`, creating it if need be.
+    ///
+    /// The folder keeps the run file as used, and is refused to a run file that says otherwise.
+    pub fn open(path: &Path, text: &str) -> anyhow::Result<Self> {
+        let folder = Self(path.to_owned());
+        let kept = folder.run_file();
+        match std::fs::read_to_string(&kept) {
+            Ok(found) if found == text => {}
+            Ok(_) => bail!(
+                "{} belongs to another version of the run file; choose another folder with --run, or delete it",
+                path.display()
+            ),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                write_atomically(&kept, text.as_bytes())?;
+            }
+            Err(error) => return Err(error).with_context(|| kept.display().to_string()),
+        }
+        Ok(folder)
+    }
+
+    /// A folder that some run has left.
+    pub fn existing(path: &Path) -> anyhow::Result<Self> {
+        let folder = Self(path.to_owned());
+        if !folder.run_file().is_file() {
+            bail!("{} is no run folder: it has no run.toml", path.display());
+        }
+        Ok(folder)
+    }
+
+    /// The run file as used.
+    pub fn run_file(&self) -> PathBuf {
+        self.0.join("run.toml")
+    }
+
+    /// The head, estimated once.
+    pub fn head(&self) -> PathBuf {
+        self.0.join("head")
+    }
+
+    /// Checkpoints of the distillation.
+    pub fn checkpoints(&self) -> PathBuf {
+        self.0.join("checkpoints")
+    }
+
+    /// The distilled student, as a Hugging Face folder.
+    pub fn student(&self) -> PathBuf {
+        self.0.join("student")
+    }
+
+    /// Events of the distillation, a JSON object a line.
+    pub fn metrics(&self) -> PathBuf {
+        self.0.join("metrics.jsonl")
+    }
+
+    /// The judgements of a language.
+    pub fn qrels(&self, language: &str) -> PathBuf {
+        self.0.join("trec").join(format!("{language}.qrels"))
+    }
+
+    /// The ranking of a system in a language.
+    pub fn run(&self, system: &str, language: &str) -> PathBuf {
+        self.0.join("trec").join(format!("{system}.{language}.run"))
+    }
+
+    /// A file at the top of the folder.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}

@@ -1,0 +1,138 @@
+//! The training curve and the soft alignment of one sentence pair.
+
+use std::path::Path;
+
+use anyhow::Context;
+use burn::tensor::Device;
+use optical_corpus::bitext::SentencePair;
+use optical_distill::Event;
+use optical_distill::objectives::optimal_transport::{transport, uniform_mass};
+use optical_distill::settings::TransportSettings;
+use optical_encoder::{Head, Model};
+use optical_report::plot::{Alignment, Panel, Series, SeriesStyle, alignment, panels};
+use optical_tokenize::{Role, TokenBatch};
+
+/// A transport plan between the kept tokens of two sentences.
+#[derive(Debug)]
+pub struct SoftAlignment {
+    /// English tokens.
+    pub rows: Vec<String>,
+    /// Tokens of the other language.
+    pub columns: Vec<String>,
+    /// `[rows, columns]` masses.
+    pub plan: Vec<f64>,
+    /// The transport cost `⟨P, C⟩`.
+    pub cost: f64,
+}
+
+/// Aligns the teacher's English tokens with the student's of the translation.
+pub fn align(
+    teacher: &Model,
+    student: &Model,
+    head: &Head,
+    [english, foreign]: [&str; 2],
+    settings: &TransportSettings,
+    device: &Device,
+) -> anyhow::Result<SoftAlignment> {
+    let batch = |model: &Model, text: &str| model.tokenizer.batch(&[text], Role::Query, model.config.maximum_length());
+    let (target, input) = (batch(teacher, english)?, batch(student, foreign)?);
+    let device_head = head.on(device);
+    let result = transport(
+        device_head.forward(teacher.states(&target, device)),
+        uniform_mass(&target, device),
+        device_head.forward(student.states(&input, device)),
+        uniform_mass(&input, device),
+        settings,
+    );
+    let numbers = |data: burn::tensor::TensorData| data.try_to_vec::<f32>().ok().context("the device failed");
+    let cost = f64::from(numbers(result.loss.into_data())?[0]);
+    let plan = numbers(result.plan.into_data())?;
+    let kept = |batch: &TokenBatch| -> Vec<usize> { (0..batch.width).filter(|&token| batch.kept[token]).collect() };
+    let (rows, columns) = (kept(&target), kept(&input));
+    let piece = |model: &Model, batch: &TokenBatch, token: usize| {
+        model.tokenizer.piece(batch.ids[token]).unwrap_or_default()
+    };
+    Ok(SoftAlignment {
+        plan: rows
+            .iter()
+            .flat_map(|&row| columns.iter().map(move |&column| (row, column)))
+            .map(|(row, column)| f64::from(plan[row * input.width + column]))
+            .collect(),
+        rows: rows.iter().map(|&token| piece(teacher, &target, token)).collect(),
+        columns: columns.iter().map(|&token| piece(student, &input, token)).collect(),
+        cost,
+    })
+}
+
+/// A held-out pair of the language that fits a picture.
+pub fn pair_to_draw<'a>(held_out: &'a [SentencePair], language: &str) -> Option<&'a SentencePair> {
+    let words = |text: &str| text.split_whitespace().count();
+    let theirs = || held_out.iter().filter(|pair| pair.language == language);
+    theirs()
+        .find(|pair| (8..=12).contains(&words(&pair.english)) && (6..=12).contains(&words(&pair.foreign)))
+        .or_else(|| theirs().next())
+}
+
+/// Draws an alignment as `stem.png` and `stem.svg`.
+pub fn draw_alignment(soft: &SoftAlignment, language: &str, stem: &Path) -> anyhow::Result<()> {
+    let names = |tokens: &[String]| tokens.iter().map(|token| token.replace('▁', " ")).collect::<Vec<_>>();
+    let (rows, columns) = (names(&soft.rows), names(&soft.columns));
+    let rows: Vec<&str> = rows.iter().map(|name| name.trim()).collect();
+    let columns: Vec<&str> = columns.iter().map(|name| name.trim()).collect();
+    alignment(
+        &Alignment {
+            title: "Soft alignment: the transport plan",
+            row_title: "English (teacher)",
+            column_title: &format!("{language} (student)"),
+            rows: &rows,
+            columns: &columns,
+            plan: &soft.plan,
+        },
+        stem,
+    )?;
+    Ok(())
+}
+
+/// Draws loss and instruments over the steps as `stem.png` and `stem.svg`.
+pub fn draw_training(events: &[Event], stem: &Path) -> anyhow::Result<()> {
+    let mut loss = Vec::new();
+    let mut partners = Vec::new();
+    let mut within = Vec::new();
+    let mut teacher_within = Vec::new();
+    let mut mates: std::collections::BTreeMap<&str, Vec<(f64, f64)>> = Default::default();
+    for event in events {
+        match event {
+            Event::Step { step, loss: value, effective_partners, .. } => {
+                loss.push((*step as f64, *value));
+                partners.push((*step as f64, *effective_partners));
+            }
+            Event::Instruments { step, reading } => {
+                let step = *step as f64;
+                within.push((step, reading.within_sentence_cosine));
+                teacher_within.push((step, reading.teacher_within_sentence_cosine));
+                for (language, rank) in &reading.mate_reciprocal_rank {
+                    mates.entry(language).or_default().push((step, *rank));
+                }
+            }
+            _ => {}
+        }
+    }
+    let smoothed = |name: &str, points| Series::new(name, points).with_style(SeriesStyle::Smoothed(20));
+    let cosines = [
+        Series::new("student", within),
+        Series::new("teacher", teacher_within).with_style(SeriesStyle::Reference),
+    ];
+    let mates: Vec<_> = mates.into_iter().map(|(language, points)| Series::new(language, points)).collect();
+    panels(
+        "Distillation",
+        "step",
+        &[
+            Panel { y: "transport cost ⟨P, C⟩", series: &[smoothed("loss", loss)] },
+            Panel { y: "effective partners a token", series: &[smoothed("plan", partners)] },
+            Panel { y: "cosine within a sentence", series: &cosines },
+            Panel { y: "mate retrieval, MRR", series: &mates },
+        ],
+        stem,
+    )?;
+    Ok(())
+}

@@ -1,0 +1,135 @@
+//! Queries to rankings: encoded by a model, searched in an index, written as TREC runs.
+
+use std::collections::BTreeMap;
+
+use burn::tensor::Device;
+use optical_corpus::collection::{Document, Query};
+use optical_encoder::{EncodeSettings, EncoderError, Head, Model};
+use optical_retrieval::{Bm25Index, Bm25Settings, ExactIndex, Hit, Index, QueryRef, Run};
+use optical_tokenize::Role;
+
+use crate::experiment::RunFolder;
+use crate::interrupt::Interrupt;
+use crate::progress::Progress;
+use crate::run_file::RetrievalSettings;
+
+/// Something that ranks documents for queries.
+pub enum System<'a> {
+    /// Late interaction between a model's query tokens and an index.
+    LateInteraction {
+        /// Reads the queries.
+        model: &'a Model,
+        /// Stands behind the model; the index was made with it.
+        head: &'a Head,
+        /// The documents.
+        index: &'a ExactIndex,
+    },
+    /// Words in common.
+    Bm25(Bm25Index),
+}
+
+impl System<'_> {
+    /// BM25 over documents.
+    pub fn bm25(documents: &[Document], settings: &RetrievalSettings) -> anyhow::Result<Self> {
+        let texts = documents.iter().map(|document| (document.id.clone(), document.full_text()));
+        let settings = Bm25Settings { k1: settings.bm25_k1, b: settings.bm25_b };
+        Ok(Self::Bm25(Bm25Index::new(texts, settings)?))
+    }
+
+    /// The rankings of queries, in their order.
+    fn rank(
+        &self,
+        queries: &[&Query],
+        settings: &RetrievalSettings,
+        device: &Device,
+    ) -> anyhow::Result<Vec<Vec<Hit>>> {
+        let excluded: Vec<Vec<&str>> =
+            queries.iter().map(|query| query.own_document.as_deref().into_iter().collect()).collect();
+        match self {
+            Self::LateInteraction { model, head, index } => {
+                let texts: Vec<&str> = queries.iter().map(|query| query.text.as_str()).collect();
+                let vectors = encode_queries(model, head, &texts, settings, device)?;
+                let queries: Vec<_> = vectors
+                    .iter()
+                    .zip(&excluded)
+                    .map(|(vectors, excluded)| QueryRef { vectors, excluded })
+                    .collect();
+                Ok(index.search_many(&queries, settings.depth)?)
+            }
+            Self::Bm25(index) => Ok(queries
+                .iter()
+                .zip(&excluded)
+                .map(|(query, excluded)| index.search(&query.text, settings.depth, excluded))
+                .collect()),
+        }
+    }
+}
+
+/// Token vectors of queries, in their order.
+pub fn encode_queries(
+    model: &Model,
+    head: &Head,
+    texts: &[&str],
+    settings: &RetrievalSettings,
+    device: &Device,
+) -> Result<Vec<Vec<f32>>, EncoderError> {
+    let encode = EncodeSettings {
+        role: Role::Query,
+        maximum_length: settings.query_length,
+        tokens_per_batch: settings.tokens_per_batch,
+    };
+    let mut vectors = vec![Vec::new(); texts.len()];
+    model.encode(texts, &[head], encode, device, |text| {
+        vectors[text.index].clone_from(&text.vectors[0]);
+        Ok::<_, EncoderError>(())
+    })?;
+    Ok(vectors)
+}
+
+/// Ranks every language's queries and writes a run for each; languages that have one are read back.
+pub fn runs(
+    name: &str,
+    system: &System<'_>,
+    queries: &BTreeMap<String, Vec<Query>>,
+    folder: &RunFolder,
+    settings: &RetrievalSettings,
+    device: &Device,
+    interrupt: &Interrupt,
+) -> anyhow::Result<BTreeMap<String, Run>> {
+    let mut runs = BTreeMap::new();
+    let mut missing: Vec<(&str, &Query)> = Vec::new();
+    for (language, queries) in queries {
+        let path = folder.run(name, language);
+        if path.is_file() {
+            runs.insert(language.clone(), Run::read(&path)?);
+        } else {
+            missing.extend(queries.iter().map(|query| (language.as_str(), query)));
+        }
+    }
+    // Parallel collections ask the same English question for several languages: it is searched once.
+    let mut distinct: Vec<&Query> = Vec::new();
+    let mut position: BTreeMap<(&str, Option<&str>), usize> = BTreeMap::new();
+    for (_, query) in &missing {
+        position.entry((&query.text, query.own_document.as_deref())).or_insert_with(|| {
+            distinct.push(query);
+            distinct.len() - 1
+        });
+    }
+    let mut hits = Vec::with_capacity(distinct.len());
+    let mut progress = Progress::new(name, 0, distinct.len() as u64);
+    for chunk in distinct.chunks(256) {
+        interrupt.check()?;
+        hits.extend(system.rank(chunk, settings, device)?);
+        progress.at(hits.len() as u64, "");
+    }
+    let mut found: BTreeMap<&str, Run> = BTreeMap::new();
+    for (language, query) in missing {
+        let hits = &hits[position[&(query.text.as_str(), query.own_document.as_deref())]];
+        found.entry(language).or_insert_with(|| Run::new(name)).insert(&query.id, hits.iter().cloned())?;
+    }
+    for (language, run) in found {
+        run.write(&folder.run(name, language))?;
+        runs.insert(language.to_owned(), run);
+    }
+    Ok(runs)
+}

@@ -1,0 +1,72 @@
+//! Rankings to numbers: measures, and the paired test between zero-shot and distilled.
+
+use std::collections::BTreeMap;
+
+use anyhow::Context;
+use optical_corpus::collection::{Collection, Query};
+use optical_report::page::Comparison;
+use optical_retrieval::significance::Differences;
+use optical_retrieval::{Evaluation, Measure, Options, Qrels, Run, evaluate, holm};
+
+use crate::experiment::RunFolder;
+use crate::run_file::RunFile;
+
+/// The measures of the report, the first of which is tested.
+pub const MEASURES: [&str; 4] = ["map", "ndcg_cut_10", "recall_100", "recip_rank_cut_10"];
+
+/// Judgements of one language's queries, written beside its runs.
+pub fn qrels(
+    collection: &Collection,
+    language: &str,
+    queries: &[Query],
+    folder: &RunFolder,
+) -> anyhow::Result<Qrels> {
+    let ids: std::collections::BTreeSet<&str> = queries.iter().map(|query| query.id.as_str()).collect();
+    let judgements = collection
+        .judgements
+        .iter()
+        .filter(|judgement| ids.contains(judgement.query.as_str()))
+        .map(|judgement| (judgement.query.clone(), judgement.document.clone(), judgement.grade));
+    let qrels = Qrels::from_judgements(judgements)?;
+    qrels.write(&folder.qrels(language))?;
+    Ok(qrels)
+}
+
+/// Measures a run, counting queries that found nothing as zero.
+pub fn measure(qrels: &Qrels, run: &Run) -> anyhow::Result<Evaluation> {
+    let measures: Vec<Measure> = MEASURES
+        .iter()
+        .map(|name| name.parse().with_context(|| format!("measure {name}")))
+        .collect::<Result<_, _>>()?;
+    let options = Options { complete_topics: true, ..Options::default() };
+    Ok(evaluate(qrels, run, &measures, &options))
+}
+
+/// Tests `candidate` against `baseline` in every language, with Holm's correction over languages.
+pub fn compare(
+    run: &RunFile,
+    baseline: &BTreeMap<String, Evaluation>,
+    candidate: &BTreeMap<String, Evaluation>,
+) -> anyhow::Result<BTreeMap<String, Comparison>> {
+    let map: Measure = MEASURES[0].parse()?;
+    let mut comparisons = BTreeMap::new();
+    for (language, candidate) in candidate {
+        let Some(baseline) = baseline.get(language) else { continue };
+        let differences = Differences::new(&candidate.per_topic(map), &baseline.per_topic(map))?;
+        let p_value = differences.randomisation(run.significance.permutations, run.distill.seed)?.p;
+        comparisons.insert(
+            language.clone(),
+            Comparison {
+                topics: differences.values().len(),
+                difference: differences.mean(),
+                p_value,
+                corrected_p_value: p_value,
+            },
+        );
+    }
+    let p_values: Vec<f64> = comparisons.values().map(|comparison| comparison.p_value).collect();
+    for (comparison, corrected) in comparisons.values_mut().zip(holm(&p_values)) {
+        comparison.corrected_p_value = corrected;
+    }
+    Ok(comparisons)
+}

@@ -1,0 +1,117 @@
+//! Numbers to the report: `report.md` and `results.json`.
+
+use std::collections::BTreeMap;
+
+use optical_distill::Event;
+use optical_report::page::{Comparison, Fact, Figure, Instrument, LanguageResult, RunSummary, System};
+use optical_retrieval::{Evaluation, Measure};
+
+use crate::experiment::scores::MEASURES;
+use crate::run_file::RunFile;
+
+/// The systems of a run, in the order of the tables: name, description, whether a bound.
+pub const SYSTEMS: [(&str, &str, bool); 5] = [
+    ("bm25", "BM25 on the query as it is", false),
+    ("zero-shot-raw", "the encoder as it comes, on the query as it is", false),
+    ("zero-shot", "the same encoder behind the head: what distillation starts from", false),
+    ("distilled", "the student behind the same head", false),
+    ("english", "the teacher on the query's human English version: an upper bound", true),
+];
+
+/// Puts the page together.
+pub fn summary(
+    run: &RunFile,
+    evaluations: &BTreeMap<&'static str, BTreeMap<String, Evaluation>>,
+    comparisons: &BTreeMap<String, Comparison>,
+    events: &[Event],
+    facts: Vec<Fact>,
+) -> RunSummary {
+    let languages = run
+        .classes()
+        .into_iter()
+        .map(|(language, class)| {
+            let scores: BTreeMap<String, BTreeMap<String, f64>> = evaluations
+                .iter()
+                .filter_map(|(system, by_language)| {
+                    let evaluation = by_language.get(&language)?;
+                    let scores = MEASURES.iter().filter_map(|name| {
+                        let measure: Measure = name.parse().ok()?;
+                        Some(((*name).to_owned(), evaluation.aggregate(measure)?))
+                    });
+                    Some(((*system).to_owned(), scores.collect()))
+                })
+                .collect();
+            let queries = evaluations["distilled"].get(&language).map_or(0, |e| e.topics().len());
+            let comparison = comparisons.get(&language).copied();
+            LanguageResult { language, class, queries, scores, comparison }
+        })
+        .collect();
+    RunSummary {
+        title: run.title.clone(),
+        measure: MEASURES[0].into(),
+        systems: SYSTEMS
+            .iter()
+            .map(|&(name, description, reference)| System {
+                name: name.into(),
+                description: description.into(),
+                reference,
+            })
+            .collect(),
+        baseline: "zero-shot".into(),
+        candidate: "distilled".into(),
+        languages,
+        significance: Some(format!(
+            "Paired two-sided randomisation test of distilled against zero-shot over the queries, {} permutations, \
+             Holm's correction over the {} languages.",
+            run.significance.permutations,
+            comparisons.len()
+        )),
+        instruments: instruments(events),
+        figures: vec![
+            Figure { path: "training.png".into(), caption: "Loss and collapse instruments over the steps.".into() },
+            Figure {
+                path: "alignment.png".into(),
+                caption: format!("The transport plan of a held-out pair, English and {}.", run.picture),
+            },
+        ],
+        notes: Vec::new(),
+        facts,
+    }
+}
+
+/// First and last value of everything watched.
+fn instruments(events: &[Event]) -> Vec<Instrument> {
+    let readings: Vec<_> = events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Instruments { reading, .. } => Some(reading),
+            _ => None,
+        })
+        .collect();
+    let partners: Vec<f64> = events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Step { effective_partners, .. } => Some(*effective_partners),
+            _ => None,
+        })
+        .collect();
+    let (Some(first), Some(last)) = (readings.first(), readings.last()) else { return Vec::new() };
+    let mut instruments = vec![Instrument {
+        name: "cosine within a sentence".into(),
+        first: first.within_sentence_cosine,
+        last: last.within_sentence_cosine,
+        teacher: Some(last.teacher_within_sentence_cosine),
+    }];
+    if let (Some(&first), Some(&last)) = (partners.first(), partners.last()) {
+        instruments.push(Instrument { name: "effective partners a token".into(), first, last, teacher: None });
+    }
+    for (language, &value) in &last.mate_reciprocal_rank {
+        instruments.push(Instrument {
+            name: format!("mate retrieval MRR, {language}"),
+            first: first.mate_reciprocal_rank.get(language).copied().unwrap_or(value),
+            last: value,
+            teacher: None,
+        });
+    }
+    instruments
+}

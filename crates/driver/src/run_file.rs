@@ -1,0 +1,114 @@
+//! The run file: all that a run's result depends on, in one TOML file.
+
+use std::path::Path;
+
+use anyhow::{Context, ensure};
+use optical_corpus::bitext::BitextSource;
+use optical_corpus::collection::CollectionSource;
+use optical_distill::DistillSettings;
+use serde::{Deserialize, Serialize};
+
+/// A run, as written in `configs/*.toml`; relative paths begin where the program is started.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunFile {
+    /// Title of the report.
+    pub title: String,
+    /// The teacher: `dataset:NAME`, `hub:OWNER/NAME`, or a Hugging Face folder.
+    pub model: String,
+    /// Languages by how much text the web has of them.
+    pub languages: Languages,
+    /// Where sentence pairs come from.
+    pub bitext: Vec<BitextSource>,
+    /// Queries, documents and judgements.
+    pub collection: CollectionSource,
+    /// The distillation.
+    pub distill: DistillSettings,
+    /// Encoding and searching.
+    pub retrieval: RetrievalSettings,
+    /// Testing differences.
+    pub significance: SignificanceSettings,
+    /// The language whose soft alignment is drawn.
+    pub picture: String,
+}
+
+/// Query languages of the evaluation, by ISO 639-3 code.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Languages {
+    /// Few resources: what the method is for.
+    pub low: Vec<String>,
+    /// Many resources: what must not be lost.
+    pub high: Vec<String>,
+    /// Evaluated, but in no mean: English, or a language that is not trained on.
+    pub control: Vec<String>,
+}
+
+/// Encoding and searching.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetrievalSettings {
+    /// Tokens a query may have.
+    pub query_length: usize,
+    /// Tokens a document may have; the rest is cut.
+    pub document_length: usize,
+    /// Tokens that go through the encoder at once.
+    pub tokens_per_batch: usize,
+    /// Documents a run keeps for each query.
+    pub depth: usize,
+    /// BM25's saturation of repeated words.
+    pub bm25_k1: f32,
+    /// BM25's discount of long documents.
+    pub bm25_b: f32,
+}
+
+/// The paired randomisation test between zero-shot and distilled.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignificanceSettings {
+    /// Random sign vectors tried, where there are too many to try all.
+    pub permutations: u32,
+}
+
+impl RunFile {
+    /// Reads and checks a run file; returns it with its text.
+    pub fn load(path: &Path) -> anyhow::Result<(Self, String)> {
+        let read = || -> anyhow::Result<(Self, String)> {
+            let text = std::fs::read_to_string(path)?;
+            let run: Self = toml::from_str(&text)?;
+            run.check()?;
+            Ok((run, text))
+        };
+        read().with_context(|| format!("run file {}", path.display()))
+    }
+
+    /// All query languages with the class each counts in.
+    pub fn classes(&self) -> Vec<(String, optical_report::page::ResourceClass)> {
+        use optical_report::page::ResourceClass::{Control, High, Low};
+        let Languages { low, high, control } = &self.languages;
+        [(low, Low), (high, High), (control, Control)]
+            .into_iter()
+            .flat_map(|(languages, class)| languages.iter().map(move |l| (l.clone(), class)))
+            .collect()
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        self.distill.check()?;
+        let retrieval = &self.retrieval;
+        for (key, value) in [
+            ("query_length", retrieval.query_length),
+            ("document_length", retrieval.document_length),
+            ("tokens_per_batch", retrieval.tokens_per_batch),
+            ("depth", retrieval.depth),
+        ] {
+            ensure!(0 < value, "retrieval.{key} = 0, expected at least 1");
+        }
+        ensure!(0 < self.significance.permutations, "significance.permutations = 0, expected at least 1");
+        ensure!(!self.languages.low.is_empty(), "languages.low is empty, expected a language");
+        let mut seen = std::collections::BTreeSet::new();
+        for (language, _) in self.classes() {
+            ensure!(seen.insert(language.clone()), "languages: {language} is listed twice");
+        }
+        Ok(())
+    }
+}

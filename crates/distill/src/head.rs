@@ -20,14 +20,15 @@ pub fn estimate_head(
 ) -> Result<Head, DistillError> {
     let width = teacher.config.hidden_size;
     let mut estimate = HeadEstimate::new(width, device);
-    let identity = Head::identity(width);
     for (texts, settings) in texts {
-        teacher.encode(texts, &[&identity], *settings, device, |text| {
-            let vectors = text.vectors[0].clone();
-            let rows = vectors.len() / width;
-            if 0 < rows {
-                let data = TensorData::new(vectors, [rows, width]);
-                estimate.add(Tensor::from_data(data, device));
+        teacher.encode_states(texts, *settings, device, |_, batch, states| {
+            let kept = (0..batch.rows).flat_map(|row| batch.kept_tokens(row));
+            let kept: Vec<i64> = kept.map(|token| token as i64).collect();
+            if !kept.is_empty() {
+                let count = kept.len();
+                let kept = Tensor::from_data(TensorData::new(kept, [count]), device);
+                let states = states.reshape([batch.rows * batch.width, width]);
+                estimate.add(states.select(0, kept));
             }
             Ok::<_, DistillError>(())
         })?;

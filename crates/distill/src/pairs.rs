@@ -74,24 +74,20 @@ pub fn tokenize(
     maximum_length: usize,
 ) -> Result<Vec<TrainingPair>, TokenizeError> {
     // One token more than allowed tells a text that is too long from one that just fits.
-    let encode = |tokenizer: &Tokenizer, text: &str| {
-        tokenizer.encode(text, Role::Query, maximum_length + 1)
+    let encode = |tokenizer: &Tokenizer, side: fn(&TrainingText) -> &str| {
+        let sides: Vec<&str> = texts.iter().map(side).collect();
+        tokenizer.encode_many(&sides, Role::Query, maximum_length + 1)
     };
     let usable = |tokens: &TokenSequence| {
         tokens.ids.len() <= maximum_length && tokens.kept.contains(&true)
     };
-    let mut pairs = Vec::with_capacity(texts.len());
-    for text in texts {
-        let pair = TrainingPair {
-            target: encode(teacher, &text.target)?,
-            input: encode(student, &text.input)?,
-            group: text.group.clone(),
-        };
-        if usable(&pair.target) && usable(&pair.input) {
-            pairs.push(pair);
-        }
-    }
-    Ok(pairs)
+    let targets = encode(teacher, |text| &text.target)?;
+    let inputs = encode(student, |text| &text.input)?;
+    let pairs = texts.iter().zip(targets.into_iter().zip(inputs));
+    Ok(pairs
+        .filter(|(_, (target, input))| usable(target) && usable(input))
+        .map(|(text, (target, input))| TrainingPair { target, input, group: text.group.clone() })
+        .collect())
 }
 
 /// Pairs as batches of one width each for teacher and student.

@@ -108,7 +108,7 @@ pub fn distil(
     let (first_step, mut student, mut optimiser) = match checkpoints.resume(settings, &tracked)? {
         Some(resumed) => resumed,
         None => {
-            let student = new_student(settings, teacher, head, data)?.fork(&tracked);
+            let student = new_student(settings, teacher, head, data)?.trainable(&tracked);
             (0, student, Optimiser::new(&settings.optimiser))
         }
     };
@@ -211,12 +211,11 @@ fn new_student(
     head: &Head,
     data: TrainingData<'_>,
 ) -> Result<Model, DistillError> {
-    let mut used: BTreeSet<u32> = BTreeSet::new();
     let sides = data.texts.iter().chain(data.held_out).map(|text| text.input.as_str());
-    for text in sides.chain(data.vocabulary_texts.iter().copied()) {
-        let tokens = teacher.tokenizer.encode(text, optical_tokenize::Role::Query, teacher.config.maximum_length())?;
-        used.extend(tokens.ids);
-    }
+    let sides: Vec<&str> = sides.chain(data.vocabulary_texts.iter().copied()).collect();
+    let maximum = teacher.config.maximum_length();
+    let tokens = teacher.tokenizer.encode_many(&sides, optical_tokenize::Role::Query, maximum)?;
+    let mut used: BTreeSet<u32> = tokens.into_iter().flat_map(|tokens| tokens.ids).collect();
     used.extend(teacher.single_character_pieces()?);
     let mut student = teacher.clone().with_layers(settings.layers).prune_vocabulary(&used)?;
     student.head = Some(head.clone());

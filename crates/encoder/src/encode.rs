@@ -43,16 +43,7 @@ impl Model {
         mut receive: impl FnMut(EncodedText<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let heads: Vec<_> = heads.iter().map(|head| head.on(device)).collect();
-        let maximum = settings.maximum_length.min(self.config.maximum_length());
-        let sequences = texts
-            .iter()
-            .map(|text| self.tokenizer.encode(text, settings.role, maximum))
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(EncoderError::from)?;
-        for indices in batches_by_length(&sequences, settings.tokens_per_batch) {
-            let members: Vec<_> = indices.iter().map(|&index| sequences[index].clone()).collect();
-            let batch = TokenBatch::pad(&members, self.tokenizer.padding_id());
-            let states = self.states(&batch, device);
+        self.encode_states(texts, settings, device, |indices, batch, states| {
             let blocks = heads
                 .iter()
                 .map(|head| {
@@ -62,17 +53,42 @@ impl Model {
                 })
                 .collect::<Result<Vec<_>, EncoderError>>()?;
             for (row, &index) in indices.iter().enumerate() {
-                let start = row * batch.width;
-                let kept = &batch.kept[start..start + batch.width];
-                let vectors: Vec<_> = blocks
-                    .iter()
-                    .map(|(width, block)| {
-                        let rows = block.chunks_exact(*width).skip(start);
-                        rows.zip(kept).filter(|(_, kept)| **kept).flat_map(|(row, _)| row.iter().copied()).collect()
-                    })
-                    .collect();
+                let tokens = batch.kept_tokens(row);
+                let gather = |(width, block): &(usize, Vec<f32>)| {
+                    let rows = tokens.iter().map(|token| &block[token * width..(token + 1) * width]);
+                    rows.flatten().copied().collect()
+                };
+                let vectors: Vec<Vec<f32>> = blocks.iter().map(gather).collect();
                 receive(EncodedText { index, vectors: &vectors })?;
             }
+            Ok(())
+        })
+    }
+
+    /// Runs `texts` through the encoder, without a head, in batches of about equal work.
+    ///
+    /// `receive` gets the positions of a batch's texts, the batch, and its states
+    /// `[rows, width, hidden]`.
+    ///
+    /// # Errors
+    /// If a text is refused by the tokenizer, or `receive` returns an error.
+    pub fn encode_states<E: From<EncoderError>>(
+        &self,
+        texts: &[&str],
+        settings: EncodeSettings,
+        device: &Device,
+        mut receive: impl FnMut(&[usize], &TokenBatch, Tensor<3>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let maximum = settings.maximum_length.min(self.config.maximum_length());
+        let sequences = self
+            .tokenizer
+            .encode_many(texts, settings.role, maximum)
+            .map_err(EncoderError::from)?;
+        for indices in batches_by_length(&sequences, settings.tokens_per_batch) {
+            let members: Vec<_> = indices.iter().map(|&index| sequences[index].clone()).collect();
+            let batch = TokenBatch::pad(&members, self.tokenizer.padding_id());
+            let states = self.states(&batch, device);
+            receive(&indices, &batch, states)?;
         }
         Ok(())
     }

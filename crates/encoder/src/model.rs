@@ -125,10 +125,10 @@ impl Model {
         self
     }
 
-    /// The model with its parameters on another device, such as an autodiff one for training.
+    /// The model with trainable parameters of its own on an autodiff device.
     #[must_use]
-    pub fn fork(mut self, device: &Device) -> Self {
-        self.encoder = self.encoder.fork(device);
+    pub fn trainable(mut self, device: &Device) -> Self {
+        self.encoder = self.encoder.fork(device).set_require_grad(true).train();
         self
     }
 

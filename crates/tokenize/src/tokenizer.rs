@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
 use tokenizers::utils::truncation::TruncationDirection;
 
 /// Why text could not be turned into tokens.
@@ -104,10 +105,10 @@ impl TokenBatch {
         batch
     }
 
-    /// Kept tokens of one row.
-    pub fn kept_count(&self, row: usize) -> usize {
-        let kept = &self.kept[row * self.width..(row + 1) * self.width];
-        kept.iter().filter(|&&kept| kept).count()
+    /// Flat positions, in `[rows, width]`, of the kept tokens of one row.
+    pub fn kept_tokens(&self, row: usize) -> Vec<usize> {
+        let tokens = row * self.width..(row + 1) * self.width;
+        tokens.filter(|&token| self.kept[token]).collect()
     }
 }
 
@@ -236,18 +237,18 @@ impl Tokenizer {
         })
     }
 
-    /// Tokens of several texts, padded to the longest.
+    /// Tokens of several texts, on all processors.
     ///
     /// # Errors
     /// As [`Self::encode`], with the position of the text refused.
-    pub fn batch(
+    pub fn encode_many(
         &self,
         texts: &[&str],
         role: Role,
         maximum: usize,
-    ) -> Result<TokenBatch, TokenizeError> {
-        let sequences = texts
-            .iter()
+    ) -> Result<Vec<TokenSequence>, TokenizeError> {
+        texts
+            .par_iter()
             .enumerate()
             .map(|(index, text)| {
                 self.encode(text, role, maximum).map_err(|error| match error {
@@ -255,7 +256,20 @@ impl Tokenizer {
                     other => other,
                 })
             })
-            .collect::<Result<Vec<_>, _>>()?;
+            .collect()
+    }
+
+    /// Tokens of several texts, padded to the longest.
+    ///
+    /// # Errors
+    /// As [`Self::encode_many`].
+    pub fn batch(
+        &self,
+        texts: &[&str],
+        role: Role,
+        maximum: usize,
+    ) -> Result<TokenBatch, TokenizeError> {
+        let sequences = self.encode_many(texts, role, maximum)?;
         Ok(TokenBatch::pad(&sequences, self.padding_id))
     }
 }
@@ -304,7 +318,7 @@ mod tests {
         assert_eq!((batch.rows, batch.width), (2, 5));
         assert_eq!(batch.mask[..5], [true, true, true, false, false]);
         assert_eq!(batch.ids[3], tokenizer().padding_id());
-        assert_eq!((batch.kept_count(0), batch.kept_count(1)), (1, 3));
+        assert_eq!((batch.kept_tokens(0), batch.kept_tokens(1)), (vec![1], vec![6, 7, 8]));
     }
 
     #[test]

@@ -52,10 +52,9 @@ pub fn transport(
 pub fn uniform_mass(batch: &TokenBatch, device: &Device) -> Tensor<2> {
     let mut mass = vec![0.0_f32; batch.rows * batch.width];
     for row in 0..batch.rows {
-        let share = 1.0 / batch.kept_count(row).max(1) as f32;
-        let range = row * batch.width..(row + 1) * batch.width;
-        for (mass, &kept) in mass[range.clone()].iter_mut().zip(&batch.kept[range]) {
-            *mass = if kept { share } else { 0.0 };
+        let kept = batch.kept_tokens(row);
+        for &token in &kept {
+            mass[token] = 1.0 / kept.len() as f32;
         }
     }
     Tensor::from_data(TensorData::new(mass, [batch.rows, batch.width]), device)

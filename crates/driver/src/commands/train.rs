@@ -66,6 +66,11 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     clock("fetch and prepare");
 
     let head = head(&run, &teacher, &data, &folder, &device)?;
+    clock("head");
+    let Some(student) = student(&run, &teacher, &head, &data, &folder, &device, &interrupt)? else {
+        anyhow::bail!("stopped; the same command goes on from the checkpoint");
+    };
+    clock("distillation");
     let raw = Head::identity(teacher.config.hidden_size);
     let collection = &data.collection;
     let indexes = document_indexes(
@@ -78,7 +83,7 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
         &device,
         &interrupt,
     )?;
-    clock("head and document index");
+    clock("document index");
 
     let languages: Vec<String> = run.classes().into_iter().map(|(language, _)| language).collect();
     let pick = |all: &BTreeMap<String, Vec<_>>| -> BTreeMap<_, _> {
@@ -94,14 +99,8 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     rankings.insert("zero-shot-raw", ranked("zero-shot-raw", &late(&teacher, &raw, &indexes[1]), &queries)?);
     rankings.insert("zero-shot", ranked("zero-shot", &late(&teacher, &head, &indexes[0]), &queries)?);
     rankings.insert("english", ranked("english", &late(&teacher, &head, &indexes[0]), &english)?);
-    clock("baselines");
-
-    let Some(student) = student(&run, &teacher, &head, &data, &folder, &device, &interrupt)? else {
-        anyhow::bail!("stopped; the same command goes on from the checkpoint");
-    };
-    clock("distillation");
     rankings.insert("distilled", ranked("distilled", &late(&student, &head, &indexes[0]), &queries)?);
-    clock("distilled queries");
+    clock("search");
 
     let mut evaluations: BTreeMap<&'static str, BTreeMap<String, Evaluation>> = BTreeMap::new();
     for (system, by_language) in &rankings {

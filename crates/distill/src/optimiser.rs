@@ -3,7 +3,6 @@
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::prelude::*;
-use burn::tensor::Gradients;
 use optical_encoder::Encoder;
 
 use crate::error::DistillError;
@@ -41,32 +40,29 @@ impl Optimiser {
         Self { settings: settings.clone(), layers: adamw(), vocabulary: adamw() }
     }
 
-    /// Moves `encoder` along its gradients, scaled by `rate` relative to the peak; returns the norm
-    /// of the whole gradient before clipping.
+    /// Moves `encoder` along the weighted sum of `gradients`, at `rate` relative to the peak;
+    /// returns the norm of the whole gradient before clipping.
     ///
     /// # Errors
     /// If the device fails, or the norm is not finite: then nothing has moved.
     pub fn step(
         &mut self,
         encoder: Encoder,
-        mut gradients: Gradients,
+        gradients: Vec<(f64, GradientsParams)>,
         rate: f64,
         step: u64,
     ) -> Result<(Encoder, f64), DistillError> {
-        let words = encoder.word_embedding_id();
-        let vocabulary = GradientsParams::from_params(&mut gradients, &encoder, &[words]);
-        let layers = GradientsParams::from_module(&mut gradients, &encoder);
-        let mut norm = SquaredNorm { gradients: [&layers, &vocabulary], sum: None };
-        encoder.visit(&mut norm);
-        let norm = match norm.sum {
-            Some(sum) => scalars(sum)?[0].sqrt(),
+        let mut merge = Merge::new(gradients, encoder.word_embedding_id());
+        encoder.visit(&mut merge);
+        let norm = match merge.squares.take() {
+            Some(squares) => scalars(squares)?[0].sqrt(),
             None => 0.0,
         };
         if !norm.is_finite() {
             return Err(DistillError::NotFinite { what: "the gradient norm", value: norm, step });
         }
         let scale = self.settings.clip_norm / norm;
-        let [layers, vocabulary] = [layers, vocabulary].map(|gradients| {
+        let [layers, vocabulary] = [merge.layers, merge.vocabulary].map(|gradients| {
             if 1.0 <= scale {
                 return gradients;
             }
@@ -74,10 +70,17 @@ impl Optimiser {
             encoder.visit(&mut scaled);
             scaled.to
         });
-        let encoder = self.layers.step(self.settings.learning_rate * rate, encoder, layers);
+        let (optimiser_of_layers, optimiser_of_vocabulary) = (&mut self.layers, &mut self.vocabulary);
+        let layers_rate = self.settings.learning_rate * rate;
         let vocabulary_rate = self.settings.vocabulary_learning_rate * rate;
-        let encoder = self.vocabulary.step(vocabulary_rate, encoder, vocabulary);
-        Ok((encoder, norm))
+        // The two halves of the parameters are of about equal size, and neither looks at the other.
+        let (copy, whole) = (encoder.clone(), encoder);
+        let (whole, words) = std::thread::scope(|scope| {
+            let words = scope.spawn(|| optimiser_of_vocabulary.step(vocabulary_rate, copy, vocabulary));
+            (optimiser_of_layers.step(layers_rate, whole, layers), words.join())
+        });
+        let words = words.map_err(|_| DistillError::Device("the optimiser panicked".into()))?;
+        Ok((whole.with_words_of(words), norm))
     }
 
     /// Momentum of the layers and of the vocabulary, to be written.
@@ -98,28 +101,37 @@ impl Optimiser {
     }
 }
 
-struct SquaredNorm<'a> {
-    gradients: [&'a GradientsParams; 2],
-    sum: Option<Tensor<1>>,
+/// Sums gradients parameter by parameter, apart for layers and vocabulary.
+struct Merge {
+    parts: Vec<(f64, GradientsParams)>,
+    words: ParamId,
+    layers: GradientsParams,
+    vocabulary: GradientsParams,
+    /// Squared norm of everything merged so far.
+    squares: Option<Tensor<1>>,
 }
 
-impl SquaredNorm<'_> {
-    fn add<const D: usize>(&mut self, id: ParamId) {
-        for gradients in self.gradients {
-            if let Some(gradient) = gradients.get::<D>(id) {
-                let squares = gradient.square().sum();
-                self.sum = Some(match self.sum.take() {
-                    Some(sum) => sum + squares,
-                    None => squares,
-                });
-            }
-        }
+impl Merge {
+    fn new(parts: Vec<(f64, GradientsParams)>, words: ParamId) -> Self {
+        let (layers, vocabulary) = (GradientsParams::new(), GradientsParams::new());
+        Self { parts, words, layers, vocabulary, squares: None }
     }
 }
 
-impl ModuleVisitor for SquaredNorm<'_> {
+impl ModuleVisitor for Merge {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.add::<D>(param.id);
+        let weighted = self.parts.iter_mut().filter_map(|(weight, part)| {
+            let gradient = part.remove::<D>(param.id)?;
+            Some(if *weight == 1.0 { gradient } else { gradient.mul_scalar(*weight) })
+        });
+        let Some(gradient) = weighted.reduce(|sum, gradient| sum + gradient) else { return };
+        let squares = gradient.clone().square().sum();
+        self.squares = Some(match self.squares.take() {
+            Some(sum) => sum + squares,
+            None => squares,
+        });
+        let group = if param.id == self.words { &mut self.vocabulary } else { &mut self.layers };
+        group.register(param.id, gradient);
     }
 }
 

@@ -148,22 +148,24 @@ impl BatchOrder {
         self.pairs.len()
     }
 
-    /// The batch of step `step`, counted from zero.
-    pub fn batch(&self, step: u64) -> PairBatch {
+    /// The batch of step `step`, counted from zero, in `parts` parts of about equal size.
+    pub fn batch(&self, step: u64, parts: usize) -> Vec<PairBatch> {
         let window = step / BATCHES_A_WINDOW;
         let drawn = self.window(window);
         let mut order: Vec<u64> = (0..BATCHES_A_WINDOW).collect();
         order.shuffle(&mut self.stream(b'b', window));
         let position = order[(step % BATCHES_A_WINDOW) as usize] as usize;
         let chosen = &drawn[position * self.batch_size..(position + 1) * self.batch_size];
-        let side = |side: fn(&TrainingPair) -> &TokenSequence, padding: u32| {
+        let side = |chosen: &[usize], side: fn(&TrainingPair) -> &TokenSequence, padding: u32| {
             let members: Vec<_> = chosen.iter().map(|&index| side(&self.pairs[index]).clone()).collect();
             TokenBatch::pad(&members, padding)
         };
-        PairBatch {
-            target: side(|pair| &pair.target, self.padding[0]),
-            input: side(|pair| &pair.input, self.padding[1]),
-        }
+        let size = chosen.len().div_ceil(parts);
+        let parts = chosen.chunks(size).map(|chosen| PairBatch {
+            target: side(chosen, |pair| &pair.target, self.padding[0]),
+            input: side(chosen, |pair| &pair.input, self.padding[1]),
+        });
+        parts.collect()
     }
 
     /// Indices of a window's pairs, sorted by length.

@@ -16,6 +16,9 @@ pub struct DistillSettings {
     pub steps: u64,
     /// Sentence pairs a step.
     pub batch_size: usize,
+    /// Parts a batch is cut into; they go forward and backward side by side, each padded to a width
+    /// of its own, and their gradients are summed. More than one is faster on a processor.
+    pub parts: usize,
     /// Pairs with a longer side, in tokens with markers, are left out.
     pub maximum_length: usize,
     /// Transformer layers of the student, from the bottom.
@@ -128,6 +131,7 @@ impl DistillSettings {
         let counts = [
             ("steps", self.steps),
             ("batch_size", self.batch_size as u64),
+            ("parts", self.parts as u64),
             ("maximum_length", self.maximum_length as u64),
             ("layers", self.layers as u64),
             ("transport.iterations", transport.iterations as u64),
@@ -138,6 +142,10 @@ impl DistillSettings {
             if value == 0 {
                 return Err(SettingsError { key, value: "0".into(), expected: "at least 1" });
             }
+        }
+        if self.batch_size < self.parts {
+            let value = self.parts.to_string();
+            return Err(SettingsError { key: "parts", value, expected: "at most batch_size" });
         }
         let fractions = [
             ("head.exponent", self.head.exponent),

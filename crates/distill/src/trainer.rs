@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use burn::module::Module;
+use burn::optim::GradientsParams;
 use burn::prelude::*;
 use optical_encoder::{DeviceHead, Head, Model};
 use serde::{Deserialize, Serialize};
@@ -146,16 +147,14 @@ pub fn distil(
         }
         let began = Instant::now();
         let rate = schedule(index, settings.optimiser.warm_up, settings.steps);
-        let batch = order.batch(index);
-        let pass = forward(settings, teacher, &student, &heads, &batch, [&plain, &tracked]);
-        let [loss, partners] = [pass.loss.clone().inner(), pass.effective_partners().inner()].map(scalars);
-        let (loss, partners) = (loss?[0], partners?[0]);
+        let batch = order.batch(index, settings.parts);
+        let pass = Pass { settings, teacher, student: &student, heads: &heads, devices: [&plain, &tracked] };
         let step = index + 1;
+        let Gradient { loss, partners, parts } = pass.run(&batch)?;
         if !loss.is_finite() {
             return Err(DistillError::NotFinite { what: "the loss", value: loss, step });
         }
-        let gradients = pass.loss.backward();
-        let (encoder, gradient_norm) = optimiser.step(student.encoder.clone(), gradients, rate, step)?;
+        let (encoder, gradient_norm) = optimiser.step(student.encoder.clone(), parts, rate, step)?;
         student.encoder = encoder;
         stop = observe(&Event::Step {
             step,
@@ -184,24 +183,64 @@ struct Heads {
     tracked: DeviceHead,
 }
 
-/// The objective on one batch; gradients flow into the student only.
-fn forward(
-    settings: &DistillSettings,
-    teacher: &Model,
-    student: &Model,
-    heads: &Heads,
-    batch: &PairBatch,
-    [plain, tracked]: [&Device; 2],
-) -> crate::objectives::optimal_transport::Transport {
-    let target = heads.plain.forward(teacher.states(&batch.target, plain));
-    let input = heads.tracked.forward(student.states(&batch.input, tracked));
-    transport(
-        target.autodiff(),
-        uniform_mass(&batch.target, tracked),
-        input,
-        uniform_mass(&batch.input, tracked),
-        &settings.transport,
-    )
+/// What a forward and backward pass needs.
+#[derive(Clone, Copy)]
+struct Pass<'a> {
+    settings: &'a DistillSettings,
+    teacher: &'a Model,
+    student: &'a Model,
+    heads: &'a Heads,
+    devices: [&'a Device; 2],
+}
+
+/// Loss and gradient of a batch.
+struct Gradient {
+    loss: f64,
+    partners: f64,
+    /// The gradient of each part with its weight in the whole.
+    parts: Vec<(f64, GradientsParams)>,
+}
+
+impl Pass<'_> {
+    /// Goes forward and backward through all parts side by side.
+    ///
+    /// Most tensor operations of a processor run on one thread, so that parts of a batch keep more
+    /// of it busy than one batch does. The parts are summed in their order, whoever ends first.
+    fn run(self, batch: &[PairBatch]) -> Result<Gradient, DistillError> {
+        let parts: Vec<_> = std::thread::scope(|scope| {
+            let running: Vec<_> = batch.iter().map(|part| scope.spawn(move || self.part(part))).collect();
+            running.into_iter().map(std::thread::ScopedJoinHandle::join).collect()
+        });
+        let pairs: usize = batch.iter().map(|part| part.input.rows).sum();
+        let mut gradient = Gradient { loss: 0.0, partners: 0.0, parts: Vec::new() };
+        for (part, result) in batch.iter().zip(parts) {
+            let panicked = |_| DistillError::Device("a part of the batch panicked".into());
+            let (loss, partners, gradients) = result.map_err(panicked)??;
+            let weight = part.input.rows as f64 / pairs as f64;
+            gradient.loss += weight * loss;
+            gradient.partners += weight * partners;
+            gradient.parts.push((weight, gradients));
+        }
+        Ok(gradient)
+    }
+
+    /// The objective on one part; gradients flow into the student only.
+    fn part(self, batch: &PairBatch) -> Result<(f64, f64, GradientsParams), DistillError> {
+        let [plain, tracked] = self.devices;
+        let target = self.heads.plain.forward(self.teacher.states(&batch.target, plain));
+        let input = self.heads.tracked.forward(self.student.states(&batch.input, tracked));
+        let result = transport(
+            target,
+            uniform_mass(&batch.target, plain),
+            input,
+            uniform_mass(&batch.input, plain),
+            &self.settings.transport,
+        );
+        let loss = scalars(result.loss.clone().inner())?[0];
+        let partners = scalars(result.effective_partners())?[0];
+        let gradients = GradientsParams::from_grads(result.loss.backward(), &self.student.encoder);
+        Ok((loss, partners, gradients))
+    }
 }
 
 /// The teacher's first layers, its head, and the vocabulary that the texts use.

@@ -97,6 +97,7 @@ fn settings() -> DistillSettings {
         seed: 3,
         steps: 40,
         batch_size: 6,
+        parts: 2,
         maximum_length: 12,
         layers: 2,
         bitext: BTreeMap::from([("swa".into(), 0.8)]),

@@ -2,6 +2,7 @@
 
 use burn::prelude::*;
 use optical_tokenize::{Role, TokenBatch, TokenSequence};
+use rayon::prelude::*;
 
 use crate::encoder::values;
 use crate::{EncoderError, Head, Model};
@@ -84,11 +85,22 @@ impl Model {
             .tokenizer
             .encode_many(texts, settings.role, maximum)
             .map_err(EncoderError::from)?;
-        for indices in batches_by_length(&sequences, settings.tokens_per_batch) {
-            let members: Vec<_> = indices.iter().map(|&index| sequences[index].clone()).collect();
-            let batch = TokenBatch::pad(&members, self.tokenizer.padding_id());
-            let states = self.states(&batch, device);
-            receive(&indices, &batch, states)?;
+        let batches = batches_by_length(&sequences, settings.tokens_per_batch);
+        // As many batches as threads go through the encoder side by side, since most operations of
+        // a processor run on one thread; they are received in their order.
+        for together in batches.chunks(rayon::current_num_threads()) {
+            let encoded: Vec<_> = together
+                .par_iter()
+                .map(|indices| {
+                    let members: Vec<_> = indices.iter().map(|&index| sequences[index].clone()).collect();
+                    let batch = TokenBatch::pad(&members, self.tokenizer.padding_id());
+                    let states = self.states(&batch, device);
+                    (batch, states)
+                })
+                .collect();
+            for (indices, (batch, states)) in together.iter().zip(encoded) {
+                receive(indices, &batch, states)?;
+            }
         }
         Ok(())
     }

@@ -127,6 +127,13 @@ impl Encoder {
         self.words.weight.id
     }
 
+    /// The same encoder with the word embedding of `other`.
+    #[must_use]
+    pub fn with_words_of(mut self, other: Self) -> Self {
+        self.words = other.words;
+        self
+    }
+
     /// Every tensor under its Hugging Face name.
     ///
     /// # Errors

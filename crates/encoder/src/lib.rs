@@ -31,6 +31,8 @@ mod encoder;
 mod error;
 mod head;
 mod model;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod weights;
 
 pub use config::{EncoderConfig, Family};

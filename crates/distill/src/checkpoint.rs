@@ -32,7 +32,9 @@ pub struct CheckpointFolder {
 impl CheckpointFolder {
     /// Checkpoints below `folder`, which need not exist.
     pub fn new(folder: &Path) -> Self {
-        Self { folder: folder.to_owned() }
+        Self {
+            folder: folder.to_owned(),
+        }
     }
 
     /// Writes the state after `step` steps and removes older checkpoints.
@@ -54,9 +56,13 @@ impl CheckpointFolder {
             .map_err(|error| refused(&error))?;
         student.save(&partial.path().join("student"))?;
         for (name, part) in optimiser.parts() {
-            part.save(partial.path().join(name)).map_err(|error| refused(&error))?;
+            part.save(partial.path().join(name))
+                .map_err(|error| refused(&error))?;
         }
-        let state = State { step, settings: settings.clone() };
+        let state = State {
+            step,
+            settings: settings.clone(),
+        };
         let state = serde_json::to_vec(&state).map_err(|error| refused(&error))?;
         write_atomically(&partial.path().join("state.json"), &state)?;
         let older = self.list()?;
@@ -80,7 +86,9 @@ impl CheckpointFolder {
         settings: &DistillSettings,
         device: &Device,
     ) -> Result<Option<(u64, Model, Optimiser)>, DistillError> {
-        let Some((_, path)) = self.list()?.pop() else { return Ok(None) };
+        let Some((_, path)) = self.list()?.pop() else {
+            return Ok(None);
+        };
         let refused = |error: &dyn std::fmt::Display| self.refused(&path, error);
         let bytes = std::fs::read(path.join("state.json")).map_err(|error| refused(&error))?;
         let state: State = serde_json::from_slice(&bytes).map_err(|error| refused(&error))?;
@@ -88,10 +96,10 @@ impl CheckpointFolder {
             let reason = "it was made with other [distill] settings; restore them or choose another run folder";
             return Err(refused(&reason));
         }
-        let student = Model::load(&path.join("student"), device).map_err(|error: EncoderError| refused(&error))?;
-        let optimiser = Optimiser::new(&settings.optimiser).restore(|name, part| {
-            part.load(path.join(name)).map_err(|error| refused(&error))
-        })?;
+        let student = Model::load(&path.join("student"), device)
+            .map_err(|error: EncoderError| refused(&error))?;
+        let optimiser = Optimiser::new(&settings.optimiser)
+            .restore(|name, part| part.load(path.join(name)).map_err(|error| refused(&error)))?;
         Ok(Some((state.step, student, optimiser)))
     }
 
@@ -105,7 +113,12 @@ impl CheckpointFolder {
         let mut found: Vec<_> = entries
             .filter_map(|entry| {
                 let path = entry.ok()?.path();
-                let step = path.file_name()?.to_str()?.strip_prefix(PREFIX)?.parse().ok()?;
+                let step = path
+                    .file_name()?
+                    .to_str()?
+                    .strip_prefix(PREFIX)?
+                    .parse()
+                    .ok()?;
                 Some((step, path))
             })
             .collect();
@@ -114,6 +127,9 @@ impl CheckpointFolder {
     }
 
     fn refused(&self, path: &Path, reason: &dyn std::fmt::Display) -> DistillError {
-        DistillError::Checkpoint { path: path.to_owned(), reason: reason.to_string() }
+        DistillError::Checkpoint {
+            path: path.to_owned(),
+            reason: reason.to_string(),
+        }
     }
 }

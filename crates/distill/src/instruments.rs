@@ -47,7 +47,11 @@ struct Encoded {
 
 impl Encoded {
     fn new(model: &Model, head: &DeviceHead, batch: &TokenBatch, device: &Device) -> Self {
-        let kept: Vec<f32> = batch.kept.iter().map(|&kept| f32::from(u8::from(kept))).collect();
+        let kept: Vec<f32> = batch
+            .kept
+            .iter()
+            .map(|&kept| f32::from(u8::from(kept)))
+            .collect();
         let kept = TensorData::new(kept, [batch.rows, batch.width]);
         Self {
             vectors: head.forward(model.states(batch, device)),
@@ -64,7 +68,10 @@ impl Encoded {
         let pairs = count.clone() * count.clone().sub_scalar(1.0);
         let cosines = sum.square().sum_dim(2) - count;
         let per_text = scalars(cosines)?.into_iter().zip(scalars(pairs)?);
-        let means: Vec<f64> = per_text.filter(|(_, pairs)| 0.5 < *pairs).map(|(sum, pairs)| sum / pairs).collect();
+        let means: Vec<f64> = per_text
+            .filter(|(_, pairs)| 0.5 < *pairs)
+            .map(|(sum, pairs)| sum / pairs)
+            .collect();
         Ok(means.iter().sum::<f64>() / means.len().max(1) as f64)
     }
 
@@ -74,10 +81,20 @@ impl Encoded {
         let [texts, n, _] = documents.vectors.dims();
         let query = self.vectors.clone().reshape([queries * m, width]);
         let document = documents.vectors.clone().reshape([texts * n, width]);
-        let padding = documents.kept.clone().neg().add_scalar(1.0).mul_scalar(-4.0);
+        let padding = documents
+            .kept
+            .clone()
+            .neg()
+            .add_scalar(1.0)
+            .mul_scalar(-4.0);
         let scores = query.matmul(document.transpose()) + padding.reshape([1, texts * n]);
-        let best = scores.reshape([queries * m, texts, n]).max_dim(2).reshape([queries, m, texts]);
-        (best * self.kept.clone().unsqueeze_dim(2)).sum_dim(1).reshape([queries, texts])
+        let best = scores
+            .reshape([queries * m, texts, n])
+            .max_dim(2)
+            .reshape([queries, m, texts]);
+        (best * self.kept.clone().unsqueeze_dim(2))
+            .sum_dim(1)
+            .reshape([queries, texts])
     }
 }
 
@@ -101,7 +118,13 @@ impl Instruments {
             .map(|(language, (targets, inputs))| {
                 let target = TokenBatch::pad(&targets, padding[0]);
                 let target = Encoded::new(teacher, head, &target, device);
-                (language, HeldOut { input: TokenBatch::pad(&inputs, padding[1]), target })
+                (
+                    language,
+                    HeldOut {
+                        input: TokenBatch::pad(&inputs, padding[1]),
+                        target,
+                    },
+                )
             })
             .collect();
         Self { languages }
@@ -126,7 +149,8 @@ impl Instruments {
             let input = Encoded::new(student, head, &held_out.input, device);
             let share = 1.0 / self.languages.len() as f64;
             reading.within_sentence_cosine += share * input.within_sentence_cosine()?;
-            reading.teacher_within_sentence_cosine += share * held_out.target.within_sentence_cosine()?;
+            reading.teacher_within_sentence_cosine +=
+                share * held_out.target.within_sentence_cosine()?;
             let scores = scalars(input.late_interaction(&held_out.target))?;
             let rank = mean_reciprocal_rank(&scores, held_out.input.rows);
             reading.mate_reciprocal_rank.insert(language.clone(), rank);
@@ -137,10 +161,13 @@ impl Instruments {
 
 /// Mean reciprocal rank of the diagonal of a row-major `[texts, texts]` matrix; ties count against.
 fn mean_reciprocal_rank(scores: &[f64], texts: usize) -> f64 {
-    let ranks = scores.chunks_exact(texts.max(1)).enumerate().map(|(row, scores)| {
-        let better = scores.iter().filter(|&&score| scores[row] <= score).count();
-        1.0 / better.max(1) as f64
-    });
+    let ranks = scores
+        .chunks_exact(texts.max(1))
+        .enumerate()
+        .map(|(row, scores)| {
+            let better = scores.iter().filter(|&&score| scores[row] <= score).count();
+            1.0 / better.max(1) as f64
+        });
     ranks.sum::<f64>() / texts.max(1) as f64
 }
 
@@ -171,7 +198,13 @@ mod tests {
         assert!((texts.within_sentence_cosine().unwrap() - 0.6).abs() < 1e-6);
         let scores = scalars(texts.late_interaction(&texts)).unwrap();
         let expected = [2.0, 0.8, 0.8, 1.0];
-        assert!(scores.iter().zip(expected).all(|(s, e)| (s - e).abs() < 1e-6), "{scores:?}");
+        assert!(
+            scores
+                .iter()
+                .zip(expected)
+                .all(|(s, e)| (s - e).abs() < 1e-6),
+            "{scores:?}"
+        );
     }
 
     #[test]

@@ -37,7 +37,11 @@ impl Optimiser {
                 .with_weight_decay(settings.weight_decay)
                 .init()
         };
-        Self { settings: settings.clone(), layers: adamw(), vocabulary: adamw() }
+        Self {
+            settings: settings.clone(),
+            layers: adamw(),
+            vocabulary: adamw(),
+        }
     }
 
     /// Moves `encoder` along the weighted sum of `gradients`, at `rate` relative to the peak;
@@ -59,25 +63,38 @@ impl Optimiser {
             None => 0.0,
         };
         if !norm.is_finite() {
-            return Err(DistillError::NotFinite { what: "the gradient norm", value: norm, step });
+            return Err(DistillError::NotFinite {
+                what: "the gradient norm",
+                value: norm,
+                step,
+            });
         }
         let scale = self.settings.clip_norm / norm;
         let [layers, vocabulary] = [merge.layers, merge.vocabulary].map(|gradients| {
             if 1.0 <= scale {
                 return gradients;
             }
-            let mut scaled = Scale { scale, from: gradients, to: GradientsParams::new() };
+            let mut scaled = Scale {
+                scale,
+                from: gradients,
+                to: GradientsParams::new(),
+            };
             encoder.visit(&mut scaled);
             scaled.to
         });
-        let (optimiser_of_layers, optimiser_of_vocabulary) = (&mut self.layers, &mut self.vocabulary);
+        let (optimiser_of_layers, optimiser_of_vocabulary) =
+            (&mut self.layers, &mut self.vocabulary);
         let layers_rate = self.settings.learning_rate * rate;
         let vocabulary_rate = self.settings.vocabulary_learning_rate * rate;
         // The two halves of the parameters are of about equal size, and neither looks at the other.
         let (copy, whole) = (encoder.clone(), encoder);
         let (whole, words) = std::thread::scope(|scope| {
-            let words = scope.spawn(|| optimiser_of_vocabulary.step(vocabulary_rate, copy, vocabulary));
-            (optimiser_of_layers.step(layers_rate, whole, layers), words.join())
+            let words =
+                scope.spawn(|| optimiser_of_vocabulary.step(vocabulary_rate, copy, vocabulary));
+            (
+                optimiser_of_layers.step(layers_rate, whole, layers),
+                words.join(),
+            )
         });
         let words = words.map_err(|_| DistillError::Device("the optimiser panicked".into()))?;
         Ok((whole.with_words_of(words), norm))
@@ -85,7 +102,10 @@ impl Optimiser {
 
     /// Momentum of the layers and of the vocabulary, to be written.
     pub(crate) fn parts(&self) -> [(&'static str, &ModuleOptimizer); 2] {
-        [("layers.bpk", &self.layers), ("vocabulary.bpk", &self.vocabulary)]
+        [
+            ("layers.bpk", &self.layers),
+            ("vocabulary.bpk", &self.vocabulary),
+        ]
     }
 
     /// The same optimiser with momentum read back from the files of [`Self::parts`].
@@ -114,7 +134,13 @@ struct Merge {
 impl Merge {
     fn new(parts: Vec<(f64, GradientsParams)>, words: ParamId) -> Self {
         let (layers, vocabulary) = (GradientsParams::new(), GradientsParams::new());
-        Self { parts, words, layers, vocabulary, squares: None }
+        Self {
+            parts,
+            words,
+            layers,
+            vocabulary,
+            squares: None,
+        }
     }
 }
 
@@ -122,15 +148,25 @@ impl ModuleVisitor for Merge {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let weighted = self.parts.iter_mut().filter_map(|(weight, part)| {
             let gradient = part.remove::<D>(param.id)?;
-            Some(if *weight == 1.0 { gradient } else { gradient.mul_scalar(*weight) })
+            Some(if *weight == 1.0 {
+                gradient
+            } else {
+                gradient.mul_scalar(*weight)
+            })
         });
-        let Some(gradient) = weighted.reduce(|sum, gradient| sum + gradient) else { return };
+        let Some(gradient) = weighted.reduce(|sum, gradient| sum + gradient) else {
+            return;
+        };
         let squares = gradient.clone().square().sum();
         self.squares = Some(match self.squares.take() {
             Some(sum) => sum + squares,
             None => squares,
         });
-        let group = if param.id == self.words { &mut self.vocabulary } else { &mut self.layers };
+        let group = if param.id == self.words {
+            &mut self.vocabulary
+        } else {
+            &mut self.layers
+        };
         group.register(param.id, gradient);
     }
 }

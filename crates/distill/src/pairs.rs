@@ -41,7 +41,11 @@ impl TrainingText {
 
     /// Retention: a sentence belongs where the teacher itself puts it.
     pub fn retention(sentence: &str, language: &str) -> Self {
-        Self { target: sentence.to_owned(), input: sentence.to_owned(), group: retention_group(language) }
+        Self {
+            target: sentence.to_owned(),
+            input: sentence.to_owned(),
+            group: retention_group(language),
+        }
     }
 }
 
@@ -78,15 +82,18 @@ pub fn tokenize(
         let sides: Vec<&str> = texts.iter().map(side).collect();
         tokenizer.encode_many(&sides, Role::Query, maximum_length + 1)
     };
-    let usable = |tokens: &TokenSequence| {
-        tokens.ids.len() <= maximum_length && tokens.kept.contains(&true)
-    };
+    let usable =
+        |tokens: &TokenSequence| tokens.ids.len() <= maximum_length && tokens.kept.contains(&true);
     let targets = encode(teacher, |text| &text.target)?;
     let inputs = encode(student, |text| &text.input)?;
     let pairs = texts.iter().zip(targets.into_iter().zip(inputs));
     Ok(pairs
         .filter(|(_, (target, input))| usable(target) && usable(input))
-        .map(|(text, (target, input))| TrainingPair { target, input, group: text.group.clone() })
+        .map(|(text, (target, input))| TrainingPair {
+            target,
+            input,
+            group: text.group.clone(),
+        })
         .collect())
 }
 
@@ -140,7 +147,13 @@ impl BatchOrder {
                 Some(Group { share, members })
             })
             .collect();
-        Self { pairs, groups, batch_size, seed, padding }
+        Self {
+            pairs,
+            groups,
+            batch_size,
+            seed,
+            padding,
+        }
     }
 
     /// Number of pairs.
@@ -157,7 +170,10 @@ impl BatchOrder {
         let position = order[(step % BATCHES_A_WINDOW) as usize] as usize;
         let chosen = &drawn[position * self.batch_size..(position + 1) * self.batch_size];
         let side = |chosen: &[usize], side: fn(&TrainingPair) -> &TokenSequence, padding: u32| {
-            let members: Vec<_> = chosen.iter().map(|&index| side(&self.pairs[index]).clone()).collect();
+            let members: Vec<_> = chosen
+                .iter()
+                .map(|&index| side(&self.pairs[index]).clone())
+                .collect();
             TokenBatch::pad(&members, padding)
         };
         let size = chosen.len().div_ceil(parts);

@@ -96,8 +96,15 @@ pub struct InstrumentSettings {
 impl DistillSettings {
     /// The share of each group of pairs.
     pub fn shares(&self) -> BTreeMap<String, f64> {
-        let retained = self.retention.iter().map(|(l, &share)| (retention_group(l), share));
-        self.bitext.iter().map(|(l, &share)| (l.clone(), share)).chain(retained).collect()
+        let retained = self
+            .retention
+            .iter()
+            .map(|(l, &share)| (retention_group(l), share));
+        self.bitext
+            .iter()
+            .map(|(l, &share)| (l.clone(), share))
+            .chain(retained)
+            .collect()
     }
 
     /// Checks every value against its domain.
@@ -110,23 +117,38 @@ impl DistillSettings {
         let positive = [
             ("transport.epsilon", transport.epsilon),
             ("optimiser.learning_rate", optimiser.learning_rate),
-            ("optimiser.vocabulary_learning_rate", optimiser.vocabulary_learning_rate),
+            (
+                "optimiser.vocabulary_learning_rate",
+                optimiser.vocabulary_learning_rate,
+            ),
             ("optimiser.epsilon", optimiser.epsilon.into()),
             ("optimiser.clip_norm", optimiser.clip_norm),
         ];
         for (key, value) in positive {
             if !(0.0 < value && value.is_finite()) {
-                return Err(SettingsError { key, value: value.to_string(), expected: "more than 0" });
+                return Err(SettingsError {
+                    key,
+                    value: value.to_string(),
+                    expected: "more than 0",
+                });
             }
         }
         for share in self.bitext.values().chain(self.retention.values()) {
             if !(0.0 < *share && share.is_finite()) {
                 let key = "bitext and retention";
-                return Err(SettingsError { key, value: share.to_string(), expected: "shares of more than 0" });
+                return Err(SettingsError {
+                    key,
+                    value: share.to_string(),
+                    expected: "shares of more than 0",
+                });
             }
         }
         if self.bitext.is_empty() {
-            return Err(SettingsError { key: "bitext", value: "{}".into(), expected: "a language" });
+            return Err(SettingsError {
+                key: "bitext",
+                value: "{}".into(),
+                expected: "a language",
+            });
         }
         let counts = [
             ("steps", self.steps),
@@ -140,12 +162,20 @@ impl DistillSettings {
         ];
         for (key, value) in counts {
             if value == 0 {
-                return Err(SettingsError { key, value: "0".into(), expected: "at least 1" });
+                return Err(SettingsError {
+                    key,
+                    value: "0".into(),
+                    expected: "at least 1",
+                });
             }
         }
         if self.batch_size < self.parts {
             let value = self.parts.to_string();
-            return Err(SettingsError { key: "parts", value, expected: "at most batch_size" });
+            return Err(SettingsError {
+                key: "parts",
+                value,
+                expected: "at most batch_size",
+            });
         }
         let fractions = [
             ("head.exponent", self.head.exponent),
@@ -155,7 +185,11 @@ impl DistillSettings {
         ];
         for (key, value) in fractions {
             if !(0.0..=1.0).contains(&value) {
-                return Err(SettingsError { key, value: value.to_string(), expected: "0 to 1" });
+                return Err(SettingsError {
+                    key,
+                    value: value.to_string(),
+                    expected: "0 to 1",
+                });
             }
         }
         Ok(())

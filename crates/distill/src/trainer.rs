@@ -114,12 +114,27 @@ pub fn distil(
         }
     };
     let tokenizers = (&teacher.tokenizer, &student.tokenizer);
-    let pairs = tokenize(data.texts, tokenizers.0, tokenizers.1, settings.maximum_length)?;
-    let held_out = tokenize(data.held_out, tokenizers.0, tokenizers.1, settings.maximum_length)?;
+    let pairs = tokenize(
+        data.texts,
+        tokenizers.0,
+        tokenizers.1,
+        settings.maximum_length,
+    )?;
+    let held_out = tokenize(
+        data.held_out,
+        tokenizers.0,
+        tokenizers.1,
+        settings.maximum_length,
+    )?;
     if pairs.is_empty() {
-        return Err(DistillError::NoPairs { maximum_length: settings.maximum_length });
+        return Err(DistillError::NoPairs {
+            maximum_length: settings.maximum_length,
+        });
     }
-    let padding = [teacher.tokenizer.padding_id(), student.tokenizer.padding_id()];
+    let padding = [
+        teacher.tokenizer.padding_id(),
+        student.tokenizer.padding_id(),
+    ];
     let mut stop = observe(&Event::Prepared {
         pairs: pairs.len(),
         left_out: data.texts.len() - pairs.len(),
@@ -127,9 +142,18 @@ pub fn distil(
         resumed_at: first_step,
     })
     .is_break();
-    let heads = Heads { plain: head.on(&plain), tracked: head.on(&tracked) };
+    let heads = Heads {
+        plain: head.on(&plain),
+        tracked: head.on(&tracked),
+    };
     let instruments = Instruments::new(teacher, &heads.plain, &held_out, padding, &plain);
-    let order = BatchOrder::new(pairs, &settings.shares(), settings.batch_size, settings.seed, padding);
+    let order = BatchOrder::new(
+        pairs,
+        &settings.shares(),
+        settings.batch_size,
+        settings.seed,
+        padding,
+    );
 
     let read = |student: &Model, step: u64| -> Result<Event, DistillError> {
         let mut frozen = student.clone();
@@ -148,13 +172,28 @@ pub fn distil(
         let began = Instant::now();
         let rate = schedule(index, settings.optimiser.warm_up, settings.steps);
         let batch = order.batch(index, settings.parts);
-        let pass = Pass { settings, teacher, student: &student, heads: &heads, devices: [&plain, &tracked] };
+        let pass = Pass {
+            settings,
+            teacher,
+            student: &student,
+            heads: &heads,
+            devices: [&plain, &tracked],
+        };
         let step = index + 1;
-        let Gradient { loss, partners, parts } = pass.run(&batch)?;
+        let Gradient {
+            loss,
+            partners,
+            parts,
+        } = pass.run(&batch)?;
         if !loss.is_finite() {
-            return Err(DistillError::NotFinite { what: "the loss", value: loss, step });
+            return Err(DistillError::NotFinite {
+                what: "the loss",
+                value: loss,
+                step,
+            });
         }
-        let (encoder, gradient_norm) = optimiser.step(student.encoder.clone(), parts, rate, step)?;
+        let (encoder, gradient_norm) =
+            optimiser.step(student.encoder.clone(), parts, rate, step)?;
         student.encoder = encoder;
         stop = observe(&Event::Step {
             step,
@@ -208,11 +247,21 @@ impl Pass<'_> {
     /// of it busy than one batch does. The parts are summed in their order, whoever ends first.
     fn run(self, batch: &[PairBatch]) -> Result<Gradient, DistillError> {
         let parts: Vec<_> = std::thread::scope(|scope| {
-            let running: Vec<_> = batch.iter().map(|part| scope.spawn(move || self.part(part))).collect();
-            running.into_iter().map(std::thread::ScopedJoinHandle::join).collect()
+            let running: Vec<_> = batch
+                .iter()
+                .map(|part| scope.spawn(move || self.part(part)))
+                .collect();
+            running
+                .into_iter()
+                .map(std::thread::ScopedJoinHandle::join)
+                .collect()
         });
         let pairs: usize = batch.iter().map(|part| part.input.rows).sum();
-        let mut gradient = Gradient { loss: 0.0, partners: 0.0, parts: Vec::new() };
+        let mut gradient = Gradient {
+            loss: 0.0,
+            partners: 0.0,
+            parts: Vec::new(),
+        };
         for (part, result) in batch.iter().zip(parts) {
             let panicked = |_| DistillError::Device("a part of the batch panicked".into());
             let (loss, partners, gradients) = result.map_err(panicked)??;
@@ -227,8 +276,14 @@ impl Pass<'_> {
     /// The objective on one part; gradients flow into the student only.
     fn part(self, batch: &PairBatch) -> Result<(f64, f64, GradientsParams), DistillError> {
         let [plain, tracked] = self.devices;
-        let target = self.heads.plain.forward(self.teacher.states(&batch.target, plain));
-        let input = self.heads.tracked.forward(self.student.states(&batch.input, tracked));
+        let target = self
+            .heads
+            .plain
+            .forward(self.teacher.states(&batch.target, plain));
+        let input = self
+            .heads
+            .tracked
+            .forward(self.student.states(&batch.input, tracked));
         let result = transport(
             target,
             uniform_mass(&batch.target, plain),
@@ -250,13 +305,22 @@ fn new_student(
     head: &Head,
     data: TrainingData<'_>,
 ) -> Result<Model, DistillError> {
-    let sides = data.texts.iter().chain(data.held_out).map(|text| text.input.as_str());
+    let sides = data
+        .texts
+        .iter()
+        .chain(data.held_out)
+        .map(|text| text.input.as_str());
     let sides: Vec<&str> = sides.chain(data.vocabulary_texts.iter().copied()).collect();
     let maximum = teacher.config.maximum_length();
-    let tokens = teacher.tokenizer.encode_many(&sides, optical_tokenize::Role::Query, maximum)?;
+    let tokens = teacher
+        .tokenizer
+        .encode_many(&sides, optical_tokenize::Role::Query, maximum)?;
     let mut used: BTreeSet<u32> = tokens.into_iter().flat_map(|tokens| tokens.ids).collect();
     used.extend(teacher.single_character_pieces()?);
-    let mut student = teacher.clone().with_layers(settings.layers).prune_vocabulary(&used)?;
+    let mut student = teacher
+        .clone()
+        .with_layers(settings.layers)
+        .prune_vocabulary(&used)?;
     student.head = Some(head.clone());
     Ok(student)
 }

@@ -12,8 +12,9 @@ use optical_distill::{DistillSettings, Event, Outcome, TrainingData, TrainingTex
 use optical_encoder::testing::tiny_checkpoint;
 use optical_encoder::{Head, Model};
 
-const WORDS: [&str; 12] =
-    ["maji", "moto", "nyota", "jua", "mti", "samaki", "water", "fire", "star", "sun", "tree", "fish"];
+const WORDS: [&str; 12] = [
+    "maji", "moto", "nyota", "jua", "mti", "samaki", "water", "fire", "star", "sun", "tree", "fish",
+];
 
 fn tiny_teacher(folder: &Path) {
     tiny_checkpoint(&folder.join("teacher"), "bert", &WORDS, 5).unwrap();
@@ -22,12 +23,22 @@ fn tiny_teacher(folder: &Path) {
 /// Two to four words in a row, and their translation.
 fn texts() -> Vec<TrainingText> {
     let side = |offset: usize, words: &[usize]| -> String {
-        words.iter().map(|word| WORDS[offset + word]).collect::<Vec<_>>().join(" ")
+        words
+            .iter()
+            .map(|word| WORDS[offset + word])
+            .collect::<Vec<_>>()
+            .join(" ")
     };
     (0..24)
         .map(|i| {
-            let words: Vec<usize> = (0..2 + i % 3).map(|j| (i * 5 + j * (1 + i / 6)) % 6).collect();
-            TrainingText { target: side(6, &words), input: side(0, &words), group: "swa".into() }
+            let words: Vec<usize> = (0..2 + i % 3)
+                .map(|j| (i * 5 + j * (1 + i / 6)) % 6)
+                .collect();
+            TrainingText {
+                target: side(6, &words),
+                input: side(0, &words),
+                group: "swa".into(),
+            }
         })
         .chain((0..6).map(|i| TrainingText::retention(&side(6, &[i, (i + 1) % 6]), "eng")))
         .collect()
@@ -43,7 +54,10 @@ fn settings() -> DistillSettings {
         layers: 2,
         bitext: BTreeMap::from([("swa".into(), 0.8)]),
         retention: BTreeMap::from([("eng".into(), 0.2)]),
-        transport: TransportSettings { epsilon: 0.05, iterations: 30 },
+        transport: TransportSettings {
+            epsilon: 0.05,
+            iterations: 30,
+        },
         optimiser: OptimiserSettings {
             learning_rate: 5e-3,
             vocabulary_learning_rate: 2e-2,
@@ -54,8 +68,15 @@ fn settings() -> DistillSettings {
             epsilon: 1e-8,
             clip_norm: 1.0,
         },
-        head: HeadSettings { exponent: 0.0, sentences: 1, documents: 0 },
-        instruments: InstrumentSettings { every: 20, held_out: 6 },
+        head: HeadSettings {
+            exponent: 0.0,
+            sentences: 1,
+            documents: 0,
+        },
+        instruments: InstrumentSettings {
+            every: 20,
+            held_out: 6,
+        },
         checkpoint_every: 7,
     }
 }
@@ -65,7 +86,11 @@ fn run(folder: &Path, stop_at: u64, losses: &mut Vec<f64>) -> Option<Model> {
     let device = Device::flex();
     let teacher = Model::load(&folder.join("teacher"), &device).unwrap();
     let texts = texts();
-    let data = TrainingData { texts: &texts, held_out: &texts[..6], vocabulary_texts: &[] };
+    let data = TrainingData {
+        texts: &texts,
+        held_out: &texts[..6],
+        vocabulary_texts: &[],
+    };
     let mut observe = |event: &Event| {
         if let Event::Step { step, loss, .. } = event {
             losses.push(*loss);
@@ -77,7 +102,17 @@ fn run(folder: &Path, stop_at: u64, losses: &mut Vec<f64>) -> Option<Model> {
     };
     let head = Head::identity(8);
     let checkpoints = folder.join("checkpoints");
-    match distil(&settings(), &teacher, &head, data, &checkpoints, &device, &mut observe).unwrap() {
+    match distil(
+        &settings(),
+        &teacher,
+        &head,
+        data,
+        &checkpoints,
+        &device,
+        &mut observe,
+    )
+    .unwrap()
+    {
         Outcome::Finished(student) => Some(*student),
         Outcome::Interrupted(_) => None,
     }
@@ -91,7 +126,10 @@ fn the_student_learns_the_new_language() {
     run(folder.path(), u64::MAX, &mut losses).unwrap();
     let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
     let (first, last) = (mean(&losses[..5]), mean(&losses[35..]));
-    assert!(last < 0.5 * first, "the transport cost went from {first} to {last}");
+    assert!(
+        last < 0.5 * first,
+        "the transport cost went from {first} to {last}"
+    );
 }
 
 #[test]
@@ -104,7 +142,10 @@ fn a_run_that_was_stopped_ends_with_the_very_weights_of_one_that_was_not() {
     assert!(run(parts.path(), 9, &mut Vec::new()).is_none());
     assert!(run(parts.path(), 23, &mut Vec::new()).is_none());
     let resumed = run(parts.path(), u64::MAX, &mut Vec::new()).unwrap();
-    assert_eq!(unbroken.encoder.tensors().unwrap(), resumed.encoder.tensors().unwrap());
+    assert_eq!(
+        unbroken.encoder.tensors().unwrap(),
+        resumed.encoder.tensors().unwrap()
+    );
 }
 
 #[test]
@@ -114,11 +155,31 @@ fn a_checkpoint_of_other_settings_is_refused_and_kept() {
     assert!(run(folder.path(), 9, &mut Vec::new()).is_none());
     let device = Device::flex();
     let teacher = Model::load(&folder.path().join("teacher"), &device).unwrap();
-    let other = DistillSettings { batch_size: 5, ..settings() };
+    let other = DistillSettings {
+        batch_size: 5,
+        ..settings()
+    };
     let texts = texts();
-    let data = TrainingData { texts: &texts, held_out: &[], vocabulary_texts: &[] };
+    let data = TrainingData {
+        texts: &texts,
+        held_out: &[],
+        vocabulary_texts: &[],
+    };
     let checkpoints = folder.path().join("checkpoints");
-    let refused = distil(&other, &teacher, &Head::identity(8), data, &checkpoints, &device, &mut |_| ControlFlow::Continue(()));
-    assert!(refused.unwrap_err().to_string().contains("other [distill] settings"));
+    let refused = distil(
+        &other,
+        &teacher,
+        &Head::identity(8),
+        data,
+        &checkpoints,
+        &device,
+        &mut |_| ControlFlow::Continue(()),
+    );
+    assert!(
+        refused
+            .unwrap_err()
+            .to_string()
+            .contains("other [distill] settings")
+    );
     assert!(checkpoints.join("step-9").is_dir());
 }

@@ -31,7 +31,10 @@ impl Interrupt {
 
     /// An error where it was asked for.
     pub fn check(&self) -> anyhow::Result<()> {
-        anyhow::ensure!(!self.raised(), "stopped; the same command goes on from here");
+        anyhow::ensure!(
+            !self.raised(),
+            "stopped; the same command goes on from here"
+        );
         Ok(())
     }
 }

@@ -45,7 +45,9 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match &Arguments::parse().command {
-        Command::Fetch(args) => cache::folder().and_then(|cache| commands::fetch::run(args, &cache)),
+        Command::Fetch(args) => {
+            cache::folder().and_then(|cache| commands::fetch::run(args, &cache))
+        }
         Command::Train(args) => commands::train::run(args),
         Command::Search(args) => commands::search::run(args),
         Command::Evaluate(args) => commands::evaluate::run(args),

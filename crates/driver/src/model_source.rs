@@ -15,7 +15,9 @@ pub fn folder(model: &str, cache: &Path, offline: bool) -> anyhow::Result<PathBu
         _ => {
             let folder = PathBuf::from(model);
             if !folder.join("config.json").is_file() {
-                bail!("model {model:?} is no folder with a config.json; expected that, \"dataset:NAME\" or \"hub:OWNER/NAME\"");
+                bail!(
+                    "model {model:?} is no folder with a config.json; expected that, \"dataset:NAME\" or \"hub:OWNER/NAME\""
+                );
             }
             Ok(folder)
         }
@@ -48,7 +50,9 @@ fn hub(name: &str, cache: &Path, offline: bool) -> anyhow::Result<PathBuf> {
         return Ok(folder);
     }
     if offline {
-        bail!("model hub:{name} is not in the cache; run without --offline where there is a network");
+        bail!(
+            "model hub:{name} is not in the cache; run without --offline where there is a network"
+        );
     }
     let failed = || format!("model hub:{name}");
     let api = hf_hub::api::sync::ApiBuilder::new()
@@ -58,7 +62,9 @@ fn hub(name: &str, cache: &Path, offline: bool) -> anyhow::Result<PathBuf> {
     let repository = api.model(name.to_owned());
     std::fs::create_dir_all(&folder).with_context(failed)?;
     for file in ["config.json", "tokenizer.json", "model.safetensors"] {
-        let downloaded = repository.get(file).with_context(|| format!("{}: {file}", failed()))?;
+        let downloaded = repository
+            .get(file)
+            .with_context(|| format!("{}: {file}", failed()))?;
         let partial = folder.join(format!("{file}.partial"));
         std::fs::copy(&downloaded, &partial).with_context(failed)?;
         std::fs::rename(&partial, folder.join(file)).with_context(failed)?;

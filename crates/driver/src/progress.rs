@@ -27,7 +27,11 @@ impl Progress {
     /// Starts at `first` of `total`.
     pub fn new(name: &str, first: u64, total: u64) -> Self {
         let drawn = std::io::stderr().is_terminal();
-        let bar = if drawn { ProgressBar::new(total) } else { ProgressBar::hidden() };
+        let bar = if drawn {
+            ProgressBar::new(total)
+        } else {
+            ProgressBar::hidden()
+        };
         let template = "{prefix:>18} {bar:30} {pos}/{len} {per_sec} {eta} left {msg}";
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
@@ -36,8 +40,17 @@ impl Progress {
         bar.set_position(first);
         bar.reset_eta();
         let now = Instant::now();
-        let lines = (!drawn).then_some(Lines { began: now, printed: now, first, total });
-        Self { name: name.to_owned(), bar, lines }
+        let lines = (!drawn).then_some(Lines {
+            began: now,
+            printed: now,
+            first,
+            total,
+        });
+        Self {
+            name: name.to_owned(),
+            bar,
+            lines,
+        }
     }
 
     /// Reports that `position` things are done, with a word on how they go.
@@ -51,7 +64,10 @@ impl Progress {
         lines.printed = Instant::now();
         let rate = (position - lines.first) as f64 / lines.began.elapsed().as_secs_f64();
         let left = (lines.total - position) as f64 / rate.max(1e-9);
-        eprintln!("{}: {position}/{} {rate:.2}/s, {left:.0} s left {message}", self.name, lines.total);
+        eprintln!(
+            "{}: {position}/{} {rate:.2}/s, {left:.0} s left {message}",
+            self.name, lines.total
+        );
     }
 
     /// Prints a line that stays, above the bar where there is one.

@@ -103,11 +103,20 @@ impl RunFile {
         ] {
             ensure!(0 < value, "retrieval.{key} = 0, expected at least 1");
         }
-        ensure!(0 < self.significance.permutations, "significance.permutations = 0, expected at least 1");
-        ensure!(!self.languages.low.is_empty(), "languages.low is empty, expected a language");
+        ensure!(
+            0 < self.significance.permutations,
+            "significance.permutations = 0, expected at least 1"
+        );
+        ensure!(
+            !self.languages.low.is_empty(),
+            "languages.low is empty, expected a language"
+        );
         let mut seen = std::collections::BTreeSet::new();
         for (language, _) in self.classes() {
-            ensure!(seen.insert(language.clone()), "languages: {language} is listed twice");
+            ensure!(
+                seen.insert(language.clone()),
+                "languages: {language} is listed twice"
+            );
         }
         Ok(())
     }

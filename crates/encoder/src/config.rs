@@ -55,7 +55,8 @@ impl EncoderConfig {
     /// # Errors
     /// If the file is missing or malformed, or a value cannot be a model's.
     pub fn load(path: &Path) -> Result<Self, EncoderError> {
-        let text = std::fs::read_to_string(path).map_err(|error| EncoderError::read(path, error))?;
+        let text =
+            std::fs::read_to_string(path).map_err(|error| EncoderError::read(path, error))?;
         let config: Self = serde_json::from_str(&text).map_err(|error| EncoderError::Config {
             path: path.to_owned(),
             reason: error.to_string(),
@@ -110,10 +111,16 @@ impl EncoderConfig {
             ));
         }
         if self.hidden_act != "gelu" {
-            return Err(format!("hidden_act = {:?}, expected \"gelu\"", self.hidden_act));
+            return Err(format!(
+                "hidden_act = {:?}, expected \"gelu\"",
+                self.hidden_act
+            ));
         }
         if !(0.0 < self.layer_norm_eps && self.layer_norm_eps < 1.0) {
-            return Err(format!("layer_norm_eps = {}, expected 0 to 1", self.layer_norm_eps));
+            return Err(format!(
+                "layer_norm_eps = {}, expected 0 to 1",
+                self.layer_norm_eps
+            ));
         }
         Ok(())
     }
@@ -148,6 +155,11 @@ mod tests {
         let error = EncoderConfig::load(&path).unwrap_err().to_string();
         assert!(error.contains("num_attention_heads = 3"), "{error}");
         let (_folder, path) = write(&TINY.replace("xlm-roberta", "gpt2").replace("HEADS", "2"));
-        assert!(EncoderConfig::load(&path).unwrap_err().to_string().contains("gpt2"));
+        assert!(
+            EncoderConfig::load(&path)
+                .unwrap_err()
+                .to_string()
+                .contains("gpt2")
+        );
     }
 }

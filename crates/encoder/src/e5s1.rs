@@ -30,9 +30,15 @@ pub fn convert(file: &Path, folder: &Path) -> Result<(), EncoderError> {
     config["architectures"] = json!(["BertModel"]);
     config["tokenizer_class"] = json!("XLMRobertaTokenizer");
     write_atomically(&folder.join("config.json"), &json(&config))?;
-    write_atomically(&folder.join("tokenizer.json"), &release.tokenizer.to_string().into_bytes())?;
+    write_atomically(
+        &folder.join("tokenizer.json"),
+        &release.tokenizer.to_string().into_bytes(),
+    )?;
     let markers = json!({"prompts": {"query": "query: ", "document": "passage: "}});
-    write_atomically(&folder.join("config_sentence_transformers.json"), &json(&markers))?;
+    write_atomically(
+        &folder.join("config_sentence_transformers.json"),
+        &json(&markers),
+    )?;
     write_weights(&folder.join("model.safetensors"), &release.tensors)
 }
 
@@ -77,7 +83,10 @@ impl Release {
         let tensors = tensors(&mut cursor, &config)?;
         Ok(Self {
             tokenizer: vocabulary.tokenizer_json(&rules)?,
-            config: EncoderConfig { pad_token_id: vocabulary.padding, ..config },
+            config: EncoderConfig {
+                pad_token_id: vocabulary.padding,
+                ..config
+            },
             tensors,
         })
     }
@@ -95,25 +104,43 @@ struct Vocabulary {
 impl Vocabulary {
     fn parse(cursor: &mut Cursor<'_>) -> Result<Self, String> {
         let count = cursor.size()?;
-        let (start, end, padding, unknown) =
-            (cursor.size()?, cursor.size()?, cursor.size()?, cursor.size()?);
+        let (start, end, padding, unknown) = (
+            cursor.size()?,
+            cursor.size()?,
+            cursor.size()?,
+            cursor.size()?,
+        );
         let blob_length = cursor.u64()?;
-        let offsets = (0..=count).map(|_| cursor.size()).collect::<Result<Vec<_>, _>>()?;
-        let scores = (0..count).map(|_| cursor.f32()).collect::<Result<Vec<_>, _>>()?;
+        let offsets = (0..=count)
+            .map(|_| cursor.size())
+            .collect::<Result<Vec<_>, _>>()?;
+        let scores = (0..count)
+            .map(|_| cursor.f32())
+            .collect::<Result<Vec<_>, _>>()?;
         let blob = cursor.take(blob_length)?;
         let pieces = offsets
             .windows(2)
             .zip(scores)
             .map(|(ends, score)| {
-                let text = blob.get(ends[0]..ends[1]).and_then(|text| str::from_utf8(text).ok());
+                let text = blob
+                    .get(ends[0]..ends[1])
+                    .and_then(|text| str::from_utf8(text).ok());
                 text.map(|text| (text.to_owned(), score))
             })
             .collect::<Option<Vec<_>>>()
             .ok_or("a vocabulary entry is not UTF-8")?;
         if [start, end, padding, unknown].iter().any(|&id| count <= id) {
-            return Err(format!("a special token lies outside the {count} vocabulary entries"));
+            return Err(format!(
+                "a special token lies outside the {count} vocabulary entries"
+            ));
         }
-        Ok(Self { pieces, start, end, padding, unknown })
+        Ok(Self {
+            pieces,
+            start,
+            end,
+            padding,
+            unknown,
+        })
     }
 
     /// XLM-R's pipeline: compose, map code points, split at white space, mark word starts with
@@ -129,7 +156,12 @@ impl Vocabulary {
             .iter()
             .map(|&id| special(id, false))
             .collect();
-        added.extend(self.pieces.iter().rposition(|(piece, _)| piece == "<mask>").map(|id| special(id, true)));
+        added.extend(
+            self.pieces
+                .iter()
+                .rposition(|(piece, _)| piece == "<mask>")
+                .map(|id| special(id, true)),
+        );
         added.sort_by_key(|token| token["id"].as_u64());
         let template = |id: usize| json!({"SpecialToken": {"id": piece(id), "type_id": 0}});
         let sequence = |id: &str| json!({"Sequence": {"id": id, "type_id": 0}});
@@ -158,13 +190,18 @@ impl Vocabulary {
 fn normalisation_rules(cursor: &mut Cursor<'_>) -> Result<Vec<(char, String)>, String> {
     let count = cursor.size()?;
     let length = cursor.size()?;
-    let mut table = Cursor { bytes: cursor.take(length)?, position: 0 };
+    let mut table = Cursor {
+        bytes: cursor.take(length)?,
+        position: 0,
+    };
     let character = |code: u32| char::from_u32(code).ok_or(format!("{code:#x} is no code point"));
     (0..count)
         .map(|_| {
             let from = character(table.u32()?)?;
             let length = table.take(1)?[0];
-            let to = (0..length).map(|_| character(table.u32()?)).collect::<Result<_, _>>()?;
+            let to = (0..length)
+                .map(|_| character(table.u32()?))
+                .collect::<Result<_, _>>()?;
             Ok((from, to))
         })
         .collect()
@@ -182,7 +219,8 @@ fn precompile(rules: &[(char, String)]) -> Result<Vec<u8>, String> {
         texts.push('\0');
     }
     keys.sort();
-    let trie = yada::builder::DoubleArrayBuilder::build(&keys).map_err(|error| error.to_string())?;
+    let trie =
+        yada::builder::DoubleArrayBuilder::build(&keys).map_err(|error| error.to_string())?;
     let length = u32::try_from(trie.len()).map_err(|error| error.to_string())?;
     let mut table = length.to_le_bytes().to_vec();
     table.extend(trie);
@@ -209,9 +247,15 @@ fn tensors(cursor: &mut Cursor<'_>, config: &EncoderConfig) -> Result<Vec<NamedT
         .into_iter()
         .map(|(name, quantised, count, data)| {
             let (hugging_face, shape) = layout(&name, config)?;
-            let values = if quantised { dequantise(data) } else { floats(data) };
+            let values = if quantised {
+                dequantise(data)
+            } else {
+                floats(data)
+            };
             if values.len() != count || count != shape.iter().product::<usize>() {
-                return Err(format!("tensor {name} has {count} values, expected shape {shape:?}"));
+                return Err(format!(
+                    "tensor {name} has {count} values, expected shape {shape:?}"
+                ));
             }
             Ok((hugging_face, shape, values))
         })
@@ -225,12 +269,24 @@ fn layout(name: &str, config: &EncoderConfig) -> Result<(String, Vec<usize>), St
     let kind = |end: &str| if end == "w" { "weight" } else { "bias" };
     let parts: Vec<_> = name.split('.').collect();
     let (text, shape) = match parts[..] {
-        ["emb", "word"] => ("word_embeddings.weight".into(), vec![config.vocab_size, hidden]),
-        ["emb", "pos"] => ("position_embeddings.weight".into(), vec![config.max_position_embeddings, hidden]),
-        ["emb", "type"] => ("token_type_embeddings.weight".into(), vec![config.type_vocab_size, hidden]),
+        ["emb", "word"] => (
+            "word_embeddings.weight".into(),
+            vec![config.vocab_size, hidden],
+        ),
+        ["emb", "pos"] => (
+            "position_embeddings.weight".into(),
+            vec![config.max_position_embeddings, hidden],
+        ),
+        ["emb", "type"] => (
+            "token_type_embeddings.weight".into(),
+            vec![config.type_vocab_size, hidden],
+        ),
         ["emb", "ln", end] => (format!("LayerNorm.{}", kind(end)), vec![hidden]),
         [layer, part, end] => {
-            let layer: usize = layer.strip_prefix('l').and_then(|l| l.parse().ok()).ok_or_else(unknown)?;
+            let layer: usize = layer
+                .strip_prefix('l')
+                .and_then(|l| l.parse().ok())
+                .ok_or_else(unknown)?;
             let (module, output, input) = match part {
                 "q" => ("attention.self.query", hidden, hidden),
                 "k" => ("attention.self.key", hidden, hidden),
@@ -242,8 +298,15 @@ fn layout(name: &str, config: &EncoderConfig) -> Result<(String, Vec<usize>), St
                 "oln" => ("output.LayerNorm", hidden, 0),
                 _ => return Err(unknown()),
             };
-            let shape = if end == "w" && input != 0 { vec![output, input] } else { vec![output] };
-            return Ok((format!("encoder.layer.{layer}.{module}.{}", kind(end)), shape));
+            let shape = if end == "w" && input != 0 {
+                vec![output, input]
+            } else {
+                vec![output]
+            };
+            return Ok((
+                format!("encoder.layer.{layer}.{module}.{}", kind(end)),
+                shape,
+            ));
         }
         _ => return Err(unknown()),
     };
@@ -251,7 +314,11 @@ fn layout(name: &str, config: &EncoderConfig) -> Result<(String, Vec<usize>), St
 }
 
 fn floats(data: &[u8]) -> Vec<f32> {
-    data.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
+    data.as_chunks::<4>()
+        .0
+        .iter()
+        .map(|bytes| f32::from_le_bytes(*bytes))
+        .collect()
 }
 
 fn dequantise(data: &[u8]) -> Vec<f32> {
@@ -281,7 +348,9 @@ impl<'a> Cursor<'a> {
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N], String> {
         let taken = self.take(N)?;
-        taken.try_into().map_err(|_| "unreachable length".to_owned())
+        taken
+            .try_into()
+            .map_err(|_| "unreachable length".to_owned())
     }
 
     fn u16(&mut self) -> Result<u16, String> {
@@ -329,20 +398,30 @@ mod tests {
     fn the_tokenizer_maps_code_points_and_finds_the_best_pieces() {
         let pieces = ["<s>", "<pad>", "</s>", "<unk>", "▁", "a", "b", "▁ab", "ss"];
         let vocabulary = Vocabulary {
-            pieces: pieces.iter().map(|p| ((*p).to_owned(), -(p.len() as f32))).collect(),
+            pieces: pieces
+                .iter()
+                .map(|p| ((*p).to_owned(), -(p.len() as f32)))
+                .collect(),
             start: 0,
             end: 2,
             padding: 1,
             unknown: 3,
         };
-        let rules = [('ß', "ss".to_owned()), ('\u{200b}', String::new()), ('Ａ', "a".to_owned())];
+        let rules = [
+            ('ß', "ss".to_owned()),
+            ('\u{200b}', String::new()),
+            ('Ａ', "a".to_owned()),
+        ];
         let json = vocabulary.tokenizer_json(&rules).unwrap().to_string();
         let tokenizer = Tokenizer::from_bytes(json.as_bytes(), Markers::default()).unwrap();
         let spell = |text: &str| -> Vec<String> {
             let ids = tokenizer.encode(text, Role::Query, 32).unwrap().ids;
             ids.iter().map(|&id| tokenizer.piece(id).unwrap()).collect()
         };
-        assert_eq!(spell("a\u{200b}b  Ａß"), ["<s>", "▁ab", "▁", "a", "ss", "</s>"]);
+        assert_eq!(
+            spell("a\u{200b}b  Ａß"),
+            ["<s>", "▁ab", "▁", "a", "ss", "</s>"]
+        );
     }
 
     #[test]
@@ -356,7 +435,9 @@ mod tests {
             (b"E5S1\x01\0\0\0\xff\xff\xff\xff", "is no size"),
         ] {
             std::fs::write(&file, bytes).unwrap();
-            let error = convert(&file, &folder.path().join("out")).unwrap_err().to_string();
+            let error = convert(&file, &folder.path().join("out"))
+                .unwrap_err()
+                .to_string();
             assert!(error.contains(expected), "{error}");
         }
         assert!(!folder.path().join("out").exists(), "something was written");

@@ -56,11 +56,16 @@ impl Model {
             for (row, &index) in indices.iter().enumerate() {
                 let tokens = batch.kept_tokens(row);
                 let gather = |(width, block): &(usize, Vec<f32>)| {
-                    let rows = tokens.iter().map(|token| &block[token * width..(token + 1) * width]);
+                    let rows = tokens
+                        .iter()
+                        .map(|token| &block[token * width..(token + 1) * width]);
                     rows.flatten().copied().collect()
                 };
                 let vectors: Vec<Vec<f32>> = blocks.iter().map(gather).collect();
-                receive(EncodedText { index, vectors: &vectors })?;
+                receive(EncodedText {
+                    index,
+                    vectors: &vectors,
+                })?;
             }
             Ok(())
         })
@@ -92,7 +97,10 @@ impl Model {
             let encoded: Vec<_> = together
                 .par_iter()
                 .map(|indices| {
-                    let members: Vec<_> = indices.iter().map(|&index| sequences[index].clone()).collect();
+                    let members: Vec<_> = indices
+                        .iter()
+                        .map(|&index| sequences[index].clone())
+                        .collect();
                     let batch = TokenBatch::pad(&members, self.tokenizer.padding_id());
                     let states = self.states(&batch, device);
                     (batch, states)
@@ -129,7 +137,10 @@ mod tests {
     use super::*;
 
     fn of_length(length: usize) -> TokenSequence {
-        TokenSequence { ids: vec![0; length], kept: vec![true; length] }
+        TokenSequence {
+            ids: vec![0; length],
+            kept: vec![true; length],
+        }
     }
 
     #[test]

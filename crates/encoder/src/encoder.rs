@@ -50,7 +50,11 @@ impl Encoder {
         device: &Device,
     ) -> Result<Self, EncoderError> {
         let hidden = config.hidden_size;
-        let mut source = Source { weights, device, epsilon: config.layer_norm_eps };
+        let mut source = Source {
+            weights,
+            device,
+            epsilon: config.layer_norm_eps,
+        };
         let layers = (0..config.num_hidden_layers)
             .map(|index| Layer::load(config, index, &mut source))
             .collect::<Result<_, _>>()?;
@@ -79,7 +83,9 @@ impl Encoder {
         let positions = self.positions.weight.val().slice([rows, 0..hidden]);
         let types = self.types.weight.val().slice([0..1, 0..hidden]);
         let embedded = words + (positions + types).unsqueeze();
-        let mut states = self.norm.forward(embedded.reshape([batch * tokens, hidden]));
+        let mut states = self
+            .norm
+            .forward(embedded.reshape([batch * tokens, hidden]));
         let padding = mask.bool_not().unsqueeze_dims::<4>(&[1, 1]);
         let bias = padding.float().mul_scalar(PADDING_SCORE);
         for layer in &self.layers {
@@ -213,7 +219,11 @@ impl Layer {
         let [_, hidden] = states.dims();
         let width = hidden / heads;
         let split = |x: Tensor<2>| x.reshape([batch, tokens, heads, width]).swap_dims(1, 2);
-        let query = split(self.query.forward(states.clone()).mul_scalar((width as f32).powf(-0.5)));
+        let query = split(
+            self.query
+                .forward(states.clone())
+                .mul_scalar((width as f32).powf(-0.5)),
+        );
         let key = split(self.key.forward(states.clone()));
         let value = split(self.value.forward(states.clone()));
         let scores = query.matmul(key.swap_dims(2, 3)) + bias.clone();
@@ -240,7 +250,11 @@ impl Source<'_> {
         let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
         });
-        let values = if self.device.is_autodiff() { values.require_grad() } else { values };
+        let values = if self.device.is_autodiff() {
+            values.require_grad()
+        } else {
+            values
+        };
         Param::initialized(ParamId::from(hash), values)
     }
 
@@ -264,14 +278,13 @@ impl Source<'_> {
         Ok(embedding)
     }
 
-    fn linear(
-        &mut self,
-        name: &str,
-        input: usize,
-        output: usize,
-    ) -> Result<Linear, EncoderError> {
+    fn linear(&mut self, name: &str, input: usize, output: usize) -> Result<Linear, EncoderError> {
         let weight = format!("{name}.weight");
-        let values = transpose(&self.weights.take(&weight, &[output, input])?, output, input);
+        let values = transpose(
+            &self.weights.take(&weight, &[output, input])?,
+            output,
+            input,
+        );
         let tensor = Tensor::from_data(TensorData::new(values, [input, output]), self.device);
         let mut linear = LinearConfig::new(input, output).init(self.device);
         linear.weight = self.parameter(&weight, tensor);
@@ -280,7 +293,9 @@ impl Source<'_> {
     }
 
     fn layer_norm(&mut self, name: &str, size: usize) -> Result<LayerNorm, EncoderError> {
-        let mut norm = LayerNormConfig::new(size).with_epsilon(self.epsilon).init(self.device);
+        let mut norm = LayerNormConfig::new(size)
+            .with_epsilon(self.epsilon)
+            .init(self.device);
         norm.gamma = self.vector(&format!("{name}.weight"), size)?;
         norm.beta = Some(self.vector(&format!("{name}.bias"), size)?);
         Ok(norm)
@@ -301,14 +316,16 @@ impl Sink {
     }
 
     fn vector(&mut self, name: String, tensor: Tensor<1>) -> Result<(), EncoderError> {
-        self.tensors.push((name, tensor.dims().to_vec(), values(tensor)?));
+        self.tensors
+            .push((name, tensor.dims().to_vec(), values(tensor)?));
         Ok(())
     }
 
     fn linear(&mut self, name: &str, linear: &Linear) -> Result<(), EncoderError> {
         let [input, output] = linear.weight.dims();
         let weight = transpose(&values(linear.weight.val())?, input, output);
-        self.tensors.push((format!("{name}.weight"), vec![output, input], weight));
+        self.tensors
+            .push((format!("{name}.weight"), vec![output, input], weight));
         match &linear.bias {
             Some(bias) => self.vector(format!("{name}.bias"), bias.val()),
             None => Ok(()),

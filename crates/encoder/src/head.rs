@@ -34,54 +34,78 @@ impl Head {
     pub fn identity(width: usize) -> Self {
         let mut weight = vec![0.0; width * width];
         weight.iter_mut().step_by(width + 1).for_each(|w| *w = 1.0);
-        Self { input: width, output: width, weight, bias: vec![0.0; width] }
+        Self {
+            input: width,
+            output: width,
+            weight,
+            bias: vec![0.0; width],
+        }
     }
 
-/// Reads a dense layer of sentence-transformers; `None` where there is no such folder.
+    /// Reads a dense layer of sentence-transformers; `None` where there is no such folder.
     ///
     /// # Errors
     /// If a file is malformed, or its shapes do not follow from a `hidden`-wide encoder.
     pub fn load(folder: &Path, hidden: usize) -> Result<Option<Self>, EncoderError> {
-    let path = folder.join("config.json");
-    let Some(config) = read_json(&path)? else { return Ok(None) };
-    let refuse = |reason: String| EncoderError::Config { path: path.clone(), reason };
-    let size = |key: &str| {
-        let value = config[key].as_u64().and_then(|value| usize::try_from(value).ok());
-        value.ok_or_else(|| refuse(format!("{key} is missing or not a size")))
-    };
-    let (input, output) = (size("in_features")?, size("out_features")?);
-    if input != hidden || output == 0 || 1 << 16 < output {
-        return Err(refuse(format!(
-            "in_features = {input}, out_features = {output}, expected {hidden} and 1 to 65536"
-        )));
+        let path = folder.join("config.json");
+        let Some(config) = read_json(&path)? else {
+            return Ok(None);
+        };
+        let refuse = |reason: String| EncoderError::Config {
+            path: path.clone(),
+            reason,
+        };
+        let size = |key: &str| {
+            let value = config[key]
+                .as_u64()
+                .and_then(|value| usize::try_from(value).ok());
+            value.ok_or_else(|| refuse(format!("{key} is missing or not a size")))
+        };
+        let (input, output) = (size("in_features")?, size("out_features")?);
+        if input != hidden || output == 0 || 1 << 16 < output {
+            return Err(refuse(format!(
+                "in_features = {input}, out_features = {output}, expected {hidden} and 1 to 65536"
+            )));
+        }
+        let mut weights = WeightsReader::open(&folder.join("model.safetensors"))?;
+        let weight = weights.take("linear.weight", &[output, input])?;
+        let bias = if config["bias"] == json!(true) {
+            weights.take("linear.bias", &[output])?
+        } else {
+            vec![0.0; output]
+        };
+        weights.finish(&[])?;
+        Ok(Some(Self {
+            input,
+            output,
+            weight,
+            bias,
+        }))
     }
-    let mut weights = WeightsReader::open(&folder.join("model.safetensors"))?;
-    let weight = weights.take("linear.weight", &[output, input])?;
-    let bias = if config["bias"] == json!(true) {
-        weights.take("linear.bias", &[output])?
-    } else {
-        vec![0.0; output]
-    };
-    weights.finish(&[])?;
-    Ok(Some(Self { input, output, weight, bias }))
-}
 
-/// Writes the head as a dense layer of sentence-transformers.
+    /// Writes the head as a dense layer of sentence-transformers.
     ///
     /// # Errors
     /// If the folder cannot be written.
     pub fn save(&self, folder: &Path) -> Result<(), EncoderError> {
-    let config = json!({"in_features": self.input, "out_features": self.output, "bias": true,
+        let config = json!({"in_features": self.input, "out_features": self.output, "bias": true,
         "activation_function": "torch.nn.modules.linear.Identity"});
-    write_atomically(&folder.join("config.json"), format!("{config:#}\n").as_bytes())?;
-    write_weights(
-        &folder.join("model.safetensors"),
-        &[
-            ("linear.weight".into(), vec![self.output, self.input], self.weight.clone()),
-            ("linear.bias".into(), vec![self.output], self.bias.clone()),
-        ],
-    )
-}
+        write_atomically(
+            &folder.join("config.json"),
+            format!("{config:#}\n").as_bytes(),
+        )?;
+        write_weights(
+            &folder.join("model.safetensors"),
+            &[
+                (
+                    "linear.weight".into(),
+                    vec![self.output, self.input],
+                    self.weight.clone(),
+                ),
+                ("linear.bias".into(), vec![self.output], self.bias.clone()),
+            ],
+        )
+    }
 
     /// The head on a device.
     pub fn on(&self, device: &Device) -> DeviceHead {
@@ -109,7 +133,9 @@ impl DeviceHead {
     pub fn forward(&self, states: Tensor<3>) -> Tensor<3> {
         let [batch, tokens, input] = states.dims();
         let [_, output] = self.weight.dims();
-        let flat = states.reshape([batch * tokens, input]).matmul(self.weight.clone());
+        let flat = states
+            .reshape([batch * tokens, input])
+            .matmul(self.weight.clone());
         let flat = flat + self.bias.clone().unsqueeze();
         let norm = flat.clone().square().sum_dim(1).add_scalar(1e-12).sqrt();
         (flat / norm).reshape([batch, tokens, output])
@@ -154,7 +180,10 @@ impl HeadEstimate {
         let sum = values(self.sum)?;
         let width = sum.len();
         if self.count < width {
-            return Err(EncoderError::TooFewTokens { tokens: self.count, dimensions: width });
+            return Err(EncoderError::TooFewTokens {
+                tokens: self.count,
+                dimensions: width,
+            });
         }
         let count = self.count as f64;
         let mean: Vec<f64> = sum.iter().map(|&value| f64::from(value) / count).collect();
@@ -169,12 +198,21 @@ impl HeadEstimate {
         let mut bias = Vec::with_capacity(width);
         for (vector, &deviation) in eigen.eigenvectors.column_iter().zip(&deviations) {
             // A direction without spread carries rounding noise only: it is not blown up.
-            let stretch = if deviation < 1e-6 * largest { 0.0 } else { (largest / deviation).powf(exponent) };
+            let stretch = if deviation < 1e-6 * largest {
+                0.0
+            } else {
+                (largest / deviation).powf(exponent)
+            };
             weight.extend(vector.iter().map(|value| (value * stretch) as f32));
             let offset: f64 = vector.iter().zip(&mean).map(|(v, m)| v * m).sum();
             bias.push((-offset * stretch) as f32);
         }
-        Ok(Head { input: width, output: width, weight, bias })
+        Ok(Head {
+            input: width,
+            output: width,
+            weight,
+            bias,
+        })
     }
 }
 
@@ -187,7 +225,8 @@ mod tests {
     fn cloud(device: &Device) -> Tensor<2> {
         device.seed(7);
         let noise = Tensor::<2>::random([4000, 3], Distribution::Normal(0.0, 1.0), device);
-        let mix = Tensor::<2>::from_floats([[3.0, 0.0, 0.5], [0.0, 1.0, 0.0], [0.2, 0.0, 0.3]], device);
+        let mix =
+            Tensor::<2>::from_floats([[3.0, 0.0, 0.5], [0.0, 1.0, 0.0], [0.2, 0.0, 0.3]], device);
         noise.matmul(mix) + Tensor::<1>::from_floats([10.0, -5.0, 2.0], device).unsqueeze()
     }
 
@@ -204,10 +243,15 @@ mod tests {
         let device_head = head.on(device);
         let mapped = cloud(device).matmul(device_head.weight) + device_head.bias.unsqueeze();
         let rows = values(mapped).unwrap();
-        let matrix = nalgebra::DMatrix::from_row_iterator(4000, 3, rows.iter().map(|&v| f64::from(v)));
+        let matrix =
+            nalgebra::DMatrix::from_row_iterator(4000, 3, rows.iter().map(|&v| f64::from(v)));
         let mean = matrix.row_mean();
         assert!(mean.amax() < 1e-3, "the mean is left: {mean}");
-        let mut spread: Vec<f64> = matrix.singular_values().iter().map(|s| s / 4000_f64.sqrt()).collect();
+        let mut spread: Vec<f64> = matrix
+            .singular_values()
+            .iter()
+            .map(|s| s / 4000_f64.sqrt())
+            .collect();
         spread.sort_by(f64::total_cmp);
         spread
     }
@@ -220,13 +264,18 @@ mod tests {
         let partial = deviations(&head(0.3, &device), &device);
         assert!((white[0] / white[2] - 1.0).abs() < 1e-3, "{white:?}");
         let expected = (plain[0] / plain[2]).powf(0.7);
-        assert!((partial[0] / partial[2] / expected - 1.0).abs() < 1e-3, "{partial:?}");
+        assert!(
+            (partial[0] / partial[2] / expected - 1.0).abs() < 1e-3,
+            "{partial:?}"
+        );
     }
 
     #[test]
     fn vectors_behind_the_head_have_length_one() {
         let device = Device::flex();
-        let mapped = head(0.3, &device).on(&device).forward(cloud(&device).unsqueeze());
+        let mapped = head(0.3, &device)
+            .on(&device)
+            .forward(cloud(&device).unsqueeze());
         let lengths = values(mapped.square().sum_dim(2)).unwrap();
         assert!(lengths.iter().all(|length| (length - 1.0).abs() < 1e-5));
     }
@@ -235,6 +284,12 @@ mod tests {
     fn too_few_tokens_are_an_error() {
         let device = Device::flex();
         let estimate = HeadEstimate::new(3, &device);
-        assert!(matches!(estimate.finish(0.3), Err(EncoderError::TooFewTokens { tokens: 0, dimensions: 3 })));
+        assert!(matches!(
+            estimate.finish(0.3),
+            Err(EncoderError::TooFewTokens {
+                tokens: 0,
+                dimensions: 3
+            })
+        ));
     }
 }

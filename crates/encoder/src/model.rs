@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 
 use burn::module::Module;
 use burn::prelude::*;
-use optical_tokenize::{Markers, PruneError, TokenBatch, Tokenizer, prune, single_character_pieces};
+use optical_tokenize::{
+    Markers, PruneError, TokenBatch, Tokenizer, prune, single_character_pieces,
+};
 use serde_json::{Value, json};
 
 use crate::weights::{WeightsReader, write_atomically, write_weights};
@@ -55,7 +57,13 @@ impl Model {
         // Poolers and language-model heads belong to other tasks.
         weights.finish(&["pooler.", "lm_head.", "cls."])?;
         let head = Head::load(&folder.join("1_Dense"), config.hidden_size)?;
-        Ok(Self { config, tokenizer, encoder, head, tokenizer_json })
+        Ok(Self {
+            config,
+            tokenizer,
+            encoder,
+            head,
+            tokenizer_json,
+        })
     }
 
     /// Writes the model as a Hugging Face folder, the weights last.
@@ -102,7 +110,10 @@ impl Model {
         Ok(Self {
             tokenizer: Tokenizer::from_bytes(&pruned.json, self.tokenizer.markers().clone())?,
             encoder: self.encoder.with_vocabulary(&pruned.rows),
-            config: EncoderConfig { vocab_size: pruned.rows.len(), ..self.config },
+            config: EncoderConfig {
+                vocab_size: pruned.rows.len(),
+                ..self.config
+            },
             tokenizer_json: pruned.json,
             head: self.head,
         })
@@ -134,12 +145,16 @@ impl Model {
 
     /// Width of the vectors behind the head.
     pub fn dimensions(&self) -> usize {
-        self.head.as_ref().map_or(self.config.hidden_size, |head| head.output)
+        self.head
+            .as_ref()
+            .map_or(self.config.hidden_size, |head| head.output)
     }
 
     /// The head, or the identity where there is none: both normalise.
     pub fn head_or_identity(&self) -> Head {
-        self.head.clone().unwrap_or_else(|| Head::identity(self.config.hidden_size))
+        self.head
+            .clone()
+            .unwrap_or_else(|| Head::identity(self.config.hidden_size))
     }
 
     /// Token vectors of a batch before the head: `[rows, width, hidden]`.
@@ -153,15 +168,22 @@ impl Model {
 }
 
 fn cannot_prune(error: PruneError) -> EncoderError {
-    EncoderError::Config { path: PathBuf::from("tokenizer.json"), reason: error.to_string() }
+    EncoderError::Config {
+        path: PathBuf::from("tokenizer.json"),
+        reason: error.to_string(),
+    }
 }
 
 pub(crate) fn read_json(path: &Path) -> Result<Option<Value>, EncoderError> {
     match std::fs::read(path) {
-        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| EncoderError::Config {
-            path: path.to_owned(),
-            reason: error.to_string(),
-        }),
+        Ok(bytes) => {
+            serde_json::from_slice(&bytes)
+                .map(Some)
+                .map_err(|error| EncoderError::Config {
+                    path: path.to_owned(),
+                    reason: error.to_string(),
+                })
+        }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(EncoderError::read(path, error)),
     }
@@ -169,6 +191,14 @@ pub(crate) fn read_json(path: &Path) -> Result<Option<Value>, EncoderError> {
 
 fn markers(folder: &Path) -> Result<Markers, EncoderError> {
     let config = read_json(&folder.join("config_sentence_transformers.json"))?.unwrap_or_default();
-    let prompt = |key: &str| config["prompts"][key].as_str().unwrap_or_default().to_owned();
-    Ok(Markers { query: prompt("query"), document: prompt("document") })
+    let prompt = |key: &str| {
+        config["prompts"][key]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    };
+    Ok(Markers {
+        query: prompt("query"),
+        document: prompt("document"),
+    })
 }

@@ -42,7 +42,10 @@ pub fn tiny_checkpoint(
     };
     write("config.json", &config)?;
     write("tokenizer.json", &tokenizer(&pieces))?;
-    write_weights(&folder.join("model.safetensors"), &weights(pieces.len(), seed))
+    write_weights(
+        &folder.join("model.safetensors"),
+        &weights(pieces.len(), seed),
+    )
 }
 
 fn tokenizer(pieces: &[String]) -> Value {
@@ -80,14 +83,27 @@ fn weights(vocabulary: usize, seed: u64) -> Vec<NamedTensor> {
                 let mut bits = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
                 bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
                 let uniform = ((bits ^ (bits >> 31)) >> 40) as f32 / (1 << 24) as f32 - 0.5;
-                if name.ends_with("LayerNorm.weight") { 1.0 + 0.2 * uniform } else { uniform }
+                if name.ends_with("LayerNorm.weight") {
+                    1.0 + 0.2 * uniform
+                } else {
+                    uniform
+                }
             })
             .collect();
         tensors.push((name, shape.to_vec(), values));
     };
-    tensor("embeddings.word_embeddings.weight".into(), &[vocabulary, HIDDEN]);
-    tensor("embeddings.position_embeddings.weight".into(), &[POSITIONS, HIDDEN]);
-    tensor("embeddings.token_type_embeddings.weight".into(), &[1, HIDDEN]);
+    tensor(
+        "embeddings.word_embeddings.weight".into(),
+        &[vocabulary, HIDDEN],
+    );
+    tensor(
+        "embeddings.position_embeddings.weight".into(),
+        &[POSITIONS, HIDDEN],
+    );
+    tensor(
+        "embeddings.token_type_embeddings.weight".into(),
+        &[1, HIDDEN],
+    );
     let mut modules = vec![("embeddings.LayerNorm".to_owned(), HIDDEN, 0)];
     for layer in 0..LAYERS {
         modules.extend(
@@ -105,7 +121,11 @@ fn weights(vocabulary: usize, seed: u64) -> Vec<NamedTensor> {
         );
     }
     for (name, output, input) in modules {
-        let shape = if input == 0 { vec![output] } else { vec![output, input] };
+        let shape = if input == 0 {
+            vec![output]
+        } else {
+            vec![output, input]
+        };
         tensor(format!("{name}.weight"), &shape);
         tensor(format!("{name}.bias"), &[output]);
     }

@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use safetensors::tensor::{Dtype, TensorView};
 use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, TensorView};
 
 use crate::EncoderError;
 
@@ -30,16 +30,19 @@ impl WeightsReader {
             path: path.to_owned(),
             reason,
         };
-        let file =
-            SafeTensors::deserialize(&bytes).map_err(|error| corrupt(error.to_string()))?;
+        let file = SafeTensors::deserialize(&bytes).map_err(|error| corrupt(error.to_string()))?;
         let mut tensors = BTreeMap::new();
         for (name, view) in file.iter() {
             // Some checkpoints carry a table of integers that only repeats 0, 1, 2, …
             if name.ends_with("position_ids") {
                 continue;
             }
-            let values = to_f32(&view)
-                .ok_or_else(|| corrupt(format!("tensor {name} is {:?}, expected f32, f16 or bf16", view.dtype())))?;
+            let values = to_f32(&view).ok_or_else(|| {
+                corrupt(format!(
+                    "tensor {name} is {:?}, expected f32, f16 or bf16",
+                    view.dtype()
+                ))
+            })?;
             if let Some(index) = values.iter().position(|value| !value.is_finite()) {
                 return Err(EncoderError::NotFinite {
                     path: path.to_owned(),
@@ -73,10 +76,13 @@ impl WeightsReader {
     /// # Errors
     /// If it is missing or has another shape.
     pub fn take(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, EncoderError> {
-        let (found, values) = self.tensors.remove(name).ok_or_else(|| EncoderError::Missing {
-            path: self.path.clone(),
-            name: name.to_owned(),
-        })?;
+        let (found, values) = self
+            .tensors
+            .remove(name)
+            .ok_or_else(|| EncoderError::Missing {
+                path: self.path.clone(),
+                name: name.to_owned(),
+            })?;
         if found != shape {
             return Err(EncoderError::Shape {
                 path: self.path.clone(),
@@ -141,7 +147,12 @@ pub type NamedTensor = (String, Vec<usize>, Vec<f32>);
 pub fn write_weights(path: &Path, tensors: &[NamedTensor]) -> Result<(), EncoderError> {
     let bytes: Vec<Vec<u8>> = tensors
         .iter()
-        .map(|(_, _, values)| values.iter().flat_map(|value| value.to_le_bytes()).collect())
+        .map(|(_, _, values)| {
+            values
+                .iter()
+                .flat_map(|value| value.to_le_bytes())
+                .collect()
+        })
         .collect();
     let views = tensors
         .iter()
@@ -210,7 +221,10 @@ mod tests {
         let missing = reader.take("b", &[1]).unwrap_err().to_string();
         assert!(missing.ends_with("has no tensor b"), "{missing}");
         let shape = reader.take("a", &[1, 1]).unwrap_err().to_string();
-        assert!(shape.contains("tensor a has shape [1], expected [1, 1]"), "{shape}");
+        assert!(
+            shape.contains("tensor a has shape [1], expected [1, 1]"),
+            "{shape}"
+        );
         let unused = reader.finish(&[]).unwrap_err().to_string();
         assert!(unused.ends_with("does not use: extra"), "{unused}");
         let (_folder, path) = file(&[named("a", &[1.0, f32::NAN])]);
@@ -224,7 +238,10 @@ mod tests {
         let bytes = std::fs::read(&path).unwrap();
         for length in [0, 4, 9, bytes.len() - 1] {
             std::fs::write(&path, &bytes[..length]).unwrap();
-            assert!(WeightsReader::open(&path).is_err(), "{length} bytes were accepted");
+            assert!(
+                WeightsReader::open(&path).is_err(),
+                "{length} bytes were accepted"
+            );
         }
     }
 }

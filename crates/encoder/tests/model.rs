@@ -10,8 +10,11 @@ use optical_tokenize::Role;
 
 const WORDS: [&str; 5] = ["maji", "moto", "nyota", "jua", "mti"];
 
-const SETTINGS: EncodeSettings =
-    EncodeSettings { role: Role::Query, maximum_length: 20, tokens_per_batch: 24 };
+const SETTINGS: EncodeSettings = EncodeSettings {
+    role: Role::Query,
+    maximum_length: 20,
+    tokens_per_batch: 24,
+};
 
 /// Kept token vectors of each text.
 fn encode(model: &Model, head: &Head, texts: &[&str]) -> Vec<Vec<f32>> {
@@ -28,7 +31,10 @@ fn encode(model: &Model, head: &Head, texts: &[&str]) -> Vec<Vec<f32>> {
 fn assert_close(found: &[f32], expected: &[f32], tolerance: f32) {
     assert_eq!(found.len(), expected.len());
     for (index, (found, expected)) in found.iter().zip(expected).enumerate() {
-        assert!((found - expected).abs() <= tolerance, "{found} and {expected} at {index}");
+        assert!(
+            (found - expected).abs() <= tolerance,
+            "{found} and {expected} at {index}"
+        );
     }
 }
 
@@ -41,7 +47,9 @@ impl Reference {
         let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
         let tensors = file.iter().map(|(name, view)| {
             let values = view.data().as_chunks::<4>().0.iter();
-            let values = values.map(|bytes| f64::from(f32::from_le_bytes(*bytes))).collect();
+            let values = values
+                .map(|bytes| f64::from(f32::from_le_bytes(*bytes)))
+                .collect();
             (name.to_owned(), values)
         });
         Self(tensors.collect())
@@ -52,24 +60,36 @@ impl Reference {
     }
 
     fn linear(&self, name: &str, x: &[f64]) -> Vec<f64> {
-        let (weight, bias) = (&self.0[&format!("{name}.weight")], &self.0[&format!("{name}.bias")]);
+        let (weight, bias) = (
+            &self.0[&format!("{name}.weight")],
+            &self.0[&format!("{name}.bias")],
+        );
         let rows = weight.chunks(x.len()).zip(bias);
-        rows.map(|(row, bias)| row.iter().zip(x).map(|(w, x)| w * x).sum::<f64>() + bias).collect()
+        rows.map(|(row, bias)| row.iter().zip(x).map(|(w, x)| w * x).sum::<f64>() + bias)
+            .collect()
     }
 
     fn norm(&self, name: &str, x: &[f64]) -> Vec<f64> {
         let mean = x.iter().sum::<f64>() / x.len() as f64;
         let variance = x.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / x.len() as f64;
-        let (weight, bias) = (&self.0[&format!("{name}.weight")], &self.0[&format!("{name}.bias")]);
+        let (weight, bias) = (
+            &self.0[&format!("{name}.weight")],
+            &self.0[&format!("{name}.bias")],
+        );
         let scaled = x.iter().zip(weight.iter().zip(bias));
-        scaled.map(|(x, (w, b))| (x - mean) / (variance + 1e-12).sqrt() * w + b).collect()
+        scaled
+            .map(|(x, (w, b))| (x - mean) / (variance + 1e-12).sqrt() * w + b)
+            .collect()
     }
 
     /// BERT, token by token: Devlin et al. 2019, with attention of Vaswani et al. 2017.
     fn forward(&self, ids: &[u32], first_position: usize) -> Vec<Vec<f64>> {
         let embed = |(position, &id): (usize, &u32)| {
             let word = self.row("embeddings.word_embeddings.weight", id as usize);
-            let place = self.row("embeddings.position_embeddings.weight", first_position + position);
+            let place = self.row(
+                "embeddings.position_embeddings.weight",
+                first_position + position,
+            );
             let kind = self.row("embeddings.token_type_embeddings.weight", 0);
             self.norm("embeddings.LayerNorm", &add(&add(word, place), kind))
         };
@@ -79,7 +99,10 @@ impl Reference {
             let project = |part: &str| -> Vec<Vec<f64>> {
                 states.iter().map(|x| self.linear(&name(part), x)).collect()
             };
-            let (keys, values) = (project("attention.self.key"), project("attention.self.value"));
+            let (keys, values) = (
+                project("attention.self.key"),
+                project("attention.self.value"),
+            );
             let queries = project("attention.self.query");
             states = queries
                 .iter()
@@ -109,7 +132,10 @@ fn attend(query: &[f64], keys: &[Vec<f64>], values: &[Vec<f64>]) -> Vec<f64> {
     let mut output = vec![0.0; HIDDEN];
     for head in [0..width, width..HIDDEN] {
         let score = |key: &Vec<f64>| {
-            let products = query[head.clone()].iter().zip(&key[head.clone()]).map(|(q, k)| q * k);
+            let products = query[head.clone()]
+                .iter()
+                .zip(&key[head.clone()])
+                .map(|(q, k)| q * k);
             (products.sum::<f64>() / (width as f64).sqrt()).exp()
         };
         let weights: Vec<f64> = keys.iter().map(score).collect();
@@ -129,7 +155,9 @@ fn normal_cdf(x: f64) -> f64 {
     let density = |t: f64| (-t * t / 2.0).exp() / (2.0 * std::f64::consts::PI).sqrt();
     let h = x / f64::from(steps);
     let weight = |i: i32| if i % 2 == 1 { 4.0 } else { 2.0 };
-    let inner: f64 = (1..steps).map(|i| density(f64::from(i) * h) * weight(i)).sum();
+    let inner: f64 = (1..steps)
+        .map(|i| density(f64::from(i) * h) * weight(i))
+        .sum();
     0.5 + h / 3.0 * (density(0.0) + inner + density(x))
 }
 
@@ -141,7 +169,12 @@ fn the_encoder_computes_what_the_papers_say() {
         let model = Model::load(folder.path(), &Device::flex()).unwrap();
         let reference = Reference::open(folder.path());
         // Of different lengths, so that the shorter ones are padded beside the longer.
-        let texts = ["maji", "maji moto nyota jua mti maji", "mti jua", "nyota b maji"];
+        let texts = [
+            "maji",
+            "maji moto nyota jua mti maji",
+            "mti jua",
+            "nyota b maji",
+        ];
         let vectors = encode(&model, &Head::identity(HIDDEN), &texts);
         for (text, vectors) in texts.iter().zip(vectors) {
             let tokens = model.tokenizer.encode(text, Role::Query, 20).unwrap();
@@ -163,8 +196,15 @@ fn a_saved_model_gives_the_same_vectors() {
     let folder = tempfile::tempdir().unwrap();
     tiny_checkpoint(folder.path(), "bert", &WORDS, 3).unwrap();
     let mut model = Model::load(folder.path(), &Device::flex()).unwrap();
-    let weight = (0..6 * HIDDEN).map(|i| ((i * 7 % 13) as f32 - 6.0) / 5.0).collect();
-    let head = Head { input: HIDDEN, output: 6, weight, bias: vec![0.3; 6] };
+    let weight = (0..6 * HIDDEN)
+        .map(|i| ((i * 7 % 13) as f32 - 6.0) / 5.0)
+        .collect();
+    let head = Head {
+        input: HIDDEN,
+        output: 6,
+        weight,
+        bias: vec![0.3; 6],
+    };
     model.head = Some(head.clone());
     let saved = folder.path().join("saved");
     model.save(&saved).unwrap();
@@ -180,12 +220,19 @@ fn a_pruned_model_equals_the_full_one_where_its_pieces_are_kept() {
     tiny_checkpoint(folder.path(), "bert", &WORDS, 3).unwrap();
     let model = Model::load(folder.path(), &Device::flex()).unwrap();
     let mut used: BTreeSet<u32> = model.single_character_pieces().unwrap();
-    used.extend(["▁maji", "▁jua"].iter().map(|piece| model.tokenizer.id(piece).unwrap()));
+    used.extend(
+        ["▁maji", "▁jua"]
+            .iter()
+            .map(|piece| model.tokenizer.id(piece).unwrap()),
+    );
     let pruned = model.clone().prune_vocabulary(&used).unwrap();
     assert_eq!(pruned.config.vocab_size, model.config.vocab_size - 3);
     let head = Head::identity(HIDDEN);
     let texts = ["maji jua", "jua jua b maji"];
-    assert_eq!(encode(&model, &head, &texts), encode(&pruned, &head, &texts));
+    assert_eq!(
+        encode(&model, &head, &texts),
+        encode(&pruned, &head, &texts)
+    );
     // A word that was dropped is spelled.
     let tokens = pruned.tokenizer.encode("moto", Role::Query, 20).unwrap();
     assert_eq!(tokens.kept.iter().filter(|kept| **kept).count(), 5);
@@ -193,7 +240,10 @@ fn a_pruned_model_equals_the_full_one_where_its_pieces_are_kept() {
     let saved = folder.path().join("pruned");
     pruned.save(&saved).unwrap();
     let again = Model::load(&saved, &Device::flex()).unwrap();
-    assert_eq!(encode(&pruned, &head, &texts), encode(&again, &head, &texts));
+    assert_eq!(
+        encode(&pruned, &head, &texts),
+        encode(&again, &head, &texts)
+    );
 }
 
 #[test]
@@ -204,12 +254,17 @@ fn a_checkpoint_that_does_not_fit_is_refused_by_name() {
     let refused = |from: &str, to: &str| {
         assert!(config.contains(from), "{config}");
         std::fs::write(folder.path().join("config.json"), config.replace(from, to)).unwrap();
-        Model::load(folder.path(), &Device::flex()).unwrap_err().to_string()
+        Model::load(folder.path(), &Device::flex())
+            .unwrap_err()
+            .to_string()
     };
     let missing = refused("\"num_hidden_layers\":2", "\"num_hidden_layers\":3");
     assert!(missing.contains("no tensor encoder.layer.2."), "{missing}");
     let unused = refused("\"num_hidden_layers\":2", "\"num_hidden_layers\":1");
-    assert!(unused.contains("does not use: encoder.layer.1."), "{unused}");
+    assert!(
+        unused.contains("does not use: encoder.layer.1."),
+        "{unused}"
+    );
     let shape = refused("\"intermediate_size\":16", "\"intermediate_size\":12");
     assert!(shape.contains("expected [12, 8]"), "{shape}");
     let rows = refused("\"vocab_size\":36", "\"vocab_size\":30");
@@ -222,10 +277,15 @@ fn poolers_are_left_alone_and_whole_model_prefixes_stripped() {
     tiny_checkpoint(folder.path(), "bert", &WORDS, 3).unwrap();
     let plain = Model::load(folder.path(), &Device::flex()).unwrap();
     let tensors = plain.encoder.tensors().unwrap();
-    let mut tensors: Vec<_> =
-        tensors.into_iter().map(|(name, shape, values)| (format!("bert.{name}"), shape, values)).collect();
+    let mut tensors: Vec<_> = tensors
+        .into_iter()
+        .map(|(name, shape, values)| (format!("bert.{name}"), shape, values))
+        .collect();
     tensors.push(("bert.pooler.dense.bias".into(), vec![1], vec![0.0]));
     write_weights(&folder.path().join("model.safetensors"), &tensors).unwrap();
     let again = Model::load(folder.path(), &Device::flex()).unwrap();
-    assert_eq!(plain.encoder.tensors().unwrap(), again.encoder.tensors().unwrap());
+    assert_eq!(
+        plain.encoder.tensors().unwrap(),
+        again.encoder.tensors().unwrap()
+    );
 }

@@ -25,7 +25,9 @@ pub enum PruneError {
         expected: &'static str,
     },
     /// Pruning would change the meaning of this kind of model.
-    #[error("tokenizer.json: model.type {0:?} cannot be pruned; expected \"Unigram\" or \"WordPiece\"")]
+    #[error(
+        "tokenizer.json: model.type {0:?} cannot be pruned; expected \"Unigram\" or \"WordPiece\""
+    )]
     Model(String),
 }
 
@@ -54,7 +56,12 @@ pub fn prune(tokenizer_json: &[u8], used: &BTreeSet<u32>) -> Result<Pruned, Prun
     keep.extend(added.iter().filter_map(|token| id_of(&token["id"])));
     keep.extend(id_of(&root["model"]["unk_id"]));
     if let Some(unknown) = root["model"]["unk_token"].as_str() {
-        keep.extend(pieces.iter().position(|piece| piece == unknown).map(|id| id as u32));
+        keep.extend(
+            pieces
+                .iter()
+                .position(|piece| piece == unknown)
+                .map(|id| id as u32),
+        );
     }
     let rows: Vec<u32> = keep.into_iter().collect();
     let renumbered: BTreeMap<u32, u32> = rows.iter().copied().zip(0..).collect();

@@ -154,11 +154,9 @@ impl Tokenizer {
             .iter()
             .find_map(|token| inner.token_to_id(token))
             .ok_or(TokenizeError::NoPadding)?;
-        let special_tokens = inner
-            .get_post_processor()
-            .map_or(0, |processor| {
-                tokenizers::PostProcessor::added_tokens(processor, false)
-            });
+        let special_tokens = inner.get_post_processor().map_or(0, |processor| {
+            tokenizers::PostProcessor::added_tokens(processor, false)
+        });
         Ok(Self {
             inner,
             markers,
@@ -251,10 +249,13 @@ impl Tokenizer {
             .par_iter()
             .enumerate()
             .map(|(index, text)| {
-                self.encode(text, role, maximum).map_err(|error| match error {
-                    TokenizeError::Encode { reason, .. } => TokenizeError::Encode { index, reason },
-                    other => other,
-                })
+                self.encode(text, role, maximum)
+                    .map_err(|error| match error {
+                        TokenizeError::Encode { reason, .. } => {
+                            TokenizeError::Encode { index, reason }
+                        }
+                        other => other,
+                    })
             })
             .collect()
     }
@@ -298,27 +299,43 @@ mod tests {
             .map(|(&id, _)| tokenizer().piece(id).unwrap())
             .collect();
         assert_eq!(kept, ["▁dunia"]);
-        assert!(sequence.ids.len() > 3, "marker and special tokens are missing");
+        assert!(
+            sequence.ids.len() > 3,
+            "marker and special tokens are missing"
+        );
         let plain = tokenizer().encode("dunia", Role::Document, 16).unwrap();
         assert_eq!(plain.ids.len(), 3);
     }
 
     #[test]
     fn long_texts_keep_their_closing_token() {
-        let sequence = tokenizer().encode("a a a a a a", Role::Document, 4).unwrap();
+        let sequence = tokenizer()
+            .encode("a a a a a a", Role::Document, 4)
+            .unwrap();
         assert_eq!(sequence.ids.len(), 4);
         assert_eq!(tokenizer().piece(sequence.ids[3]).unwrap(), "</s>");
         let refused = tokenizer().encode("a", Role::Document, 2);
-        assert!(matches!(refused, Err(TokenizeError::TooShort { maximum: 2, special: 2 })));
+        assert!(matches!(
+            refused,
+            Err(TokenizeError::TooShort {
+                maximum: 2,
+                special: 2
+            })
+        ));
     }
 
     #[test]
     fn batches_are_padded_behind_the_text() {
-        let batch = tokenizer().batch(&["a", "a a a"], Role::Document, 16).unwrap();
+        let batch = tokenizer()
+            .batch(&["a", "a a a"], Role::Document, 16)
+            .unwrap();
         assert_eq!((batch.rows, batch.width), (2, 5));
         assert_eq!(batch.mask[..5], [true, true, true, false, false]);
         assert_eq!(batch.ids[3], tokenizer().padding_id());
-        assert_eq!((batch.kept_tokens(0), batch.kept_tokens(1)), (vec![1], vec![6, 7, 8]));
+        assert_eq!(
+            (batch.kept_tokens(0), batch.kept_tokens(1)),
+            (vec![1], vec![6, 7, 8])
+        );
     }
 
     #[test]

@@ -41,11 +41,22 @@ pub fn transport(
     input_mass: Tensor<2>,
     settings: &TransportSettings,
 ) -> Transport {
-    let target = if input.is_autodiff() { target.autodiff() } else { target };
+    let target = if input.is_autodiff() {
+        target.autodiff()
+    } else {
+        target
+    };
     let cost = target.matmul(input.swap_dims(1, 2)).neg().add_scalar(1.0);
-    let batch = BatchSettings { epsilon: settings.epsilon, iterations: settings.iterations };
+    let batch = BatchSettings {
+        epsilon: settings.epsilon,
+        iterations: settings.iterations,
+    };
     let plan = plan(cost.clone(), target_mass.clone(), input_mass, &batch);
-    Transport { loss: transport_loss(cost, plan.clone()), plan, target_mass }
+    Transport {
+        loss: transport_loss(cost, plan.clone()),
+        plan,
+        target_mass,
+    }
 }
 
 /// Uniform mass over the kept tokens of each text: `[rows, width]`, each row of mass one.

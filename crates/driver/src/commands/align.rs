@@ -6,8 +6,8 @@ use anyhow::Context;
 use optical_encoder::Model;
 
 use crate::device::Backend;
-use crate::experiment::pictures::{SoftAlignment, align, draw_alignment};
 use crate::experiment::RunFolder;
+use crate::experiment::pictures::{SoftAlignment, align, draw_alignment};
 use crate::run_file::RunFile;
 use crate::{cache, model_source};
 
@@ -34,13 +34,26 @@ pub fn run(args: &AlignArgs) -> anyhow::Result<()> {
     let folder = RunFolder::existing(&args.run)?;
     let (run, _) = RunFile::load(&folder.run_file())?;
     let device = args.device.open()?;
-    let teacher = Model::load(&model_source::folder(&run.model, &cache::folder()?, true)?, &device)?;
+    let teacher = Model::load(
+        &model_source::folder(&run.model, &cache::folder()?, true)?,
+        &device,
+    )?;
     let student = Model::load(&folder.student(), &device)
         .with_context(|| format!("{} has no finished student", args.run.display()))?;
     let sides = [args.english.as_str(), args.foreign.as_str()];
     let head = student.head_or_identity();
-    let soft = align(&teacher, &student, &head, sides, &run.distill.transport, &device)?;
-    anyhow::ensure!(!soft.rows.is_empty() && !soft.columns.is_empty(), "a sentence without words cannot be aligned");
+    let soft = align(
+        &teacher,
+        &student,
+        &head,
+        sides,
+        &run.distill.transport,
+        &device,
+    )?;
+    anyhow::ensure!(
+        !soft.rows.is_empty() && !soft.columns.is_empty(),
+        "a sentence without words cannot be aligned"
+    );
     print!("{}", show(&soft));
     if let Some(stem) = &args.picture {
         draw_alignment(&soft, "translation", stem)?;
@@ -51,11 +64,20 @@ pub fn run(args: &AlignArgs) -> anyhow::Result<()> {
 /// One line a token: its partners with at least a tenth of its mass, heaviest first.
 fn show(soft: &SoftAlignment) -> String {
     let bare = |token: &str| token.replace('▁', "");
-    let width = soft.rows.iter().map(|row| bare(row).chars().count()).max().unwrap_or(0);
+    let width = soft
+        .rows
+        .iter()
+        .map(|row| bare(row).chars().count())
+        .max()
+        .unwrap_or(0);
     let mut text = String::new();
     for (row, masses) in soft.rows.iter().zip(soft.plan.chunks(soft.columns.len())) {
         let total: f64 = masses.iter().sum();
-        let mut partners: Vec<_> = masses.iter().map(|mass| mass / total).zip(&soft.columns).collect();
+        let mut partners: Vec<_> = masses
+            .iter()
+            .map(|mass| mass / total)
+            .zip(&soft.columns)
+            .collect();
         partners.sort_by(|a, b| b.0.total_cmp(&a.0));
         let partners: Vec<_> = partners
             .iter()

@@ -42,7 +42,10 @@ pub fn run(args: &SearchArgs) -> anyhow::Result<()> {
     let student = Model::load(&folder.student(), &device)
         .with_context(|| format!("{} has no finished student", args.run.display()))?;
     let head: Head = student.head_or_identity();
-    let roots = DataRoots { base: ".".into(), cache: cache.clone() };
+    let roots = DataRoots {
+        base: ".".into(),
+        cache: cache.clone(),
+    };
     let collection = run.collection.load(&roots)?;
     let teacher_folder = model_source::folder(&run.model, &cache, true)?;
     let teacher = Model::load(&teacher_folder, &device)?;
@@ -62,8 +65,13 @@ pub fn run(args: &SearchArgs) -> anyhow::Result<()> {
         let vectors = encode_queries(&student, &head, &[query], &run.retrieval, &device)?.remove(0);
         anyhow::ensure!(!vectors.is_empty(), "the query has no word");
         for (rank, hit) in index.search(&vectors, args.count, &[])?.iter().enumerate() {
-            let document = collection.documents.iter().find(|document| document.id == hit.id);
-            let text = document.map(|document| document.full_text()).unwrap_or_default();
+            let document = collection
+                .documents
+                .iter()
+                .find(|document| document.id == hit.id);
+            let text = document
+                .map(|document| document.full_text())
+                .unwrap_or_default();
             println!("{:>2}. {:7.3}  {}  {text}", rank + 1, hit.score, hit.id);
         }
         Ok(())
@@ -78,7 +86,9 @@ pub fn run(args: &SearchArgs) -> anyhow::Result<()> {
             print!("query> ");
             std::io::stdout().flush()?;
         }
-        let Some(line) = lines.next() else { return Ok(()) };
+        let Some(line) = lines.next() else {
+            return Ok(());
+        };
         let line = line?;
         if let Err(error) = answer(line.trim()) {
             eprintln!("error: {error:#}");

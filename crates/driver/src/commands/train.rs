@@ -45,9 +45,10 @@ pub struct TrainArgs {
 pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     let began = Instant::now();
     let (run, text) = RunFile::load(&args.config)?;
-    let path = args.run.clone().unwrap_or_else(|| {
-        Path::new("runs").join(args.config.file_stem().unwrap_or_default())
-    });
+    let path = args
+        .run
+        .clone()
+        .unwrap_or_else(|| Path::new("runs").join(args.config.file_stem().unwrap_or_default()));
     let folder = RunFolder::open(&path, &text)?;
     let device = args.device.open()?;
     let interrupt = Interrupt::listen()?;
@@ -62,7 +63,8 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     let teacher_folder = model_source::folder(&run.model, &cache, args.offline)?;
     let data = ExperimentData::load(&run, &cache, args.offline)?;
     say_bitext(&data);
-    let teacher = Model::load(&teacher_folder, &device).with_context(|| format!("model {}", run.model))?;
+    let teacher =
+        Model::load(&teacher_folder, &device).with_context(|| format!("model {}", run.model))?;
     clock("fetch and prepare");
 
     let head = head(&run, &teacher, &data, &folder, &device)?;
@@ -85,21 +87,59 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     )?;
     clock("document index");
 
-    let languages: Vec<String> = run.classes().into_iter().map(|(language, _)| language).collect();
+    let languages: Vec<String> = run
+        .classes()
+        .into_iter()
+        .map(|(language, _)| language)
+        .collect();
     let pick = |all: &BTreeMap<String, Vec<_>>| -> BTreeMap<_, _> {
-        languages.iter().filter_map(|l| Some((l.clone(), all.get(l)?.clone()))).collect()
+        languages
+            .iter()
+            .filter_map(|l| Some((l.clone(), all.get(l)?.clone())))
+            .collect()
     };
     let (queries, english) = (pick(&collection.queries), pick(&collection.english));
     let ranked = |name: &str, system: &System<'_>, queries: &BTreeMap<_, _>| {
-        runs(name, system, queries, &folder, &run.retrieval, &device, &interrupt)
+        runs(
+            name,
+            system,
+            queries,
+            &folder,
+            &run.retrieval,
+            &device,
+            &interrupt,
+        )
     };
     let late = |model, head, index| System::LateInteraction { model, head, index };
     let mut rankings = BTreeMap::new();
-    rankings.insert("bm25", ranked("bm25", &System::bm25(&collection.documents, &run.retrieval)?, &queries)?);
-    rankings.insert("zero-shot-raw", ranked("zero-shot-raw", &late(&teacher, &raw, &indexes[1]), &queries)?);
-    rankings.insert("zero-shot", ranked("zero-shot", &late(&teacher, &head, &indexes[0]), &queries)?);
-    rankings.insert("english", ranked("english", &late(&teacher, &head, &indexes[0]), &english)?);
-    rankings.insert("distilled", ranked("distilled", &late(&student, &head, &indexes[0]), &queries)?);
+    rankings.insert(
+        "bm25",
+        ranked(
+            "bm25",
+            &System::bm25(&collection.documents, &run.retrieval)?,
+            &queries,
+        )?,
+    );
+    rankings.insert(
+        "zero-shot-raw",
+        ranked(
+            "zero-shot-raw",
+            &late(&teacher, &raw, &indexes[1]),
+            &queries,
+        )?,
+    );
+    rankings.insert(
+        "zero-shot",
+        ranked("zero-shot", &late(&teacher, &head, &indexes[0]), &queries)?,
+    );
+    rankings.insert(
+        "english",
+        ranked("english", &late(&teacher, &head, &indexes[0]), &english)?,
+    );
+    rankings.insert(
+        "distilled",
+        ranked("distilled", &late(&student, &head, &indexes[0]), &queries)?,
+    );
     clock("search");
 
     let mut evaluations: BTreeMap<&'static str, BTreeMap<String, Evaluation>> = BTreeMap::new();
@@ -107,7 +147,10 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
         for (language, ranking) in by_language {
             let qrels = scores::qrels(collection, language, &queries[language], &folder)?;
             let evaluation = scores::measure(&qrels, ranking)?;
-            evaluations.entry(system).or_default().insert(language.clone(), evaluation);
+            evaluations
+                .entry(system)
+                .or_default()
+                .insert(language.clone(), evaluation);
         }
     }
     let comparisons = scores::compare(&run, &evaluations["zero-shot"], &evaluations["distilled"])?;
@@ -115,7 +158,14 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     pictures::draw_training(&events, &folder.file("training"))?;
     if let Some(pair) = pictures::pair_to_draw(&data.held_out, &run.picture) {
         let sides = [pair.english.as_str(), pair.foreign.as_str()];
-        let soft = pictures::align(&teacher, &student, &head, sides, &run.distill.transport, &device)?;
+        let soft = pictures::align(
+            &teacher,
+            &student,
+            &head,
+            sides,
+            &run.distill.transport,
+            &device,
+        )?;
         pictures::draw_alignment(&soft, &run.picture, &folder.file("alignment"))?;
     }
     clock("report");
@@ -141,12 +191,15 @@ fn head(
         return Ok(head);
     }
     let settings = &run.distill.head;
-    let spread = |count: usize, of: usize| (0..count.min(of)).map(move |i| i * of / count.min(of).max(1));
-    let sentences: Vec<&str> =
-        spread(settings.sentences, data.english.len()).map(|index| data.english[index].as_str()).collect();
+    let spread =
+        |count: usize, of: usize| (0..count.min(of)).map(move |i| i * of / count.min(of).max(1));
+    let sentences: Vec<&str> = spread(settings.sentences, data.english.len())
+        .map(|index| data.english[index].as_str())
+        .collect();
     let documents = &data.collection.documents;
-    let documents: Vec<String> =
-        spread(settings.documents, documents.len()).map(|index| documents[index].full_text()).collect();
+    let documents: Vec<String> = spread(settings.documents, documents.len())
+        .map(|index| documents[index].full_text())
+        .collect();
     let documents: Vec<&str> = documents.iter().map(String::as_str).collect();
     let encode = |role, maximum_length| EncodeSettings {
         role,
@@ -154,8 +207,14 @@ fn head(
         tokens_per_batch: run.retrieval.tokens_per_batch,
     };
     let texts = [
-        (&sentences[..], encode(Role::Query, run.distill.maximum_length)),
-        (&documents[..], encode(Role::Document, run.retrieval.document_length)),
+        (
+            &sentences[..],
+            encode(Role::Query, run.distill.maximum_length),
+        ),
+        (
+            &documents[..],
+            encode(Role::Document, run.retrieval.document_length),
+        ),
     ];
     let head = estimate_head(teacher, &texts, settings.exponent, device)?;
     head.save(&folder.head())?;
@@ -176,7 +235,11 @@ fn student(
         return Ok(Some(Model::load(&folder.student(), device)?));
     }
     let held_out: Vec<_> = data.held_out.iter().map(TrainingText::bitext).collect();
-    let training = TrainingData { texts: &data.training, held_out: &held_out, vocabulary_texts: &[] };
+    let training = TrainingData {
+        texts: &data.training,
+        held_out: &held_out,
+        vocabulary_texts: &[],
+    };
     let mut metrics = Metrics::new(folder, run.distill.steps);
     let outcome = distil(
         &run.distill,
@@ -187,7 +250,11 @@ fn student(
         device,
         &mut |event| {
             let written = metrics.hear(event);
-            if interrupt.raised() || written.is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            if interrupt.raised() || written.is_err() {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
         },
     )?;
     match outcome {
@@ -208,11 +275,21 @@ struct Metrics<'a> {
 
 impl<'a> Metrics<'a> {
     fn new(folder: &'a RunFolder, steps: u64) -> Self {
-        Self { folder, steps, progress: None }
+        Self {
+            folder,
+            steps,
+            progress: None,
+        }
     }
 
     fn hear(&mut self, event: &Event) -> anyhow::Result<()> {
-        if let Event::Prepared { pairs, left_out, vocabulary, resumed_at } = event {
+        if let Event::Prepared {
+            pairs,
+            left_out,
+            vocabulary,
+            resumed_at,
+        } = event
+        {
             self.forget_after(*resumed_at)?;
             eprintln!(
                 "distil: {pairs} pairs, {left_out} left out as too long, vocabulary {vocabulary}, from step {resumed_at} of {}",
@@ -220,16 +297,32 @@ impl<'a> Metrics<'a> {
             );
             self.progress = Some(Progress::new("distil", *resumed_at, self.steps));
         }
-        let mut file = std::fs::OpenOptions::new().append(true).create(true).open(self.folder.metrics())?;
+        let mut file = std::fs::OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(self.folder.metrics())?;
         writeln!(file, "{}", serde_json::to_string(event)?)?;
-        let Some(progress) = &mut self.progress else { return Ok(()) };
+        let Some(progress) = &mut self.progress else {
+            return Ok(());
+        };
         match event {
-            Event::Step { step, loss, effective_partners, .. } => {
-                progress.at(*step, &format!("loss {loss:.4} partners {effective_partners:.1}"));
+            Event::Step {
+                step,
+                loss,
+                effective_partners,
+                ..
+            } => {
+                progress.at(
+                    *step,
+                    &format!("loss {loss:.4} partners {effective_partners:.1}"),
+                );
             }
             Event::Instruments { step, reading } => {
-                let mates: Vec<_> =
-                    reading.mate_reciprocal_rank.iter().map(|(language, rank)| format!("{language} {rank:.3}")).collect();
+                let mates: Vec<_> = reading
+                    .mate_reciprocal_rank
+                    .iter()
+                    .map(|(language, rank)| format!("{language} {rank:.3}"))
+                    .collect();
                 progress.say(&format!(
                     "step {step}: cosine within a sentence {:.3} (teacher {:.3}), mate retrieval {}",
                     reading.within_sentence_cosine,
@@ -247,9 +340,9 @@ impl<'a> Metrics<'a> {
         let kept: Vec<_> = read_events(self.folder)?
             .into_iter()
             .filter(|event| match event {
-                Event::Step { step: at, .. } | Event::Instruments { step: at, .. } | Event::Checkpoint { step: at } => {
-                    *at <= step && 0 < step
-                }
+                Event::Step { step: at, .. }
+                | Event::Instruments { step: at, .. }
+                | Event::Checkpoint { step: at } => *at <= step && 0 < step,
                 _ => 0 < step,
             })
             .map(|event| serde_json::to_string(&event).map(|line| line + "\n"))
@@ -262,7 +355,10 @@ impl<'a> Metrics<'a> {
 fn read_events(folder: &RunFolder) -> anyhow::Result<Vec<Event>> {
     match std::fs::read_to_string(folder.metrics()) {
         // A killed run may leave half a last line.
-        Ok(text) => Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()),
+        Ok(text) => Ok(text
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(error.into()),
     }
@@ -270,21 +366,40 @@ fn read_events(folder: &RunFolder) -> anyhow::Result<Vec<Event>> {
 
 fn say_bitext(data: &ExperimentData) {
     for (language, counts) in &data.report.languages {
-        eprintln!("bitext {language}: {} pairs of {} read", counts.kept, counts.read);
+        eprintln!(
+            "bitext {language}: {} pairs of {} read",
+            counts.kept, counts.read
+        );
     }
-    let queries: Vec<_> =
-        data.collection.queries.iter().map(|(language, queries)| format!("{language} {}", queries.len())).collect();
-    eprintln!("collection: {} documents; queries {}", data.collection.documents.len(), queries.join(", "));
+    let queries: Vec<_> = data
+        .collection
+        .queries
+        .iter()
+        .map(|(language, queries)| format!("{language} {}", queries.len()))
+        .collect();
+    eprintln!(
+        "collection: {} documents; queries {}",
+        data.collection.documents.len(),
+        queries.join(", ")
+    );
 }
 
 /// MAP of every system in every language, for the terminal.
-fn table(run: &RunFile, evaluations: &BTreeMap<&'static str, BTreeMap<String, Evaluation>>) -> anyhow::Result<String> {
+fn table(
+    run: &RunFile,
+    evaluations: &BTreeMap<&'static str, BTreeMap<String, Evaluation>>,
+) -> anyhow::Result<String> {
     let map: Measure = scores::MEASURES[0].parse()?;
-    let names = summary::SYSTEMS.iter().map(|(name, _, _)| ((*name), Align::Right));
+    let names = summary::SYSTEMS
+        .iter()
+        .map(|(name, _, _)| ((*name), Align::Right));
     let mut table = Table::new([("MAP", Align::Left)].into_iter().chain(names));
     for (language, class) in run.classes() {
         let cells = summary::SYSTEMS.iter().map(|(system, _, _)| {
-            let value = evaluations.get(system).and_then(|e| e.get(&language)).and_then(|e| e.aggregate(map));
+            let value = evaluations
+                .get(system)
+                .and_then(|e| e.get(&language))
+                .and_then(|e| e.aggregate(map));
             Cell::from(value.map_or("–".to_owned(), |value| format!("{value:.4}")))
         });
         let name = Cell::from(format!("{language} ({class:?})").to_lowercase());
@@ -293,7 +408,13 @@ fn table(run: &RunFile, evaluations: &BTreeMap<&'static str, BTreeMap<String, Ev
     Ok(table.to_terminal())
 }
 
-fn facts(args: &TrainArgs, run: &RunFile, events: &[Event], times: &[(&str, f64)], began: Instant) -> Vec<Fact> {
+fn facts(
+    args: &TrainArgs,
+    run: &RunFile,
+    events: &[Event],
+    times: &[(&str, f64)],
+    began: Instant,
+) -> Vec<Fact> {
     let trained: f64 = events
         .iter()
         .map(|event| match event {
@@ -306,19 +427,37 @@ fn facts(args: &TrainArgs, run: &RunFile, events: &[Event], times: &[(&str, f64)
         Fact::new("version", env!("CARGO_PKG_VERSION")),
         Fact::new("model", &run.model),
         Fact::new("seed", run.distill.seed),
-        Fact::new("device", format!("{:?}, {} threads", args.device, std::thread::available_parallelism().map_or(1, usize::from))),
+        Fact::new(
+            "device",
+            format!(
+                "{:?}, {} threads",
+                args.device,
+                std::thread::available_parallelism().map_or(1, usize::from)
+            ),
+        ),
         Fact::new("steps", run.distill.steps),
         Fact::new("time in training steps", format!("{trained:.0} s")),
-        Fact::new("this sitting", format!("{:.0} s", began.elapsed().as_secs_f64())),
+        Fact::new(
+            "this sitting",
+            format!("{:.0} s", began.elapsed().as_secs_f64()),
+        ),
     ];
-    facts.extend(times.iter().map(|(name, seconds)| Fact::new(format!("this sitting, {name}"), format!("{seconds:.0} s"))));
+    facts.extend(times.iter().map(|(name, seconds)| {
+        Fact::new(format!("this sitting, {name}"), format!("{seconds:.0} s"))
+    }));
     facts
 }
 
 fn write_run_json(folder: &RunFolder, facts: &[Fact], times: &[(&str, f64)]) -> anyhow::Result<()> {
-    let facts: serde_json::Map<_, _> =
-        facts.iter().filter(|fact| !fact.name.starts_with("this sitting,")).map(|fact| (fact.name.clone(), fact.value.clone().into())).collect();
-    let times: serde_json::Map<_, _> = times.iter().map(|(name, seconds)| ((*name).to_owned(), (*seconds).into())).collect();
+    let facts: serde_json::Map<_, _> = facts
+        .iter()
+        .filter(|fact| !fact.name.starts_with("this sitting,"))
+        .map(|fact| (fact.name.clone(), fact.value.clone().into()))
+        .collect();
+    let times: serde_json::Map<_, _> = times
+        .iter()
+        .map(|(name, seconds)| ((*name).to_owned(), (*seconds).into()))
+        .collect();
     let json = serde_json::json!({"facts": facts, "seconds": times});
     optical_encoder::write_atomically(&folder.file("run.json"), format!("{json:#}\n").as_bytes())?;
     Ok(())

@@ -29,7 +29,10 @@ pub struct ExperimentData {
 impl ExperimentData {
     /// Fetches and reads what the run file names.
     pub fn load(run: &RunFile, cache: &Path, offline: bool) -> anyhow::Result<Self> {
-        let roots = DataRoots { base: Path::new(".").into(), cache: cache.to_owned() };
+        let roots = DataRoots {
+            base: Path::new(".").into(),
+            cache: cache.to_owned(),
+        };
         let manifests = run.bitext.iter().filter_map(|source| source.manifest());
         let mut manifests: Vec<_> = manifests.chain(run.collection.manifest()).collect();
         manifests.sort_unstable();
@@ -39,7 +42,14 @@ impl ExperimentData {
         }
         let collection = run.collection.load(&roots).context("[collection]")?;
         for (language, _) in run.classes() {
-            let known = || collection.queries.keys().cloned().collect::<Vec<_>>().join(", ");
+            let known = || {
+                collection
+                    .queries
+                    .keys()
+                    .cloned()
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            };
             ensure!(
                 collection.queries.contains_key(&language),
                 "languages: the collection has no queries in {language:?}; it has {}",
@@ -49,11 +59,21 @@ impl ExperimentData {
         let (pairs, report) = load_all(&run.bitext, &roots).context("[[bitext]]")?;
         let split = hold_out(pairs, run.distill.instruments.held_out, run.distill.seed)?;
         let training = training_texts(run, &split.training)?;
-        let mut english: Vec<_> = split.training.iter().map(|pair| pair.english.clone()).collect();
+        let mut english: Vec<_> = split
+            .training
+            .iter()
+            .map(|pair| pair.english.clone())
+            .collect();
         english.sort_unstable();
         english.dedup();
         let held_out = split.held_out.into_values().flatten().collect();
-        Ok(Self { training, held_out, english, collection, report })
+        Ok(Self {
+            training,
+            held_out,
+            english,
+            collection,
+            report,
+        })
     }
 }
 
@@ -74,12 +94,22 @@ fn training_texts(run: &RunFile, pairs: &[SentencePair]) -> anyhow::Result<Vec<T
         };
         sentences.sort_unstable();
         sentences.dedup();
-        ensure!(!sentences.is_empty(), "distill.retention.{language}: [[bitext]] has no sentence in {language}");
-        texts.extend(sentences.into_iter().map(|text| TrainingText::retention(text, language)));
+        ensure!(
+            !sentences.is_empty(),
+            "distill.retention.{language}: [[bitext]] has no sentence in {language}"
+        );
+        texts.extend(
+            sentences
+                .into_iter()
+                .map(|text| TrainingText::retention(text, language)),
+        );
     }
     for language in distill.bitext.keys() {
         let found = pairs.iter().any(|pair| pair.language == *language);
-        ensure!(found, "distill.bitext.{language}: [[bitext]] has no pair in {language}");
+        ensure!(
+            found,
+            "distill.bitext.{language}: [[bitext]] has no pair in {language}"
+        );
     }
     Ok(texts)
 }

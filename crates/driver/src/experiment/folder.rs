@@ -27,7 +27,8 @@ impl RunFolder {
             }
             Err(error) => return Err(error).with_context(|| kept.display().to_string()),
         }
-        std::fs::create_dir_all(folder.0.join("trec")).with_context(|| path.display().to_string())?;
+        std::fs::create_dir_all(folder.0.join("trec"))
+            .with_context(|| path.display().to_string())?;
         Ok(folder)
     }
 

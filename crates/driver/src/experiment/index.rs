@@ -31,7 +31,10 @@ pub fn document_indexes(
     if paths.iter().all(|path| path.is_file()) {
         return paths
             .iter()
-            .map(|path| ExactIndex::load(path).with_context(|| format!("delete {} to build it again", path.display())))
+            .map(|path| {
+                ExactIndex::load(path)
+                    .with_context(|| format!("delete {} to build it again", path.display()))
+            })
             .collect();
     }
     let mut vectors: Vec<Vec<Vec<f32>>> = vec![vec![Vec::new(); documents.len()]; heads.len()];
@@ -93,6 +96,10 @@ fn path(cache: &Path, base: &Sha256, head: &Head) -> PathBuf {
         hash.update(value.to_le_bytes());
     }
     let digest = hash.finalize();
-    let name: String = digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
+    let name: String = digest
+        .iter()
+        .take(12)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     cache.join("indexes").join(format!("{name}.index"))
 }

@@ -34,7 +34,11 @@ pub fn align(
     settings: &TransportSettings,
     device: &Device,
 ) -> anyhow::Result<SoftAlignment> {
-    let batch = |model: &Model, text: &str| model.tokenizer.batch(&[text], Role::Query, model.config.maximum_length());
+    let batch = |model: &Model, text: &str| {
+        model
+            .tokenizer
+            .batch(&[text], Role::Query, model.config.maximum_length())
+    };
     let (target, input) = (batch(teacher, english)?, batch(student, foreign)?);
     let device_head = head.on(device);
     let result = transport(
@@ -44,10 +48,15 @@ pub fn align(
         uniform_mass(&input, device),
         settings,
     );
-    let numbers = |data: burn::tensor::TensorData| data.try_to_vec::<f32>().ok().context("the device failed");
+    let numbers =
+        |data: burn::tensor::TensorData| data.try_to_vec::<f32>().ok().context("the device failed");
     let cost = f64::from(numbers(result.loss.into_data())?[0]);
     let plan = numbers(result.plan.into_data())?;
-    let kept = |batch: &TokenBatch| -> Vec<usize> { (0..batch.width).filter(|&token| batch.kept[token]).collect() };
+    let kept = |batch: &TokenBatch| -> Vec<usize> {
+        (0..batch.width)
+            .filter(|&token| batch.kept[token])
+            .collect()
+    };
     let (rows, columns) = (kept(&target), kept(&input));
     let piece = |model: &Model, batch: &TokenBatch, token: usize| {
         model.tokenizer.piece(batch.ids[token]).unwrap_or_default()
@@ -58,8 +67,14 @@ pub fn align(
             .flat_map(|&row| columns.iter().map(move |&column| (row, column)))
             .map(|(row, column)| f64::from(plan[row * input.width + column]))
             .collect(),
-        rows: rows.iter().map(|&token| piece(teacher, &target, token)).collect(),
-        columns: columns.iter().map(|&token| piece(student, &input, token)).collect(),
+        rows: rows
+            .iter()
+            .map(|&token| piece(teacher, &target, token))
+            .collect(),
+        columns: columns
+            .iter()
+            .map(|&token| piece(student, &input, token))
+            .collect(),
         cost,
     })
 }
@@ -69,13 +84,20 @@ pub fn pair_to_draw<'a>(held_out: &'a [SentencePair], language: &str) -> Option<
     let words = |text: &str| text.split_whitespace().count();
     let theirs = || held_out.iter().filter(|pair| pair.language == language);
     theirs()
-        .find(|pair| (8..=12).contains(&words(&pair.english)) && (6..=12).contains(&words(&pair.foreign)))
+        .find(|pair| {
+            (8..=12).contains(&words(&pair.english)) && (6..=12).contains(&words(&pair.foreign))
+        })
         .or_else(|| theirs().next())
 }
 
 /// Draws an alignment as `stem.png` and `stem.svg`.
 pub fn draw_alignment(soft: &SoftAlignment, language: &str, stem: &Path) -> anyhow::Result<()> {
-    let names = |tokens: &[String]| tokens.iter().map(|token| token.replace('▁', " ")).collect::<Vec<_>>();
+    let names = |tokens: &[String]| {
+        tokens
+            .iter()
+            .map(|token| token.replace('▁', " "))
+            .collect::<Vec<_>>()
+    };
     let (rows, columns) = (names(&soft.rows), names(&soft.columns));
     let rows: Vec<&str> = rows.iter().map(|name| name.trim()).collect();
     let columns: Vec<&str> = columns.iter().map(|name| name.trim()).collect();
@@ -102,7 +124,12 @@ pub fn draw_training(events: &[Event], stem: &Path) -> anyhow::Result<()> {
     let mut mates: std::collections::BTreeMap<&str, Vec<(f64, f64)>> = Default::default();
     for event in events {
         match event {
-            Event::Step { step, loss: value, effective_partners, .. } => {
+            Event::Step {
+                step,
+                loss: value,
+                effective_partners,
+                ..
+            } => {
                 loss.push((*step as f64, *value));
                 partners.push((*step as f64, *effective_partners));
             }
@@ -117,20 +144,36 @@ pub fn draw_training(events: &[Event], stem: &Path) -> anyhow::Result<()> {
             _ => {}
         }
     }
-    let smoothed = |name: &str, points| Series::new(name, points).with_style(SeriesStyle::Smoothed(20));
+    let smoothed =
+        |name: &str, points| Series::new(name, points).with_style(SeriesStyle::Smoothed(20));
     let cosines = [
         Series::new("student", within),
         Series::new("teacher", teacher_within).with_style(SeriesStyle::Reference),
     ];
-    let mates: Vec<_> = mates.into_iter().map(|(language, points)| Series::new(language, points)).collect();
+    let mates: Vec<_> = mates
+        .into_iter()
+        .map(|(language, points)| Series::new(language, points))
+        .collect();
     panels(
         "Distillation",
         "step",
         &[
-            Panel { y: "transport cost ⟨P, C⟩", series: &[smoothed("loss", loss)] },
-            Panel { y: "effective partners a token", series: &[smoothed("plan", partners)] },
-            Panel { y: "cosine within a sentence", series: &cosines },
-            Panel { y: "mate retrieval, MRR", series: &mates },
+            Panel {
+                y: "transport cost ⟨P, C⟩",
+                series: &[smoothed("loss", loss)],
+            },
+            Panel {
+                y: "effective partners a token",
+                series: &[smoothed("plan", partners)],
+            },
+            Panel {
+                y: "cosine within a sentence",
+                series: &cosines,
+            },
+            Panel {
+                y: "mate retrieval, MRR",
+                series: &mates,
+            },
         ],
         stem,
     )?;

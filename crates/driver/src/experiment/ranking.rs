@@ -31,8 +31,13 @@ pub enum System<'a> {
 impl System<'_> {
     /// BM25 over documents.
     pub fn bm25(documents: &[Document], settings: &RetrievalSettings) -> anyhow::Result<Self> {
-        let texts = documents.iter().map(|document| (document.id.clone(), document.full_text()));
-        let settings = Bm25Settings { k1: settings.bm25_k1, b: settings.bm25_b };
+        let texts = documents
+            .iter()
+            .map(|document| (document.id.clone(), document.full_text()));
+        let settings = Bm25Settings {
+            k1: settings.bm25_k1,
+            b: settings.bm25_b,
+        };
         Ok(Self::Bm25(Bm25Index::new(texts, settings)?))
     }
 
@@ -43,8 +48,10 @@ impl System<'_> {
         settings: &RetrievalSettings,
         device: &Device,
     ) -> anyhow::Result<Vec<Vec<Hit>>> {
-        let excluded: Vec<Vec<&str>> =
-            queries.iter().map(|query| query.own_document.as_deref().into_iter().collect()).collect();
+        let excluded: Vec<Vec<&str>> = queries
+            .iter()
+            .map(|query| query.own_document.as_deref().into_iter().collect())
+            .collect();
         match self {
             Self::LateInteraction { model, head, index } => {
                 let texts: Vec<&str> = queries.iter().map(|query| query.text.as_str()).collect();
@@ -110,10 +117,12 @@ pub fn runs(
     let mut distinct: Vec<&Query> = Vec::new();
     let mut position: BTreeMap<(&str, Option<&str>), usize> = BTreeMap::new();
     for (_, query) in &missing {
-        position.entry((&query.text, query.own_document.as_deref())).or_insert_with(|| {
-            distinct.push(query);
-            distinct.len() - 1
-        });
+        position
+            .entry((&query.text, query.own_document.as_deref()))
+            .or_insert_with(|| {
+                distinct.push(query);
+                distinct.len() - 1
+            });
     }
     let mut hits = Vec::with_capacity(distinct.len());
     let mut progress = Progress::new(name, 0, distinct.len() as u64);
@@ -125,7 +134,10 @@ pub fn runs(
     let mut found: BTreeMap<&str, Run> = BTreeMap::new();
     for (language, query) in missing {
         let hits = &hits[position[&(query.text.as_str(), query.own_document.as_deref())]];
-        found.entry(language).or_insert_with(|| Run::new(name)).insert(&query.id, hits.iter().cloned())?;
+        found
+            .entry(language)
+            .or_insert_with(|| Run::new(name))
+            .insert(&query.id, hits.iter().cloned())?;
     }
     for (language, run) in found {
         run.write(&folder.run(name, language))?;

@@ -21,12 +21,19 @@ pub fn qrels(
     queries: &[Query],
     folder: &RunFolder,
 ) -> anyhow::Result<Qrels> {
-    let ids: std::collections::BTreeSet<&str> = queries.iter().map(|query| query.id.as_str()).collect();
+    let ids: std::collections::BTreeSet<&str> =
+        queries.iter().map(|query| query.id.as_str()).collect();
     let judgements = collection
         .judgements
         .iter()
         .filter(|judgement| ids.contains(judgement.query.as_str()))
-        .map(|judgement| (judgement.query.clone(), judgement.document.clone(), judgement.grade));
+        .map(|judgement| {
+            (
+                judgement.query.clone(),
+                judgement.document.clone(),
+                judgement.grade,
+            )
+        });
     let qrels = Qrels::from_judgements(judgements)?;
     qrels.write(&folder.qrels(language))?;
     Ok(qrels)
@@ -38,7 +45,10 @@ pub fn measure(qrels: &Qrels, run: &Run) -> anyhow::Result<Evaluation> {
         .iter()
         .map(|name| name.parse().with_context(|| format!("measure {name}")))
         .collect::<Result<_, _>>()?;
-    let options = Options { complete_topics: true, ..Options::default() };
+    let options = Options {
+        complete_topics: true,
+        ..Options::default()
+    };
     Ok(evaluate(qrels, run, &measures, &options))
 }
 
@@ -51,9 +61,13 @@ pub fn compare(
     let map: Measure = MEASURES[0].parse()?;
     let mut comparisons = BTreeMap::new();
     for (language, candidate) in candidate {
-        let Some(baseline) = baseline.get(language) else { continue };
+        let Some(baseline) = baseline.get(language) else {
+            continue;
+        };
         let differences = Differences::new(&candidate.per_topic(map), &baseline.per_topic(map))?;
-        let p_value = differences.randomisation(run.significance.permutations, run.distill.seed)?.p;
+        let p_value = differences
+            .randomisation(run.significance.permutations, run.distill.seed)?
+            .p;
         comparisons.insert(
             language.clone(),
             Comparison {
@@ -64,7 +78,10 @@ pub fn compare(
             },
         );
     }
-    let p_values: Vec<f64> = comparisons.values().map(|comparison| comparison.p_value).collect();
+    let p_values: Vec<f64> = comparisons
+        .values()
+        .map(|comparison| comparison.p_value)
+        .collect();
     for (comparison, corrected) in comparisons.values_mut().zip(holm(&p_values)) {
         comparison.corrected_p_value = corrected;
     }

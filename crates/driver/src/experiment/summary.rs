@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use optical_distill::Event;
-use optical_report::page::{Comparison, Fact, Figure, Instrument, LanguageResult, RunSummary, System};
+use optical_report::page::{
+    Comparison, Fact, Figure, Instrument, LanguageResult, RunSummary, System,
+};
 use optical_retrieval::{Evaluation, Measure};
 
 use crate::experiment::scores::MEASURES;
@@ -12,10 +14,22 @@ use crate::run_file::RunFile;
 /// The systems of a run, in the order of the tables: name, description, whether a bound.
 pub const SYSTEMS: [(&str, &str, bool); 5] = [
     ("bm25", "BM25 on the query as it is", false),
-    ("zero-shot-raw", "the encoder as it comes, on the query as it is", false),
-    ("zero-shot", "the same encoder behind the head: what distillation starts from", false),
+    (
+        "zero-shot-raw",
+        "the encoder as it comes, on the query as it is",
+        false,
+    ),
+    (
+        "zero-shot",
+        "the same encoder behind the head: what distillation starts from",
+        false,
+    ),
     ("distilled", "the student behind the same head", false),
-    ("english", "the teacher on the query's human English version: an upper bound", true),
+    (
+        "english",
+        "the teacher on the query's human English version: an upper bound",
+        true,
+    ),
 ];
 
 /// Puts the page together.
@@ -41,9 +55,17 @@ pub fn summary(
                     Some(((*system).to_owned(), scores.collect()))
                 })
                 .collect();
-            let queries = evaluations["distilled"].get(&language).map_or(0, |e| e.topics().len());
+            let queries = evaluations["distilled"]
+                .get(&language)
+                .map_or(0, |e| e.topics().len());
             let comparison = comparisons.get(&language).copied();
-            LanguageResult { language, class, queries, scores, comparison }
+            LanguageResult {
+                language,
+                class,
+                queries,
+                scores,
+                comparison,
+            }
         })
         .collect();
     RunSummary {
@@ -68,10 +90,16 @@ pub fn summary(
         )),
         instruments: instruments(events),
         figures: vec![
-            Figure { path: "training.png".into(), caption: "Loss and collapse instruments over the steps.".into() },
+            Figure {
+                path: "training.png".into(),
+                caption: "Loss and collapse instruments over the steps.".into(),
+            },
             Figure {
                 path: "alignment.png".into(),
-                caption: format!("The transport plan of a held-out pair, English and {}.", run.picture),
+                caption: format!(
+                    "The transport plan of a held-out pair, English and {}.",
+                    run.picture
+                ),
             },
         ],
         notes: Vec::new(),
@@ -91,11 +119,15 @@ fn instruments(events: &[Event]) -> Vec<Instrument> {
     let partners: Vec<f64> = events
         .iter()
         .filter_map(|event| match event {
-            Event::Step { effective_partners, .. } => Some(*effective_partners),
+            Event::Step {
+                effective_partners, ..
+            } => Some(*effective_partners),
             _ => None,
         })
         .collect();
-    let (Some(first), Some(last)) = (readings.first(), readings.last()) else { return Vec::new() };
+    let (Some(first), Some(last)) = (readings.first(), readings.last()) else {
+        return Vec::new();
+    };
     let mut instruments = vec![Instrument {
         name: "cosine within a sentence".into(),
         first: first.within_sentence_cosine,
@@ -103,12 +135,21 @@ fn instruments(events: &[Event]) -> Vec<Instrument> {
         teacher: Some(last.teacher_within_sentence_cosine),
     }];
     if let (Some(&first), Some(&last)) = (partners.first(), partners.last()) {
-        instruments.push(Instrument { name: "effective partners a token".into(), first, last, teacher: None });
+        instruments.push(Instrument {
+            name: "effective partners a token".into(),
+            first,
+            last,
+            teacher: None,
+        });
     }
     for (language, &value) in &last.mate_reciprocal_rank {
         instruments.push(Instrument {
             name: format!("mate retrieval MRR, {language}"),
-            first: first.mate_reciprocal_rank.get(language).copied().unwrap_or(value),
+            first: first
+                .mate_reciprocal_rank
+                .get(language)
+                .copied()
+                .unwrap_or(value),
             last: value,
             teacher: None,
         });

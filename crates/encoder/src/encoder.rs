@@ -7,10 +7,9 @@
 use burn::module::{Module, Param, ParamId};
 use burn::nn::{Embedding, EmbeddingConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::prelude::*;
-use burn::tensor::activation::{gelu, softmax};
 
 use crate::weights::{NamedTensor, WeightsReader};
-use crate::{EncoderConfig, EncoderError};
+use crate::{EncoderConfig, EncoderError, ops};
 
 /// Word, position and type embeddings, then layers of attention and feed-forward.
 #[derive(Module, Debug)]
@@ -34,6 +33,8 @@ struct Layer {
     intermediate: Linear,
     output: Linear,
     output_norm: LayerNorm,
+    /// Of both norms, which keep theirs to themselves.
+    epsilon: f64,
 }
 
 /// Added to the attention scores of padding; finite, so that a row of padding gives no NaN.
@@ -187,6 +188,7 @@ impl Layer {
             intermediate: source.linear(&name("intermediate.dense"), hidden, wide)?,
             output: source.linear(&name("output.dense"), wide, hidden)?,
             output_norm: source.layer_norm(&name("output.LayerNorm"), hidden)?,
+            epsilon: config.layer_norm_eps,
         })
     }
 
@@ -219,22 +221,42 @@ impl Layer {
         let [_, hidden] = states.dims();
         let width = hidden / heads;
         let split = |x: Tensor<2>| x.reshape([batch, tokens, heads, width]).swap_dims(1, 2);
-        let query = split(
-            self.query
-                .forward(states.clone())
-                .mul_scalar((width as f32).powf(-0.5)),
-        );
+        let query = split(self.query.forward(states.clone()));
         let key = split(self.key.forward(states.clone()));
         let value = split(self.value.forward(states.clone()));
-        let scores = query.matmul(key.swap_dims(2, 3)) + bias.clone();
-        let attended = softmax(scores, 3).matmul(value);
+        let scores = query.matmul(key.swap_dims(2, 3));
+        let weights = ops::softmax(scores, bias.clone(), (width as f32).powf(-0.5));
+        let attended = weights.matmul(value);
         let attended = attended.swap_dims(1, 2).reshape([batch * tokens, hidden]);
-        let states = self
-            .attention_norm
-            .forward(states + self.attention_output.forward(attended));
-        let wide = gelu(self.intermediate.forward(states.clone()));
-        self.output_norm.forward(states + self.output.forward(wide))
+        let (linear, norm) = (&self.attention_output, &self.attention_norm);
+        let states = self.add_and_norm(linear, norm, attended, states);
+        let wide = states.clone().matmul(self.intermediate.weight.val());
+        let wide = ops::gelu(wide, bias_of(&self.intermediate));
+        self.add_and_norm(&self.output, &self.output_norm, wide, states)
     }
+
+    /// The norm of `states` plus the image of `inner` under `linear`.
+    fn add_and_norm(
+        &self,
+        linear: &Linear,
+        norm: &LayerNorm,
+        inner: Tensor<2>,
+        states: Tensor<2>,
+    ) -> Tensor<2> {
+        let update = inner.matmul(linear.weight.val());
+        let gamma = norm.gamma.val();
+        let beta = norm
+            .beta
+            .as_ref()
+            .map_or_else(|| gamma.zeros_like(), Param::val);
+        ops::layer_norm(update, bias_of(linear), states, gamma, beta, self.epsilon)
+    }
+}
+
+fn bias_of(linear: &Linear) -> Tensor<1> {
+    let weight = linear.weight.val();
+    let zeros = || Tensor::zeros([weight.dims()[1]], &weight.device());
+    linear.bias.as_ref().map_or_else(zeros, Param::val)
 }
 
 /// Builds modules out of named tensors.

@@ -5,8 +5,8 @@
 //! affine map that makes cosines between tokens speak about content. Loading is strict: a tensor that
 //! is missing, unused or misshapen is an error that names it.
 //!
-//! The GELU is burn's: exact by the error function in the forward pass everywhere, while its
-//! derivative is exact on the CPU backend and the tanh approximation (off by less than 1e-3) on others.
+//! With feature `flex`, softmax, GELU and layer norm are kernels of this crate on burn's CPU backend;
+//! any other backend does the same with library ops. The GELU's derivative is exact on all of them.
 //!
 //! ```no_run
 //! use burn::tensor::Device;
@@ -31,6 +31,7 @@ mod encoder;
 mod error;
 mod head;
 mod model;
+mod ops;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod weights;

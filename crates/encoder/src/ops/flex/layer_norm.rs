@@ -1,0 +1,353 @@
+//! Layer norm of a biased sum. The forward pass leaves the normalised rows behind, in the buffer of
+//! its input, and the backward pass sums all three gradients of parameters while it is there.
+
+mod rows;
+
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::flex::FlexTensor;
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
+use burn::tensor::Tensor;
+use pulp::Arch;
+use rayon::prelude::*;
+
+use self::rows::{Forward, Reverse};
+use super::{
+    assert_lengths, contiguous, shaped_like, task_size, total, values, vector, width, writable,
+};
+
+pub(in crate::ops) fn layer_norm(
+    x: Tensor<2>,
+    bias: Tensor<1>,
+    residual: Tensor<2>,
+    gamma: Tensor<1>,
+    beta: Tensor<1>,
+    epsilon: f64,
+) -> Tensor<2> {
+    let (x, bias, residual) = (
+        x.into_dispatch(),
+        bias.into_dispatch(),
+        residual.into_dispatch(),
+    );
+    let (gamma, beta) = (gamma.into_dispatch(), beta.into_dispatch());
+    Tensor::from_dispatch(Dispatch::residual_norm(
+        x,
+        bias,
+        residual,
+        gamma,
+        beta,
+        epsilon as f32,
+    ))
+}
+
+#[backend_extension(Flex, Autodiff)]
+trait ResidualNorm: Backend {
+    fn residual_norm(
+        x: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        residual: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        epsilon: f32,
+    ) -> FloatTensor<Self>;
+}
+
+impl ResidualNorm for Flex {
+    fn residual_norm(
+        x: FlexTensor,
+        bias: FlexTensor,
+        residual: FlexTensor,
+        gamma: FlexTensor,
+        beta: FlexTensor,
+        epsilon: f32,
+    ) -> FlexTensor {
+        let [bias, residual, gamma, beta] = [bias, residual, gamma, beta].map(contiguous);
+        let (bias, gamma, beta) = (values(&bias), values(&gamma), values(&beta));
+        let mut x = writable(x);
+        assert_lengths(&[bias, gamma, beta], width(&x));
+        assert_lengths(&[values(&residual)], values(&x).len());
+        let size = task_size(bias.len());
+        let arch = Arch::new();
+        (
+            x.storage_mut().par_chunks_mut(size),
+            values(&residual).par_chunks(size),
+        )
+            .into_par_iter()
+            .for_each(|(x, residual)| {
+                arch.dispatch(Forward {
+                    x,
+                    bias,
+                    residual,
+                    gamma,
+                    beta,
+                    epsilon,
+                    kept: None,
+                });
+            });
+        x
+    }
+}
+
+impl<C: CheckpointStrategy> ResidualNorm for Autodiff<Flex, C> {
+    fn residual_norm(
+        x: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        residual: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        epsilon: f32,
+    ) -> FloatTensor<Self> {
+        let inputs = [x, bias, residual, gamma, beta];
+        let nodes = inputs.each_ref().map(|input| input.node());
+        let [x, bias, residual, gamma, beta] = inputs.map(|input| input.into_primitive());
+        match Derivative.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => {
+                let (output, kept) = forward_and_keep(x, bias, residual, gamma, beta, epsilon);
+                prepared.finish(kept, output)
+            }
+            OpsKind::UnTracked(prepared) => {
+                prepared.finish(Flex::residual_norm(x, bias, residual, gamma, beta, epsilon))
+            }
+        }
+    }
+}
+
+/// What the backward pass needs.
+#[derive(Debug, Clone)]
+struct Kept {
+    /// Rows of mean zero and variance one, in the buffer of `x` if nobody else holds that.
+    normalised: FlexTensor,
+    /// One over the standard deviation of each row.
+    inverses: Vec<f32>,
+    gamma: FlexTensor,
+}
+
+fn forward_and_keep(
+    x: FlexTensor,
+    bias: FlexTensor,
+    residual: FlexTensor,
+    gamma: FlexTensor,
+    beta: FlexTensor,
+    epsilon: f32,
+) -> (FlexTensor, Kept) {
+    let [bias, residual, gamma, beta] = [bias, residual, gamma, beta].map(contiguous);
+    let (bias, gamma_values, beta) = (values(&bias), values(&gamma), values(&beta));
+    let mut x = writable(x);
+    let (width, count) = (width(&x), x.layout().num_elements());
+    assert_lengths(&[bias, gamma_values, beta], width);
+    assert_lengths(&[values(&residual)], count);
+    let mut output = vec![0.0; count];
+    let mut inverses = vec![0.0; count / width.max(1)];
+    let size = task_size(width);
+    let arch = Arch::new();
+    (
+        x.storage_mut().par_chunks_mut(size),
+        values(&residual).par_chunks(size),
+        output.par_chunks_mut(size),
+        inverses.par_chunks_mut(size / width.max(1)),
+    )
+        .into_par_iter()
+        .for_each(|(x, residual, output, inverses)| {
+            arch.dispatch(Forward {
+                x,
+                bias,
+                residual,
+                gamma: gamma_values,
+                beta,
+                epsilon,
+                kept: Some((output, inverses)),
+            });
+        });
+    let output = shaped_like(output, &x);
+    (
+        output,
+        Kept {
+            normalised: x,
+            inverses,
+            gamma,
+        },
+    )
+}
+
+#[derive(Debug)]
+struct Derivative;
+
+impl Backward<Flex, 5> for Derivative {
+    type State = Kept;
+
+    fn backward(self, ops: Ops<Kept, 5>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let mut gradient = writable(grads.consume::<Flex>(&ops.node));
+        let Kept {
+            normalised,
+            inverses,
+            gamma,
+        } = ops.state;
+        let gamma = values(&gamma);
+        let width = gamma.len();
+        let size = task_size(width);
+        let arch = Arch::new();
+        let parts: Vec<_> = (
+            gradient.storage_mut().par_chunks_mut(size),
+            values(&normalised).par_chunks(size),
+            inverses.par_chunks(size / width.max(1)),
+        )
+            .into_par_iter()
+            .map(|(gradient, normalised, inverses)| {
+                let mut sums = [(); 3].map(|()| vec![0.0; width]);
+                arch.dispatch(Reverse {
+                    gradient,
+                    normalised,
+                    inverses,
+                    gamma,
+                    sums: &mut sums,
+                });
+                sums
+            })
+            .collect();
+        let mut sums = [(); 3].map(|()| Vec::with_capacity(parts.len()));
+        for part in parts {
+            for (sums, part) in sums.iter_mut().zip(part) {
+                sums.push(part);
+            }
+        }
+        let [bias, gamma, beta] = sums.map(|parts| vector(total(parts, width)));
+        let gradients = [gradient.clone(), bias, gradient, gamma, beta];
+        for (parent, gradient) in ops.parents.into_iter().zip(gradients) {
+            if let Some(parent) = parent {
+                grads.register::<Flex>(parent.id, gradient);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use burn::tensor::Device;
+    use proptest::prelude::*;
+
+    use super::super::testing::*;
+    use super::*;
+    use crate::ops::library;
+
+    const EPSILON: f64 = 1e-3;
+
+    fn reference([x, bias, residual, gamma, beta]: &[Vec<f64>; 5]) -> Vec<f64> {
+        let width = bias.len();
+        let row = |(x, residual): (&[f64], &[f64])| {
+            let sums: Vec<f64> = (0..width)
+                .map(|place| x[place] + bias[place] + residual[place])
+                .collect();
+            let mean = sums.iter().sum::<f64>() / width as f64;
+            let squares: f64 = sums.iter().map(|sum| (sum - mean).powi(2)).sum();
+            let deviation = (squares / width as f64 + EPSILON).sqrt();
+            let place =
+                |place: usize| (sums[place] - mean) / deviation * gamma[place] + beta[place];
+            (0..width).map(place).collect::<Vec<_>>()
+        };
+        x.chunks(width)
+            .zip(residual.chunks(width))
+            .flat_map(row)
+            .collect()
+    }
+
+    fn inputs(seed: u64, rows: usize, width: usize) -> [Vec<f64>; 5] {
+        [
+            numbers(seed, rows * width, 3.0),
+            numbers(seed + 1, width, 1.0),
+            numbers(seed + 2, rows * width, 2.0),
+            numbers(seed + 3, width, 1.5),
+            numbers(seed + 4, width, 1.0),
+        ]
+    }
+
+    type Op = fn(Tensor<2>, Tensor<1>, Tensor<2>, Tensor<1>, Tensor<1>, f64) -> Tensor<2>;
+
+    /// The output and the five gradients.
+    fn run(
+        op: Op,
+        [x, bias, residual, gamma, beta]: &[Vec<f64>; 5],
+        direction: &[f64],
+        lies: [Lie; 2],
+    ) -> [Vec<f32>; 6] {
+        let width = bias.len();
+        let shape = [x.len() / width, width];
+        let [x, residual] =
+            [(x, lies[0]), (residual, lies[1])].map(|(values, lie)| Leaf::new(values, shape, lie));
+        let [bias, gamma, beta] =
+            [bias, gamma, beta].map(|values| Leaf::new(values, [width], Lie::Plain));
+        let output = op(
+            x.view(),
+            bias.view(),
+            residual.view(),
+            gamma.view(),
+            beta.view(),
+            EPSILON,
+        );
+        let gradients = backward(output.clone(), direction, lies[0]);
+        [
+            floats(output),
+            x.gradient(&gradients),
+            bias.gradient(&gradients),
+            residual.gradient(&gradients),
+            gamma.gradient(&gradients),
+            beta.gradient(&gradients),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn matches_double_precision_differences_and_library(
+            rows in 1..5_usize, width in 1..36_usize, seed in 0..u64::MAX / 2,
+            lies in [lies(), lies()],
+        ) {
+            let inputs = inputs(seed, rows, width);
+            let direction = numbers(seed + 5, rows * width, 1.0);
+            let found = run(layer_norm, &inputs, &direction, lies);
+            assert_close(&found[0], &reference(&inputs), 1e-5);
+            let loss = |inputs: &[Vec<f64>; 5]| product(&reference(inputs), &direction);
+            for (input, found) in found[1..].iter().enumerate() {
+                assert_close(found, &differences(&inputs, input, loss), 1e-4);
+            }
+            let expected = run(library::layer_norm, &inputs, &direction, lies);
+            for (found, expected) in found.iter().zip(expected) {
+                assert_same(found, &expected, 1e-4);
+            }
+        }
+
+        #[test]
+        fn an_input_in_use_stays_as_it_is(
+            rows in 1..5_usize, width in 1..36_usize, seed in 0..u64::MAX / 2,
+        ) {
+            let [x, bias, residual, gamma, beta] = &inputs(seed, rows, width);
+            let device = Device::flex();
+            let [x, residual] = [x, residual].map(|values| tensor(values, [rows, width], &device));
+            let [bias, gamma, beta] = [bias, gamma, beta].map(|values| tensor(values, [width], &device));
+            let norm = |x, residual| {
+                floats(layer_norm(x, bias.clone(), residual, gamma.clone(), beta.clone(), EPSILON))
+            };
+            let before = [floats(x.clone()), floats(residual.clone())];
+            let shared = norm(x.clone(), residual.clone());
+            assert_eq!([floats(x.clone()), floats(residual.clone())], before);
+            assert_eq!(norm(x, residual), shared);
+        }
+    }
+
+    #[test]
+    fn tasks_join() {
+        let inputs = inputs(7, 61, 700);
+        let direction = numbers(8, 61 * 700, 1.0);
+        let lies = [Lie::Plain; 2];
+        let found = run(layer_norm, &inputs, &direction, lies);
+        let expected = run(library::layer_norm, &inputs, &direction, lies);
+        for (found, expected) in found.iter().zip(expected) {
+            assert_same(found, &expected, 1e-5);
+        }
+    }
+}

@@ -1,0 +1,333 @@
+//! Softmax of attention scores, scaled and biased on the way, with its derivative from the output:
+//! `scale * y (dy - Σ dy y)`.
+
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, unary};
+use burn::backend::flex::FlexTensor;
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
+use burn::tensor::Tensor;
+use pulp::{Arch, Simd, WithSimd};
+use rayon::prelude::*;
+
+use super::vector::exp;
+use super::{assert_lengths, contiguous, task_size, values, width, writable};
+
+pub(in crate::ops) fn softmax(scores: Tensor<4>, bias: Tensor<4>, scale: f32) -> Tensor<4> {
+    let (scores, bias) = (scores.into_dispatch(), bias.into_dispatch());
+    Tensor::from_dispatch(Dispatch::biased_softmax(scores, bias, scale))
+}
+
+#[backend_extension(Flex, Autodiff)]
+trait BiasedSoftmax: Backend {
+    fn biased_softmax(
+        scores: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        scale: f32,
+    ) -> FloatTensor<Self>;
+}
+
+impl BiasedSoftmax for Flex {
+    fn biased_softmax(scores: FlexTensor, bias: FlexTensor, scale: f32) -> FlexTensor {
+        let (mut scores, bias) = (writable(scores), contiguous(bias));
+        let bias = values(&bias);
+        let keys = width(&scores);
+        // Rows of scores that share a row of bias: those of one text.
+        let shared = scores.layout().num_elements() / bias.len().max(1);
+        assert_lengths(&[values(&scores)], shared * bias.len());
+        let size = task_size(keys);
+        let arch = Arch::new();
+        scores
+            .storage_mut()
+            .par_chunks_mut(size)
+            .enumerate()
+            .for_each(|(task, rows)| {
+                let first_row = task * size / keys;
+                arch.dispatch(Forward {
+                    rows,
+                    keys,
+                    bias,
+                    first_row,
+                    shared,
+                    scale,
+                });
+            });
+        scores
+    }
+}
+
+impl<C: CheckpointStrategy> BiasedSoftmax for Autodiff<Flex, C> {
+    fn biased_softmax(
+        scores: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        scale: f32,
+    ) -> FloatTensor<Self> {
+        let nodes = [scores.node()];
+        let bias = bias.into_primitive();
+        let output = Flex::biased_softmax(scores.into_primitive(), bias, scale);
+        match Derivative.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => prepared.finish((output.clone(), scale), output),
+            OpsKind::UnTracked(prepared) => prepared.finish(output),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Derivative;
+
+impl Backward<Flex, 1> for Derivative {
+    /// The output, and the scale.
+    type State = (FlexTensor, f32);
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let (output, scale) = ops.state;
+        unary::<Flex, _>(ops.parents, ops.node, grads, |gradient| {
+            let mut gradient = writable(gradient);
+            let keys = width(&gradient);
+            let size = task_size(keys);
+            let arch = Arch::new();
+            (
+                gradient.storage_mut().par_chunks_mut(size),
+                values(&output).par_chunks(size),
+            )
+                .into_par_iter()
+                .for_each(|(gradient, output)| {
+                    arch.dispatch(Reverse {
+                        gradient,
+                        output,
+                        keys,
+                        scale,
+                    });
+                });
+            gradient
+        });
+    }
+}
+
+struct Forward<'a> {
+    /// Whole rows of scores, replaced by the output.
+    rows: &'a mut [f32],
+    keys: usize,
+    bias: &'a [f32],
+    first_row: usize,
+    shared: usize,
+    scale: f32,
+}
+
+impl WithSimd for Forward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let scalar = pulp::Scalar::new();
+        for (row, scores) in self.rows.chunks_exact_mut(self.keys).enumerate() {
+            let text = (self.first_row + row) / self.shared;
+            let (bias, bias_rest) = S::as_simd_f32s(&self.bias[text * self.keys..][..self.keys]);
+            let (scores, rest) = S::as_mut_simd_f32s(scores);
+            let greatest = shift(simd, scores, bias, self.scale);
+            let greatest = greatest.max(shift(scalar, rest, bias_rest, self.scale));
+            let sum = exponentials(simd, scores, greatest) + exponentials(scalar, rest, greatest);
+            divide(simd, scores, sum);
+            divide(scalar, rest, sum);
+        }
+    }
+}
+
+/// Scales and biases the scores, and returns the greatest.
+#[inline(always)]
+fn shift<S: Simd>(simd: S, scores: &mut [S::f32s], bias: &[S::f32s], scale: f32) -> f32 {
+    let scale = simd.splat_f32s(scale);
+    let mut greatest = simd.splat_f32s(f32::NEG_INFINITY);
+    for (score, &bias) in scores.iter_mut().zip(bias) {
+        *score = simd.mul_add_e_f32s(*score, scale, bias);
+        greatest = simd.max_f32s(greatest, *score);
+    }
+    simd.reduce_max_f32s(greatest)
+}
+
+/// Takes exponentials of the distances to the greatest, and returns their sum.
+#[inline(always)]
+fn exponentials<S: Simd>(simd: S, scores: &mut [S::f32s], greatest: f32) -> f32 {
+    let greatest = simd.splat_f32s(greatest);
+    let mut sum = simd.splat_f32s(0.0);
+    for score in scores {
+        *score = exp(simd, simd.sub_f32s(*score, greatest));
+        sum = simd.add_f32s(sum, *score);
+    }
+    simd.reduce_sum_f32s(sum)
+}
+
+#[inline(always)]
+fn divide<S: Simd>(simd: S, values: &mut [S::f32s], by: f32) {
+    let factor = simd.splat_f32s(1.0 / by);
+    for value in values {
+        *value = simd.mul_f32s(*value, factor);
+    }
+}
+
+struct Reverse<'a> {
+    /// Whole rows of the output's gradient, replaced by that of the scores.
+    gradient: &'a mut [f32],
+    output: &'a [f32],
+    keys: usize,
+    scale: f32,
+}
+
+impl WithSimd for Reverse<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let scalar = pulp::Scalar::new();
+        let outputs = self.output.chunks_exact(self.keys);
+        for (gradient, output) in self.gradient.chunks_exact_mut(self.keys).zip(outputs) {
+            let (gradient, rest) = S::as_mut_simd_f32s(gradient);
+            let (output, output_rest) = S::as_simd_f32s(output);
+            let mean = dot(simd, gradient, output) + dot(scalar, rest, output_rest);
+            reverse(simd, gradient, output, mean, self.scale);
+            reverse(scalar, rest, output_rest, mean, self.scale);
+        }
+    }
+}
+
+#[inline(always)]
+fn dot<S: Simd>(simd: S, left: &[S::f32s], right: &[S::f32s]) -> f32 {
+    let mut sum = simd.splat_f32s(0.0);
+    for (&left, &right) in left.iter().zip(right) {
+        sum = simd.mul_add_e_f32s(left, right, sum);
+    }
+    simd.reduce_sum_f32s(sum)
+}
+
+#[inline(always)]
+fn reverse<S: Simd>(simd: S, gradient: &mut [S::f32s], output: &[S::f32s], mean: f32, scale: f32) {
+    let (mean, scale) = (simd.splat_f32s(mean), simd.splat_f32s(scale));
+    for (gradient, &output) in gradient.iter_mut().zip(output) {
+        let distance = simd.sub_f32s(*gradient, mean);
+        *gradient = simd.mul_f32s(simd.mul_f32s(output, scale), distance);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use burn::tensor::Device;
+    use proptest::prelude::*;
+
+    use super::super::testing::*;
+    use super::*;
+    use crate::ops::library;
+
+    const SCALE: f32 = 0.25;
+
+    fn reference(scores: &[f64], bias: &[f64], [texts, _, _, keys]: [usize; 4]) -> Vec<f64> {
+        let shared = scores.len() / texts;
+        let row = |(place, row): (usize, &[f64])| {
+            let bias = &bias[place * keys / shared * keys..][..keys];
+            let powers: Vec<f64> = row
+                .iter()
+                .zip(bias)
+                .map(|(score, bias)| (f64::from(SCALE) * score + bias).exp())
+                .collect();
+            let sum: f64 = powers.iter().sum();
+            powers
+                .into_iter()
+                .map(|power| power / sum)
+                .collect::<Vec<_>>()
+        };
+        scores.chunks(keys).enumerate().flat_map(row).collect()
+    }
+
+    /// Scores, and a bias that hides every fifth key but never the first.
+    fn inputs(seed: u64, shape: [usize; 4]) -> [Vec<f64>; 2] {
+        let keys = shape[3];
+        let bias = (0..shape[0] * keys).map(|place| {
+            let hidden = place % keys != 0 && (place + seed as usize % 5).is_multiple_of(5);
+            if hidden { -1e9 } else { 0.0 }
+        });
+        [numbers(seed, shape.iter().product(), 30.0), bias.collect()]
+    }
+
+    fn run(
+        op: fn(Tensor<4>, Tensor<4>, f32) -> Tensor<4>,
+        [scores, bias]: &[Vec<f64>; 2],
+        shape: [usize; 4],
+        direction: &[f64],
+        lie: Lie,
+    ) -> [Vec<f32>; 2] {
+        let scores = Leaf::new(scores, shape, lie);
+        let device = scores.view().device();
+        let bias = tensor(bias, [shape[0], 1, 1, shape[3]], &device);
+        let output = op(scores.view(), bias, SCALE);
+        let gradients = backward(output.clone(), direction, lie);
+        [floats(output), scores.gradient(&gradients)]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn matches_double_precision_differences_and_library(
+            texts in 1..4_usize, heads in 1..3_usize, queries in 1..4_usize, keys in 1..36_usize,
+            seed in 0..u64::MAX / 2, lie in lies(),
+        ) {
+            let shape = [texts, heads, queries, keys];
+            let inputs = inputs(seed, shape);
+            let direction = numbers(seed + 2, inputs[0].len(), 1.0);
+            let found = run(softmax, &inputs, shape, &direction, lie);
+            assert_close(&found[0], &reference(&inputs[0], &inputs[1], shape), 1e-6);
+            let loss = |[scores]: &[Vec<f64>; 1]| product(&reference(scores, &inputs[1], shape), &direction);
+            assert_close(&found[1], &differences(&[inputs[0].clone()], 0, loss), 2e-6);
+            for (found, expected) in
+                found.iter().zip(run(library::softmax, &inputs, shape, &direction, lie))
+            {
+                assert_same(found, &expected, 1e-6);
+            }
+        }
+
+        #[test]
+        fn an_input_in_use_stays_as_it_is(keys in 1..36_usize, seed in 0..u64::MAX / 2) {
+            let shape = [2, 2, 3, keys];
+            let [scores, bias] = &inputs(seed, shape);
+            let device = Device::flex();
+            let bias = tensor(bias, [2, 1, 1, keys], &device);
+            let scores = tensor(scores, shape, &device);
+            let before = floats(scores.clone());
+            let shared = floats(softmax(scores.clone(), bias.clone(), SCALE));
+            assert_eq!(floats(scores.clone()), before);
+            assert_eq!(floats(softmax(scores, bias, SCALE)), shared);
+        }
+    }
+
+    #[test]
+    fn tasks_join() {
+        let shape = [3, 4, 37, 83];
+        let inputs = inputs(7, shape);
+        let direction = numbers(8, inputs[0].len(), 1.0);
+        let found = run(softmax, &inputs, shape, &direction, Lie::Plain);
+        let expected = run(library::softmax, &inputs, shape, &direction, Lie::Plain);
+        for (found, expected) in found.iter().zip(expected) {
+            assert_same(found, &expected, 1e-6);
+        }
+    }
+
+    /// A text of nothing but padding: finite, as with library ops.
+    #[test]
+    fn rows_of_padding_are_finite_and_hidden_keys_weigh_nothing() {
+        let scores = numbers(3, 40, 30.0);
+        let bias = [vec![-1e9; 20], vec![0.0; 19], vec![-1e9]].concat();
+        let [found, gradient] = run(
+            softmax,
+            &[scores, bias],
+            [2, 1, 1, 20],
+            &numbers(4, 40, 1.0),
+            Lie::Plain,
+        );
+        assert!(found.iter().chain(&gradient).all(|value| value.is_finite()));
+        assert!((found[..20].iter().sum::<f32>() - 1.0).abs() < 1e-6);
+        assert_eq!(found[39], 0.0);
+    }
+}

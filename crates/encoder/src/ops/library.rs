@@ -1,0 +1,24 @@
+//! The ops out of library ops, on any backend.
+
+use burn::tensor::{Tensor, activation, module};
+
+pub(super) fn gelu(x: Tensor<2>, bias: Tensor<1>) -> Tensor<2> {
+    let x = x + bias.unsqueeze();
+    let twice_below = x.clone().mul_scalar(std::f64::consts::FRAC_1_SQRT_2).erf() + 1.0;
+    x * twice_below * 0.5
+}
+
+pub(super) fn softmax(scores: Tensor<4>, bias: Tensor<4>, scale: f32) -> Tensor<4> {
+    activation::softmax(scores.mul_scalar(scale) + bias, 3)
+}
+
+pub(super) fn layer_norm(
+    x: Tensor<2>,
+    bias: Tensor<1>,
+    residual: Tensor<2>,
+    gamma: Tensor<1>,
+    beta: Tensor<1>,
+    epsilon: f64,
+) -> Tensor<2> {
+    module::layer_norm(x + bias.unsqueeze() + residual, gamma, Some(beta), epsilon)
+}

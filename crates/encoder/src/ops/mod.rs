@@ -1,0 +1,59 @@
+//! The encoder's elementwise and row-wise ops, fused with what stands next to them.
+//!
+//! Each has a kernel with its own derivative for burn's CPU backend, in `flex`, and a twin made
+//! of library ops, in `library`, which serves every other backend and is what tests compare with.
+
+#[cfg(feature = "flex")]
+mod flex;
+mod library;
+
+use burn::tensor::Tensor;
+
+/// GELU by the error function of `x + bias`, whose derivative is exact on every device.
+///
+/// Hendrycks & Gimpel 2016: `x Φ(x)`, with `Φ` the normal distribution function. Burn's own op has
+/// the derivative of the approximation by the hyperbolic tangent on most backends.
+///
+/// # Shapes
+/// - `x` and output: `[rows, width]`
+/// - `bias`: `[width]`
+pub(crate) fn gelu(x: Tensor<2>, bias: Tensor<1>) -> Tensor<2> {
+    #[cfg(feature = "flex")]
+    if flex::has(&x) {
+        return flex::gelu(x, bias);
+    }
+    library::gelu(x, bias)
+}
+
+/// Softmax of `scale * scores + bias` over the last dimension; `bias` is a constant.
+///
+/// # Shapes
+/// - `scores` and output: `[batch, heads, queries, keys]`
+/// - `bias`: `[batch, 1, 1, keys]`
+pub(crate) fn softmax(scores: Tensor<4>, bias: Tensor<4>, scale: f32) -> Tensor<4> {
+    #[cfg(feature = "flex")]
+    if flex::has(&scores) {
+        return flex::softmax(scores, bias, scale);
+    }
+    library::softmax(scores, bias, scale)
+}
+
+/// Layer norm of `x + bias + residual` (Ba et al. 2016), times `gamma`, plus `beta`.
+///
+/// # Shapes
+/// - `x`, `residual` and output: `[rows, width]`
+/// - `bias`, `gamma` and `beta`: `[width]`
+pub(crate) fn layer_norm(
+    x: Tensor<2>,
+    bias: Tensor<1>,
+    residual: Tensor<2>,
+    gamma: Tensor<1>,
+    beta: Tensor<1>,
+    epsilon: f64,
+) -> Tensor<2> {
+    #[cfg(feature = "flex")]
+    if flex::has(&x) {
+        return flex::layer_norm(x, bias, residual, gamma, beta, epsilon);
+    }
+    library::layer_norm(x, bias, residual, gamma, beta, epsilon)
+}

@@ -119,6 +119,7 @@ pub struct BatchOrder {
 /// Pairs that share a sampling weight.
 #[derive(Debug)]
 struct Group {
+    name: String,
     members: Vec<usize>,
     share: f64,
 }
@@ -144,7 +145,11 @@ impl BatchOrder {
             .into_iter()
             .filter_map(|(group, members)| {
                 let share = shares.get(group).copied().filter(|&share| 0.0 < share)?;
-                Some(Group { share, members })
+                Some(Group {
+                    name: group.to_owned(),
+                    share,
+                    members,
+                })
             })
             .collect();
         Self {
@@ -166,7 +171,7 @@ impl BatchOrder {
         let window = step / BATCHES_A_WINDOW;
         let drawn = self.window(window);
         let mut order: Vec<u64> = (0..BATCHES_A_WINDOW).collect();
-        order.shuffle(&mut self.stream(b'b', window));
+        order.shuffle(&mut self.stream("batches of a window", window));
         let position = order[(step % BATCHES_A_WINDOW) as usize] as usize;
         let chosen = &drawn[position * self.batch_size..(position + 1) * self.batch_size];
         let side = |chosen: &[usize], side: fn(&TrainingPair) -> &TokenSequence, padding: u32| {
@@ -191,11 +196,11 @@ impl BatchOrder {
         let mut drawn = Vec::with_capacity(size);
         let mut behind = 0.0;
         let mut rounded = 0;
-        for (number, group) in self.groups.iter().enumerate() {
+        for group in &self.groups {
             // Rounding the running sum gives every window exactly its size.
             behind += group.share / total * size as f64;
             let upto = behind.round() as usize;
-            drawn.extend(self.draw(number, group, window, upto - rounded));
+            drawn.extend(self.draw(group, window, upto - rounded));
             rounded = upto;
         }
         drawn.sort_by_key(|&index| (self.pairs[index].length(), index));
@@ -203,7 +208,7 @@ impl BatchOrder {
     }
 
     /// `count` members of a group: it is shuffled, gone through to its end, and shuffled anew.
-    fn draw(&self, number: usize, group: &Group, window: u64, count: usize) -> Vec<usize> {
+    fn draw(&self, group: &Group, window: u64, count: usize) -> Vec<usize> {
         let size = group.members.len() as u64;
         let first = window * count as u64;
         let mut shuffled = (u64::MAX, Vec::new());
@@ -212,7 +217,7 @@ impl BatchOrder {
                 let round = position / size;
                 if shuffled.0 != round {
                     let mut members = group.members.clone();
-                    members.shuffle(&mut self.stream(number as u8, round));
+                    members.shuffle(&mut self.stream(&group.name, round));
                     shuffled = (round, members);
                 }
                 shuffled.1[(position % size) as usize]
@@ -221,11 +226,17 @@ impl BatchOrder {
     }
 
     /// A random stream of its own for each purpose and round, so that no draw depends on another.
-    fn stream(&self, purpose: u8, round: u64) -> ChaCha8Rng {
+    fn stream(&self, purpose: &str, round: u64) -> ChaCha8Rng {
+        // FNV-1a: names, not secrets, are told apart.
+        let hash = purpose
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+            });
         let mut seed = [0; 32];
-        seed[..8].copy_from_slice(&self.seed.to_le_bytes());
-        seed[8..16].copy_from_slice(&round.to_le_bytes());
-        seed[16] = purpose;
+        for (part, value) in seed.chunks_exact_mut(8).zip([self.seed, round, hash]) {
+            part.copy_from_slice(&value.to_le_bytes());
+        }
         ChaCha8Rng::from_seed(seed)
     }
 }

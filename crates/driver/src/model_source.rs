@@ -60,8 +60,18 @@ fn hub(name: &str, cache: &Path, offline: bool) -> anyhow::Result<PathBuf> {
         .build()
         .with_context(failed)?;
     let repository = api.model(name.to_owned());
-    std::fs::create_dir_all(&folder).with_context(failed)?;
-    for file in ["config.json", "tokenizer.json", "model.safetensors"] {
+    std::fs::create_dir_all(folder.join("1_Dense")).with_context(failed)?;
+    // Markers and a projection come with late-interaction models only; the weights come last, so
+    // that a folder that has them is whole.
+    let optional = [
+        "config_sentence_transformers.json",
+        "1_Dense/config.json",
+        "1_Dense/model.safetensors",
+    ];
+    let listed = repository.info().with_context(failed)?.siblings;
+    let there = |file: &str| listed.iter().any(|sibling| sibling.rfilename == file);
+    let wanted = optional.into_iter().filter(|file| there(file));
+    for file in wanted.chain(["config.json", "tokenizer.json", "model.safetensors"]) {
         let downloaded = repository
             .get(file)
             .with_context(|| format!("{}: {file}", failed()))?;

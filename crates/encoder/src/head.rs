@@ -2,7 +2,7 @@
 //!
 //! The token vectors of a contrastively trained encoder share one large mean, so that all cosines
 //! are alike. The head takes the teacher's mean away and flattens the spectrum in part (partial
-//! whitening): `y = normalise(W (x − mean))` with `W = V diag((s₀ / s)^exponent)`, where `V` and `s`
+//! whitening): `y = normalise(W (x − mean))` with `W = diag((s₀ / s)^exponent) Vᵀ`, where `V` and `s`
 //! are the eigenvectors and root eigenvalues of the covariance of the teacher's tokens. Exponent
 //! zero is centring alone, one is full whitening (Su et al. 2021, arXiv 2103.15316).
 

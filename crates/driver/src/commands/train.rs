@@ -49,7 +49,7 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
         .run
         .clone()
         .unwrap_or_else(|| Path::new("runs").join(args.config.file_stem().unwrap_or_default()));
-    let folder = RunFolder::open(&path, &text)?;
+    let folder = RunFolder::of(&path, &text)?;
     let device = args.device.open()?;
     let interrupt = Interrupt::listen()?;
     let cache = cache::folder()?;
@@ -65,6 +65,7 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     say_bitext(&data);
     let teacher =
         Model::load(&teacher_folder, &device).with_context(|| format!("model {}", run.model))?;
+    folder.create(&text)?;
     clock("fetch and prepare");
 
     let head = head(&run, &teacher, &data, &folder, &device)?;
@@ -171,7 +172,9 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     clock("report");
     let facts = facts(args, &run, &events, &times, began);
     write_run_json(&folder, &facts, &times)?;
-    let page = summary::summary(&run, &evaluations, &comparisons, &events, facts);
+    let mut page = summary::summary(&run, &evaluations, &comparisons, &events, facts);
+    page.figures
+        .retain(|figure| folder.file(&figure.path).is_file());
     page.write_markdown(&folder.file("report.md"))?;
     page.write_json(&folder.file("results.json"))?;
     println!("{}", table(&run, &evaluations)?);
@@ -187,6 +190,10 @@ fn head(
     folder: &RunFolder,
     device: &Device,
 ) -> anyhow::Result<Head> {
+    // A late-interaction checkpoint brings its own.
+    if let Some(head) = &teacher.head {
+        return Ok(head.clone());
+    }
     if let Some(head) = Head::load(&folder.head(), teacher.config.hidden_size)? {
         return Ok(head);
     }

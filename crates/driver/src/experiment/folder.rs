@@ -10,26 +10,29 @@ use optical_encoder::write_atomically;
 pub struct RunFolder(PathBuf);
 
 impl RunFolder {
-    /// Opens a run folder for the run file `text`, creating it if need be.
+    /// Names the run folder of the run file `text`; nothing is written yet.
     ///
-    /// The folder keeps the run file as used, and is refused to a run file that says otherwise.
-    pub fn open(path: &Path, text: &str) -> anyhow::Result<Self> {
+    /// A folder that another run file has used is refused.
+    pub fn of(path: &Path, text: &str) -> anyhow::Result<Self> {
         let folder = Self(path.to_owned());
         let kept = folder.run_file();
         match std::fs::read_to_string(&kept) {
-            Ok(found) if found == text => {}
+            Ok(found) if found == text => Ok(folder),
             Ok(_) => bail!(
                 "{} belongs to another version of the run file; choose another folder with --run, or delete it",
                 path.display()
             ),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                write_atomically(&kept, text.as_bytes())?;
-            }
-            Err(error) => return Err(error).with_context(|| kept.display().to_string()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(folder),
+            Err(error) => Err(error).with_context(|| kept.display().to_string()),
         }
-        std::fs::create_dir_all(folder.0.join("trec"))
-            .with_context(|| path.display().to_string())?;
-        Ok(folder)
+    }
+
+    /// Creates the folder and keeps the run file in it, as used.
+    pub fn create(&self, text: &str) -> anyhow::Result<()> {
+        std::fs::create_dir_all(self.0.join("trec"))
+            .with_context(|| self.0.display().to_string())?;
+        write_atomically(&self.run_file(), text.as_bytes())?;
+        Ok(())
     }
 
     /// A folder that some run has left.

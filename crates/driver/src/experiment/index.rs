@@ -55,8 +55,8 @@ pub fn document_indexes(
         interrupt.check()
     })?;
     let mut indexes = Vec::with_capacity(heads.len());
-    for (path, per_head) in paths.iter().zip(vectors) {
-        let mut index = ExactIndex::new(teacher.dimensions())?;
+    for ((path, head), per_head) in paths.iter().zip(heads).zip(vectors) {
+        let mut index = ExactIndex::new(head.output)?;
         for (document, vectors) in documents.iter().zip(per_head) {
             index.add(&document.id, &vectors)?;
         }

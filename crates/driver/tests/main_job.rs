@@ -1,0 +1,271 @@
+//! The program as a user starts it: the main job on a tiny model and collection, and its errors.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use optical_encoder::testing::tiny_checkpoint;
+
+const WORDS: [&str; 12] = [
+    "maji", "moto", "nyota", "jua", "mti", "samaki", "water", "fire", "star", "sun", "tree", "fish",
+];
+
+/// Words by their numbers among the six of a language that begins at `offset`.
+fn text(offset: usize, words: &[usize]) -> String {
+    let words: Vec<_> = words.iter().map(|word| WORDS[offset + word % 6]).collect();
+    words.join(" ")
+}
+
+/// A model, bitext, a collection and a run file below `folder`.
+fn prepare(folder: &Path) {
+    tiny_checkpoint(&folder.join("model"), "bert", &WORDS, 5).unwrap();
+    let write = |name: &str, text: String| {
+        let path = folder.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    let pairs: String = (0..60)
+        .map(|i| {
+            let words: Vec<usize> = (0..2 + i % 4).map(|j| i / 3 + j * (1 + i / 10)).collect();
+            format!("{}\t{}\n", text(6, &words), text(0, &words))
+        })
+        .collect();
+    write("bitext/swa.tsv", pairs);
+    let documents: String = (0..6)
+        .map(|i| {
+            let text = text(6, &[i, i, i + 1]);
+            format!("{{\"id\": \"d{i}\", \"source\": \"made\", \"title\": \"{}\", \"text\": \"{text}\"}}\n", WORDS[6 + i])
+        })
+        .collect();
+    write("data/clir/docs.jsonl", documents);
+    let queries: String = (0..6)
+        .map(|i| {
+            format!(
+                "q{i}\tswa\tdev\t{}\t{}\n",
+                text(0, &[i, i]),
+                text(6, &[i, i])
+            )
+        })
+        .collect();
+    write("data/clir/queries.dev.tsv", queries);
+    write(
+        "data/clir/qrels.dev.txt",
+        (0..6).map(|i| format!("q{i} 0 d{i} 1\n")).collect(),
+    );
+    write(
+        "run.toml",
+        r#"
+title = "Six words"
+model = "model"
+picture = "swa"
+[languages]
+low = ["swa"]
+high = []
+control = []
+[[bitext]]
+format = "tsv"
+file = "bitext/{language}.tsv"
+languages = ["swa"]
+[collection]
+format = "wiki-questions"
+folder = "data/clir"
+split = "dev"
+languages = ["swa"]
+[distill]
+seed = 1
+steps = 30
+batch_size = 8
+parts = 2
+maximum_length = 16
+layers = 2
+checkpoint_every = 10
+bitext = { swa = 0.8 }
+retention = { eng = 0.2 }
+[distill.transport]
+epsilon = 0.05
+iterations = 20
+[distill.optimiser]
+learning_rate = 2e-3
+vocabulary_learning_rate = 2e-2
+warm_up = 3
+weight_decay = 0.01
+beta_1 = 0.9
+beta_2 = 0.999
+epsilon = 1e-8
+clip_norm = 1.0
+[distill.head]
+exponent = 0.3
+sentences = 20
+documents = 6
+[distill.instruments]
+every = 10
+held_out = 4
+[retrieval]
+query_length = 16
+document_length = 16
+tokens_per_batch = 64
+depth = 10
+bm25_k1 = 0.9
+bm25_b = 0.4
+[significance]
+permutations = 1000
+"#
+        .into(),
+    );
+}
+
+fn optical(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_optical"))
+        .args(arguments)
+        .current_dir(folder)
+        .env("OPTICAL_CACHE", folder.join("cache"))
+        .output()
+        .unwrap()
+}
+
+fn succeeds(output: &Output) -> String {
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn fails(output: &Output) -> String {
+    assert!(!output.status.success());
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[test]
+fn the_main_job_leaves_a_report_a_student_and_runs_that_can_be_asked_again() {
+    let folder = tempfile::tempdir().unwrap();
+    prepare(folder.path());
+    let shown = succeeds(&optical(folder.path(), &["train", "run.toml"]));
+    assert!(shown.contains("swa (low)"), "{shown}");
+    let run = folder.path().join("runs/run");
+    for file in [
+        "run.toml",
+        "metrics.jsonl",
+        "report.md",
+        "results.json",
+        "run.json",
+        "training.png",
+        "training.svg",
+        "alignment.png",
+        "alignment.svg",
+        "student/model.safetensors",
+        "student/tokenizer.json",
+        "student/1_Dense/model.safetensors",
+        "trec/swa.qrels",
+        "trec/distilled.swa.run",
+        "trec/english.swa.run",
+    ] {
+        assert!(run.join(file).is_file(), "{file} is missing");
+    }
+    let results: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(run.join("results.json")).unwrap()).unwrap();
+    let score = |system: &str| {
+        results["languages"][0]["scores"][system]["map"]
+            .as_f64()
+            .unwrap()
+    };
+    assert!(score("zero-shot") < score("distilled"), "{results}");
+
+    // The same command has nothing left to do but the report.
+    let before = std::fs::read(run.join("student/model.safetensors")).unwrap();
+    assert_eq!(
+        shown,
+        succeeds(&optical(folder.path(), &["train", "run.toml"]))
+    );
+    assert_eq!(
+        before,
+        std::fs::read(run.join("student/model.safetensors")).unwrap()
+    );
+
+    let evaluated = optical(
+        folder.path(),
+        &[
+            "evaluate",
+            "runs/run/trec/swa.qrels",
+            "runs/run/trec/distilled.swa.run",
+            "-m",
+            "map",
+            "--json",
+        ],
+    );
+    let json: serde_json::Value = serde_json::from_str(&succeeds(&evaluated)).unwrap();
+    assert_eq!(json["all"]["map"].as_f64().unwrap(), score("distilled"));
+
+    let found = succeeds(&optical(
+        folder.path(),
+        &["search", "runs/run", "--query", "jua jua", "-k", "2"],
+    ));
+    assert_eq!(found.lines().count(), 2);
+    let aligned = optical(
+        folder.path(),
+        &["align", "water fire", "maji moto", "--run", "runs/run"],
+    );
+    assert!(succeeds(&aligned).contains("transport cost"));
+}
+
+#[test]
+fn bad_input_is_named_and_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    prepare(folder.path());
+    let run_file = std::fs::read_to_string(folder.path().join("run.toml")).unwrap();
+    let train = |from: &str, to: &str| {
+        assert!(run_file.contains(from));
+        std::fs::write(folder.path().join("bad.toml"), run_file.replace(from, to)).unwrap();
+        fails(&optical(folder.path(), &["train", "bad.toml"]))
+    };
+    for (from, to, expected) in [
+        ("steps = 30", "stepz = 30", "stepz"),
+        (
+            "epsilon = 0.05",
+            "epsilon = 0.0",
+            "transport.epsilon = 0, expected more than 0",
+        ),
+        ("low = [\"swa\"]", "low = []", "languages.low is empty"),
+    ] {
+        let error = train(from, to);
+        assert!(
+            error.contains(expected) && error.contains("bad.toml"),
+            "{error}"
+        );
+    }
+    assert!(
+        !folder.path().join("runs").exists(),
+        "a refused run file left a run folder"
+    );
+    let error = train("model = \"model\"", "model = \"nowhere\"");
+    assert!(error.contains("\"nowhere\" is no folder"), "{error}");
+    let error = fails(&optical(folder.path(), &["search", "runs/none"]));
+    assert!(error.contains("no run folder"), "{error}");
+}
+
+#[test]
+fn a_run_folder_belongs_to_one_version_of_its_run_file() {
+    let folder = tempfile::tempdir().unwrap();
+    prepare(folder.path());
+    succeeds(&optical(folder.path(), &["train", "run.toml"]));
+    let path = folder.path().join("run.toml");
+    let changed = std::fs::read_to_string(&path)
+        .unwrap()
+        .replace("steps = 30", "steps = 31");
+    std::fs::write(&path, changed).unwrap();
+    let error = fails(&optical(folder.path(), &["train", "run.toml"]));
+    assert!(error.contains("another version of the run file"), "{error}");
+}
+
+/// Every run file of the repository is one.
+#[test]
+fn the_run_files_that_come_along_are_accepted() {
+    let configs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs");
+    let empty = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(configs).unwrap() {
+        let path = entry.unwrap().path();
+        // Offline and without a cache the first thing missing is the model, not the run file.
+        let error = fails(&optical(
+            empty.path(),
+            &["train", path.to_str().unwrap(), "--offline"],
+        ));
+        assert!(!error.contains("run file"), "{error}");
+    }
+}

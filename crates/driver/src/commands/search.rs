@@ -5,13 +5,13 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use optical_corpus::bitext::DataRoots;
-use optical_encoder::{Head, Model};
+use optical_encoder::Model;
 use optical_retrieval::Index;
 
 use crate::device::Backend;
-use crate::experiment::RunFolder;
 use crate::experiment::index::document_indexes;
 use crate::experiment::ranking::encode_queries;
+use crate::experiment::{Experiment, RunFolder};
 use crate::interrupt::Interrupt;
 use crate::run_file::RunFile;
 use crate::{cache, model_source};
@@ -37,32 +37,41 @@ pub struct SearchArgs {
 pub fn run(args: &SearchArgs) -> anyhow::Result<()> {
     let folder = RunFolder::existing(&args.run)?;
     let (run, _) = RunFile::load(&folder.run_file())?;
-    let device = args.device.open()?;
-    let cache = cache::folder()?;
-    let student = Model::load(&folder.student(), &device)
+    let experiment = Experiment {
+        run,
+        folder,
+        cache: cache::folder()?,
+        device: args.device.open()?,
+        interrupt: Interrupt::listen()?,
+    };
+    let Experiment {
+        run,
+        folder,
+        cache,
+        device,
+        ..
+    } = &experiment;
+    let student = Model::load(&folder.student(), device)
         .with_context(|| format!("{} has no finished student", args.run.display()))?;
-    let head: Head = student.head_or_identity();
+    let head = student.head_or_identity();
     let roots = DataRoots {
         base: ".".into(),
         cache: cache.clone(),
     };
     let collection = run.collection.load(&roots)?;
-    let teacher_folder = model_source::folder(&run.model, &cache, true)?;
-    let teacher = Model::load(&teacher_folder, &device)?;
+    let teacher_folder = model_source::folder(&run.model, cache, true)?;
+    let teacher = Model::load(&teacher_folder, device)?;
     let index = document_indexes(
+        &experiment,
         &teacher,
         &teacher_folder,
         &[&head],
         &collection.documents,
-        &run.retrieval,
-        &cache,
-        &device,
-        &Interrupt::listen()?,
     )?
     .remove(0);
     drop(teacher);
     let answer = |query: &str| -> anyhow::Result<()> {
-        let vectors = encode_queries(&student, &head, &[query], &run.retrieval, &device)?.remove(0);
+        let vectors = encode_queries(&student, &head, &[query], &run.retrieval, device)?.remove(0);
         anyhow::ensure!(!vectors.is_empty(), "the query has no word");
         for (rank, hit) in index.search(&vectors, args.count, &[])?.iter().enumerate() {
             let document = collection

@@ -75,6 +75,27 @@ impl ExperimentData {
             report,
         })
     }
+
+    /// Says on standard error what was read.
+    pub fn say(&self) {
+        for (language, counts) in &self.report.languages {
+            eprintln!(
+                "bitext {language}: {} pairs of {} read",
+                counts.kept, counts.read
+            );
+        }
+        let queries: Vec<_> = self
+            .collection
+            .queries
+            .iter()
+            .map(|(language, queries)| format!("{language} {}", queries.len()))
+            .collect();
+        eprintln!(
+            "collection: {} documents; queries {}",
+            self.collection.documents.len(),
+            queries.join(", ")
+        );
+    }
 }
 
 /// Pairs of the languages learned, and sentences of the languages kept.

@@ -3,28 +3,26 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use burn::tensor::Device;
 use optical_corpus::collection::Document;
 use optical_encoder::{EncodeSettings, Head, Model};
 use optical_retrieval::{ExactIndex, Index};
 use optical_tokenize::Role;
 use sha2::{Digest, Sha256};
 
-use crate::interrupt::Interrupt;
+use crate::experiment::Experiment;
 use crate::progress::Progress;
 use crate::run_file::RetrievalSettings;
 
 /// Returns the index of `documents` behind each of `heads`, from the cache where it is there.
 pub fn document_indexes(
+    experiment: &Experiment,
     teacher: &Model,
     teacher_folder: &Path,
     heads: &[&Head],
     documents: &[Document],
-    settings: &RetrievalSettings,
-    cache: &Path,
-    device: &Device,
-    interrupt: &Interrupt,
 ) -> anyhow::Result<Vec<ExactIndex>> {
+    let Experiment { run, cache, .. } = experiment;
+    let settings = &run.retrieval;
     let texts: Vec<String> = documents.iter().map(Document::full_text).collect();
     let base = fingerprint(teacher_folder, documents, &texts, settings)?;
     let paths: Vec<_> = heads.iter().map(|head| path(cache, &base, head)).collect();
@@ -46,13 +44,13 @@ pub fn document_indexes(
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let mut progress = Progress::new("encode documents", 0, documents.len() as u64);
     let mut done = 0;
-    teacher.encode(&texts, heads, encode, device, |text| {
+    teacher.encode(&texts, heads, encode, &experiment.device, |text| {
         for (per_head, block) in vectors.iter_mut().zip(text.vectors) {
             per_head[text.index].clone_from(block);
         }
         done += 1;
         progress.at(done, "");
-        interrupt.check()
+        experiment.interrupt.check()
     })?;
     let mut indexes = Vec::with_capacity(heads.len());
     for ((path, head), per_head) in paths.iter().zip(heads).zip(vectors) {

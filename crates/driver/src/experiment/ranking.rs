@@ -8,8 +8,7 @@ use optical_encoder::{EncodeSettings, EncoderError, Head, Model};
 use optical_retrieval::{Bm25Index, Bm25Settings, ExactIndex, Hit, Index, QueryRef, Run};
 use optical_tokenize::Role;
 
-use crate::experiment::RunFolder;
-use crate::interrupt::Interrupt;
+use crate::experiment::Experiment;
 use crate::progress::Progress;
 use crate::run_file::RetrievalSettings;
 
@@ -95,14 +94,17 @@ pub fn encode_queries(
 
 /// Ranks every language's queries and writes a run for each; languages that have one are read back.
 pub fn runs(
+    experiment: &Experiment,
     name: &str,
     system: &System<'_>,
     queries: &BTreeMap<String, Vec<Query>>,
-    folder: &RunFolder,
-    settings: &RetrievalSettings,
-    device: &Device,
-    interrupt: &Interrupt,
 ) -> anyhow::Result<BTreeMap<String, Run>> {
+    let Experiment {
+        run,
+        folder,
+        device,
+        ..
+    } = experiment;
     let mut runs = BTreeMap::new();
     let mut missing: Vec<(&str, &Query)> = Vec::new();
     for (language, queries) in queries {
@@ -127,8 +129,8 @@ pub fn runs(
     let mut hits = Vec::with_capacity(distinct.len());
     let mut progress = Progress::new(name, 0, distinct.len() as u64);
     for chunk in distinct.chunks(256) {
-        interrupt.check()?;
-        hits.extend(system.rank(chunk, settings, device)?);
+        experiment.interrupt.check()?;
+        hits.extend(system.rank(chunk, &run.retrieval, device)?);
         progress.at(hits.len() as u64, "");
     }
     let mut found: BTreeMap<&str, Run> = BTreeMap::new();

@@ -14,6 +14,9 @@ use crate::run_file::RunFile;
 /// The measures of the report, the first of which is tested.
 pub const MEASURES: [&str; 4] = ["map", "ndcg_cut_10", "recall_100", "recip_rank_cut_10"];
 
+/// Evaluations by system and language.
+pub type Evaluations = BTreeMap<&'static str, BTreeMap<String, Evaluation>>;
+
 /// Judgements of one language's queries, written beside its runs.
 pub fn qrels(
     collection: &Collection,

@@ -1,4 +1,4 @@
-//! Numbers to the report: `report.md` and `results.json`.
+//! Numbers to the report: `report.md`, `results.json` and the table on the terminal.
 
 use std::collections::BTreeMap;
 
@@ -6,9 +6,10 @@ use optical_distill::Event;
 use optical_report::page::{
     Comparison, Fact, Figure, Instrument, LanguageResult, RunSummary, System,
 };
-use optical_retrieval::{Evaluation, Measure};
+use optical_report::{Align, Cell, Table};
+use optical_retrieval::Measure;
 
-use crate::experiment::scores::MEASURES;
+use crate::experiment::scores::{Evaluations, MEASURES};
 use crate::run_file::RunFile;
 
 /// The systems of a run, in the order of the tables: name, description, whether a bound.
@@ -35,7 +36,7 @@ pub const SYSTEMS: [(&str, &str, bool); 5] = [
 /// Puts the page together.
 pub fn summary(
     run: &RunFile,
-    evaluations: &BTreeMap<&'static str, BTreeMap<String, Evaluation>>,
+    evaluations: &Evaluations,
     comparisons: &BTreeMap<String, Comparison>,
     events: &[Event],
     facts: Vec<Fact>,
@@ -155,4 +156,23 @@ fn instruments(events: &[Event]) -> Vec<Instrument> {
         });
     }
     instruments
+}
+
+/// MAP of every system in every language, for the terminal.
+pub fn table(run: &RunFile, evaluations: &Evaluations) -> anyhow::Result<String> {
+    let map: Measure = MEASURES[0].parse()?;
+    let names = SYSTEMS.iter().map(|(name, _, _)| ((*name), Align::Right));
+    let mut table = Table::new([("MAP", Align::Left)].into_iter().chain(names));
+    for (language, class) in run.classes() {
+        let cells = SYSTEMS.iter().map(|(system, _, _)| {
+            let value = evaluations
+                .get(system)
+                .and_then(|e| e.get(&language))
+                .and_then(|e| e.aggregate(map));
+            Cell::from(value.map_or("–".to_owned(), |value| format!("{value:.4}")))
+        });
+        let name = Cell::from(format!("{language} ({class:?})").to_lowercase());
+        table.push([name].into_iter().chain(cells))?;
+    }
+    Ok(table.to_terminal())
 }

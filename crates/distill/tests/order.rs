@@ -1,4 +1,5 @@
 //! The order of the pairs: seeded, by shares, and a function of the step alone.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
 

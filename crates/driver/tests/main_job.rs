@@ -1,4 +1,5 @@
 //! The program as a user starts it: the main job on a tiny model and collection, and its errors.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -1,4 +1,5 @@
 //! A checkpoint from disk to vectors, held against the formulas written out in plain loops.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

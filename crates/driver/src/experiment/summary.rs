@@ -84,8 +84,8 @@ pub fn summary(
         candidate: "distilled".into(),
         languages,
         significance: Some(format!(
-            "Paired two-sided randomisation test of distilled against zero-shot over the queries, {} permutations, \
-             Holm's correction over the {} languages.",
+            "paired two-sided randomisation test of distilled against zero-shot over the queries, {} permutations, \
+             Holm's correction over the {} languages",
             run.significance.permutations,
             comparisons.len()
         )),

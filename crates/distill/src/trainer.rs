@@ -68,7 +68,7 @@ pub enum Event {
 /// How a run ended.
 #[derive(Debug)]
 pub enum Outcome {
-    /// All steps are made.
+    /// All steps are made: the student, interpolated with the teacher and with its whole vocabulary.
     Finished(Box<Model>),
     /// The observer asked to stop; a checkpoint was written at this step.
     Interrupted(u64),
@@ -81,8 +81,6 @@ pub struct TrainingData<'a> {
     pub texts: &'a [TrainingText],
     /// Bitext that is never trained on, for the instruments.
     pub held_out: &'a [TrainingText],
-    /// Texts whose pieces the student keeps beyond those of the training texts.
-    pub vocabulary_texts: &'a [&'a str],
 }
 
 /// Distils `teacher`, through `head`, into a student that starts as its copy.
@@ -213,6 +211,9 @@ pub fn distil(
         }
     }
     student.encoder = student.encoder.valid();
+    let student = teacher
+        .clone()
+        .interpolate(&student, settings.student_weight)?;
     Ok(Outcome::Finished(Box::new(student)))
 }
 
@@ -276,6 +277,10 @@ impl Pass<'_> {
     /// The objective on one part; gradients flow into the student only.
     fn part(self, batch: &PairBatch) -> Result<(f64, f64, GradientsParams), DistillError> {
         let [plain, tracked] = self.devices;
+        // Leaves of its own keep the part's autodiff graph apart from the others': burn puts graphs
+        // that share a leaf under one lock, and merging them while another part registers its
+        // operations loses some of them.
+        let student = self.student.encoder.clone().fork(tracked);
         let target = self
             .heads
             .plain
@@ -283,7 +288,7 @@ impl Pass<'_> {
         let input = self
             .heads
             .tracked
-            .forward(self.student.states(&batch.input, tracked));
+            .forward(student.states(&batch.input, tracked));
         let result = transport(
             target,
             uniform_mass(&batch.target, plain),
@@ -293,24 +298,21 @@ impl Pass<'_> {
         );
         let loss = scalars(result.loss.clone().inner())?[0];
         let partners = scalars(result.effective_partners())?[0];
-        let gradients = GradientsParams::from_grads(result.loss.backward(), &self.student.encoder);
+        let gradients = GradientsParams::from_grads(result.loss.backward(), &student);
         Ok((loss, partners, gradients))
     }
 }
 
-/// The teacher's first layers, its head, and the vocabulary that the texts use.
+/// The teacher's first layers, its head, and the vocabulary that the texts use: untrained rows would
+/// cost an optimiser step without learning anything.
 fn new_student(
     settings: &DistillSettings,
     teacher: &Model,
     head: &Head,
     data: TrainingData<'_>,
 ) -> Result<Model, DistillError> {
-    let sides = data
-        .texts
-        .iter()
-        .chain(data.held_out)
-        .map(|text| text.input.as_str());
-    let sides: Vec<&str> = sides.chain(data.vocabulary_texts.iter().copied()).collect();
+    let texts = data.texts.iter().chain(data.held_out);
+    let sides: Vec<&str> = texts.map(|text| text.input.as_str()).collect();
     let maximum = teacher.config.maximum_length();
     let tokens = teacher
         .tokenizer

@@ -7,6 +7,7 @@
 use burn::module::{Module, Param, ParamId};
 use burn::nn::{Embedding, EmbeddingConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::prelude::*;
+use optical_tokenize::TokenBatch;
 
 use crate::weights::{NamedTensor, WeightsReader};
 use crate::{EncoderConfig, EncoderError, ops};
@@ -95,6 +96,15 @@ impl Encoder {
         states.reshape([batch, tokens, hidden])
     }
 
+    /// Token vectors of a padded batch, as by [`Self::forward`]: `[rows, width, hidden]`.
+    pub fn states(&self, batch: &TokenBatch, device: &Device) -> Tensor<3> {
+        let shape = [batch.rows, batch.width];
+        let ids: Vec<i64> = batch.ids.iter().map(|&id| i64::from(id)).collect();
+        let ids = Tensor::from_data(TensorData::new(ids, shape), device);
+        let mask = Tensor::from_data(TensorData::new(batch.mask.clone(), shape), device);
+        self.forward(ids, mask)
+    }
+
     /// Width of a token vector.
     pub fn hidden_size(&self) -> usize {
         self.words.weight.dims()[1]
@@ -127,6 +137,11 @@ impl Encoder {
     pub fn with_layers(mut self, count: usize) -> Self {
         self.layers.truncate(count);
         self
+    }
+
+    /// Where the encoder lies.
+    pub fn device(&self) -> Device {
+        self.words.weight.device()
     }
 
     /// Id of the word embedding, which training gives a learning rate of its own.
@@ -163,7 +178,7 @@ impl Encoder {
     }
 }
 
-const WORDS: &str = "embeddings.word_embeddings.weight";
+pub(crate) const WORDS: &str = "embeddings.word_embeddings.weight";
 const POSITIONS: &str = "embeddings.position_embeddings.weight";
 const TYPES: &str = "embeddings.token_type_embeddings.weight";
 

@@ -159,11 +159,7 @@ impl Model {
 
     /// Token vectors of a batch before the head: `[rows, width, hidden]`.
     pub fn states(&self, batch: &TokenBatch, device: &Device) -> Tensor<3> {
-        let shape = [batch.rows, batch.width];
-        let ids: Vec<i64> = batch.ids.iter().map(|&id| i64::from(id)).collect();
-        let ids = Tensor::from_data(TensorData::new(ids, shape), device);
-        let mask = Tensor::from_data(TensorData::new(batch.mask.clone(), shape), device);
-        self.encoder.forward(ids, mask)
+        self.encoder.states(batch, device)
     }
 }
 

@@ -18,7 +18,7 @@
 //! # fn show(settings: &DistillSettings, device: Device) -> Result<(), DistillError> {
 //! let teacher = Model::load("model".as_ref(), &device)?;
 //! let pair = TrainingText::retention("Good morning.", "eng");
-//! let data = TrainingData { texts: &[pair], held_out: &[], vocabulary_texts: &[] };
+//! let data = TrainingData { texts: &[pair], held_out: &[] };
 //! let head = teacher.head_or_identity();
 //! distil(settings, &teacher, &head, data, "checkpoints".as_ref(), &device, &mut |event| {
 //!     if let Event::Step { step: 100, .. } = event { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }

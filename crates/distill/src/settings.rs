@@ -37,6 +37,10 @@ pub struct DistillSettings {
     pub instruments: InstrumentSettings,
     /// Steps between two checkpoints.
     pub checkpoint_every: u64,
+    /// Weight of the trained student in the mean of its weights and the teacher's, which ends a run:
+    /// 1 is the student as trained, less gives some of its gain for less forgetting (Wortsman et
+    /// al. 2022, arXiv 2109.01903).
+    pub student_weight: f64,
 }
 
 /// The optimal-transport objective `⟨P, C⟩`.
@@ -123,6 +127,7 @@ impl DistillSettings {
             ),
             ("optimiser.epsilon", optimiser.epsilon.into()),
             ("optimiser.clip_norm", optimiser.clip_norm),
+            ("student_weight", self.student_weight),
         ];
         for (key, value) in positive {
             if !(0.0 < value && value.is_finite()) {
@@ -178,6 +183,7 @@ impl DistillSettings {
             });
         }
         let fractions = [
+            ("student_weight", self.student_weight),
             ("head.exponent", self.head.exponent),
             ("optimiser.beta_1", optimiser.beta_1.into()),
             ("optimiser.beta_2", optimiser.beta_2.into()),

@@ -79,6 +79,7 @@ fn settings() -> DistillSettings {
             held_out: 6,
         },
         checkpoint_every: 7,
+        student_weight: 1.0,
     }
 }
 
@@ -90,7 +91,6 @@ fn run(folder: &Path, stop_at: u64, losses: &mut Vec<f64>) -> Option<Model> {
     let data = TrainingData {
         texts: &texts,
         held_out: &texts[..6],
-        vocabulary_texts: &[],
     };
     let mut observe = |event: &Event| {
         if let Event::Step { step, loss, .. } = event {
@@ -164,7 +164,6 @@ fn a_checkpoint_of_other_settings_is_refused_and_kept() {
     let data = TrainingData {
         texts: &texts,
         held_out: &[],
-        vocabulary_texts: &[],
     };
     let checkpoints = folder.path().join("checkpoints");
     let refused = distil(

@@ -79,6 +79,7 @@ parts = 2
 maximum_length = 16
 layers = 2
 checkpoint_every = 10
+student_weight = 0.9
 bitext = { swa = 0.8 }
 retention = { eng = 0.2 }
 [distill.transport]
@@ -231,6 +232,11 @@ fn bad_input_is_named_and_leaves_nothing_behind() {
             "epsilon = 0.05",
             "epsilon = 0.0",
             "transport.epsilon = 0, expected more than 0",
+        ),
+        (
+            "student_weight = 0.9",
+            "student_weight = 1.1",
+            "student_weight = 1.1, expected 0 to 1",
         ),
         ("low = [\"swa\"]", "low = []", "languages.low is empty"),
     ] {

@@ -88,6 +88,12 @@ pub enum EncoderError {
     /// The device failed while results were read back.
     #[error("the device failed: {0}")]
     Device(String),
+    /// Two models share no weights to interpolate between.
+    #[error("the tuned model does not come from this one: it has {what}")]
+    NotTunedFrom {
+        /// What only the tuned one has.
+        what: String,
+    },
     /// Too little text to estimate what a head needs.
     #[error("{tokens} token vectors cannot span {dimensions} dimensions; give more text")]
     TooFewTokens {

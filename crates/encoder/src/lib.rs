@@ -30,6 +30,7 @@ mod encode;
 mod encoder;
 mod error;
 mod head;
+mod interpolate;
 mod model;
 mod ops;
 #[cfg(feature = "testing")]

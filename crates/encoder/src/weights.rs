@@ -59,6 +59,15 @@ impl WeightsReader {
         })
     }
 
+    /// Tensors that are in memory already.
+    pub(crate) fn of(tensors: Vec<NamedTensor>) -> Self {
+        let named = |(name, shape, values)| (name, (shape, values));
+        Self {
+            path: PathBuf::from("memory"),
+            tensors: tensors.into_iter().map(named).collect(),
+        }
+    }
+
     /// Removes `prefix` from the names that have it, as checkpoints of whole models do.
     pub fn strip_prefix(&mut self, prefix: &str) {
         let tensors = std::mem::take(&mut self.tensors);

@@ -248,6 +248,59 @@ fn a_pruned_model_equals_the_full_one_where_its_pieces_are_kept() {
 }
 
 #[test]
+fn an_interpolated_model_lies_between_and_has_the_whole_vocabulary() {
+    let folder = tempfile::tempdir().unwrap();
+    let load = |name: &str, words: &[&str], seed| {
+        let path = folder.path().join(name);
+        tiny_checkpoint(&path, "bert", words, seed).unwrap();
+        Model::load(&path, &Device::flex()).unwrap()
+    };
+    let model = load("model", &WORDS, 3);
+    let mut used = model.single_character_pieces().unwrap();
+    used.insert(model.tokenizer.id("▁maji").unwrap());
+    let mut tuned = load("tuned", &WORDS, 9).prune_vocabulary(&used).unwrap();
+    tuned.head = Some(Head::identity(HIDDEN));
+
+    let words = "embeddings.word_embeddings.weight";
+    let tensor = |model: &Model, name: &str| -> Vec<f32> {
+        let mut tensors = model.encoder.tensors().unwrap().into_iter();
+        tensors.find(|(found, ..)| found == name).unwrap().2
+    };
+    let row = |model: &Model, piece: &str| {
+        let row = model.tokenizer.id(piece).unwrap() as usize * HIDDEN;
+        tensor(model, words)[row..row + HIDDEN].to_vec()
+    };
+    let mean = |before: &[f32], after: &[f32]| -> Vec<f32> {
+        let both = before.iter().zip(after);
+        both.map(|(before, after)| 0.75 * before + 0.25 * after)
+            .collect()
+    };
+    let quarter = model.clone().interpolate(&tuned, 0.25).unwrap();
+    assert_eq!(row(&quarter, "▁moto"), row(&model, "▁moto"));
+    let expected = mean(&row(&model, "▁maji"), &row(&tuned, "▁maji"));
+    assert_close(&row(&quarter, "▁maji"), &expected, 1e-6);
+    for name in [
+        "encoder.layer.1.output.dense.weight",
+        "embeddings.LayerNorm.bias",
+    ] {
+        let expected = mean(&tensor(&model, name), &tensor(&tuned, name));
+        assert_close(&tensor(&quarter, name), &expected, 1e-6);
+    }
+    assert_eq!(quarter.head, tuned.head);
+
+    // All the way, it is the tuned model on any text whose pieces that one kept.
+    let whole = model.clone().interpolate(&tuned, 1.0).unwrap();
+    let head = Head::identity(HIDDEN);
+    let texts = ["maji", "maji b maji"];
+    assert_eq!(encode(&tuned, &head, &texts), encode(&whole, &head, &texts));
+    assert_eq!(whole.config.vocab_size, model.config.vocab_size);
+
+    let stranger = load("stranger", &["sukari"], 3);
+    let error = model.interpolate(&stranger, 0.5).unwrap_err().to_string();
+    assert!(error.contains("a vocabulary entry \"▁sukari\""), "{error}");
+}
+
+#[test]
 fn a_checkpoint_that_does_not_fit_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     tiny_checkpoint(folder.path(), "bert", &WORDS, 3).unwrap();

@@ -76,7 +76,6 @@ pub fn student(
     let training = TrainingData {
         texts: &data.training,
         held_out: &held_out,
-        vocabulary_texts: &[],
     };
     let mut metrics = Metrics::new(folder, run.distill.steps);
     let outcome = distil(

@@ -20,8 +20,18 @@ pub struct Reading {
     pub within_sentence_cosine: f64,
     /// The same of the teacher's tokens of the English sentence: what the first should stay near.
     pub teacher_within_sentence_cosine: f64,
-    /// Mean reciprocal rank, for each language, of a sentence's translation among the held-out ones.
-    pub mate_reciprocal_rank: BTreeMap<String, f64>,
+    /// How each language's held-out sentences find their translations.
+    pub mates: BTreeMap<String, MateRetrieval>,
+}
+
+/// Held-out sentences of one language as queries for their own English translations.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct MateRetrieval {
+    /// Mean reciprocal rank of the translation among all held-out ones; ties count against it.
+    pub reciprocal_rank: f64,
+    /// Mean lead of the translation's score over the best other one's, in cosine a query token. It
+    /// still moves where every translation is first, and goes to zero where tokens become one.
+    pub margin: f64,
 }
 
 /// Held-out pairs with the teacher's vectors of their English side, computed once.
@@ -143,7 +153,7 @@ impl Instruments {
         let mut reading = Reading {
             within_sentence_cosine: 0.0,
             teacher_within_sentence_cosine: 0.0,
-            mate_reciprocal_rank: BTreeMap::new(),
+            mates: BTreeMap::new(),
         };
         for (language, held_out) in &self.languages {
             let input = Encoded::new(student, head, &held_out.input, device);
@@ -152,23 +162,33 @@ impl Instruments {
             reading.teacher_within_sentence_cosine +=
                 share * held_out.target.within_sentence_cosine()?;
             let scores = scalars(input.late_interaction(&held_out.target))?;
-            let rank = mean_reciprocal_rank(&scores, held_out.input.rows);
-            reading.mate_reciprocal_rank.insert(language.clone(), rank);
+            let tokens = scalars(input.kept.sum_dim(1))?;
+            let mates = mate_retrieval(&scores, &tokens);
+            reading.mates.insert(language.clone(), mates);
         }
         Ok(reading)
     }
 }
 
-/// Mean reciprocal rank of the diagonal of a row-major `[texts, texts]` matrix; ties count against.
-fn mean_reciprocal_rank(scores: &[f64], texts: usize) -> f64 {
-    let ranks = scores
-        .chunks_exact(texts.max(1))
-        .enumerate()
-        .map(|(row, scores)| {
-            let better = scores.iter().filter(|&&score| scores[row] <= score).count();
-            1.0 / better.max(1) as f64
-        });
-    ranks.sum::<f64>() / texts.max(1) as f64
+/// Rank and lead of the diagonal of a row-major `[texts, texts]` matrix whose rows' texts have
+/// `tokens` kept tokens.
+fn mate_retrieval(scores: &[f64], tokens: &[f64]) -> MateRetrieval {
+    let texts = tokens.len().max(1);
+    let mut mates = MateRetrieval {
+        reciprocal_rank: 0.0,
+        margin: 0.0,
+    };
+    for (row, (scores, tokens)) in scores.chunks_exact(texts).zip(tokens).enumerate() {
+        let mate = scores[row];
+        let at_least = scores.iter().filter(|&&score| mate <= score).count();
+        let others = scores[..row].iter().chain(&scores[row + 1..]);
+        let best_other = others.copied().fold(f64::NEG_INFINITY, f64::max);
+        mates.reciprocal_rank += 1.0 / (at_least.max(1) * texts) as f64;
+        if best_other.is_finite() {
+            mates.margin += (mate - best_other) / (tokens.max(1.0) * texts as f64);
+        }
+    }
+    mates
 }
 
 /// Values of a tensor.
@@ -208,9 +228,18 @@ mod tests {
     }
 
     #[test]
-    fn a_collapsed_encoder_is_ranked_last_and_not_first() {
-        assert_eq!(mean_reciprocal_rank(&[1.0; 9], 3), 1.0 / 3.0);
-        assert_eq!(mean_reciprocal_rank(&[2.0, 1.0, 1.0, 2.0], 2), 1.0);
-        assert_eq!(mean_reciprocal_rank(&[2.0, 1.0, 3.0, 2.0], 2), 0.75);
+    fn a_collapsed_encoder_is_ranked_last_and_leads_by_nothing() {
+        let mates = mate_retrieval(&[1.0; 9], &[2.0; 3]);
+        assert_eq!((mates.reciprocal_rank, mates.margin), (1.0 / 3.0, 0.0));
+    }
+
+    #[test]
+    fn the_lead_of_a_translation_is_counted_by_the_token() {
+        let mates = mate_retrieval(&[2.0, 1.0, 1.0, 2.0], &[4.0, 2.0]);
+        assert_eq!((mates.reciprocal_rank, mates.margin), (1.0, 0.375));
+        let mates = mate_retrieval(&[2.0, 1.0, 3.0, 2.0], &[1.0, 1.0]);
+        assert_eq!((mates.reciprocal_rank, mates.margin), (0.75, 0.0));
+        let alone = mate_retrieval(&[2.0], &[1.0]);
+        assert_eq!((alone.reciprocal_rank, alone.margin), (1.0, 0.0));
     }
 }

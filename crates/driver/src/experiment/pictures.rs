@@ -121,7 +121,7 @@ pub fn draw_training(events: &[Event], stem: &Path) -> anyhow::Result<()> {
     let mut partners = Vec::new();
     let mut within = Vec::new();
     let mut teacher_within = Vec::new();
-    let mut mates: std::collections::BTreeMap<&str, Vec<(f64, f64)>> = Default::default();
+    let mut margins: std::collections::BTreeMap<&str, Vec<(f64, f64)>> = Default::default();
     for event in events {
         match event {
             Event::Step {
@@ -137,8 +137,9 @@ pub fn draw_training(events: &[Event], stem: &Path) -> anyhow::Result<()> {
                 let step = *step as f64;
                 within.push((step, reading.within_sentence_cosine));
                 teacher_within.push((step, reading.teacher_within_sentence_cosine));
-                for (language, rank) in &reading.mate_reciprocal_rank {
-                    mates.entry(language).or_default().push((step, *rank));
+                for (language, mates) in &reading.mates {
+                    let points = margins.entry(language).or_default();
+                    points.push((step, mates.margin));
                 }
             }
             _ => {}
@@ -150,7 +151,7 @@ pub fn draw_training(events: &[Event], stem: &Path) -> anyhow::Result<()> {
         Series::new("student", within),
         Series::new("teacher", teacher_within).with_style(SeriesStyle::Reference),
     ];
-    let mates: Vec<_> = mates
+    let margins: Vec<_> = margins
         .into_iter()
         .map(|(language, points)| Series::new(language, points))
         .collect();
@@ -171,8 +172,8 @@ pub fn draw_training(events: &[Event], stem: &Path) -> anyhow::Result<()> {
                 series: &cosines,
             },
             Panel {
-                y: "mate retrieval, MRR",
-                series: &mates,
+                y: "margin of mates, a token",
+                series: &margins,
             },
         ],
         stem,

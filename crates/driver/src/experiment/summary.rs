@@ -143,17 +143,19 @@ fn instruments(events: &[Event]) -> Vec<Instrument> {
             teacher: None,
         });
     }
-    for (language, &value) in &last.mate_reciprocal_rank {
-        instruments.push(Instrument {
-            name: format!("mate retrieval MRR, {language}"),
-            first: first
-                .mate_reciprocal_rank
-                .get(language)
-                .copied()
-                .unwrap_or(value),
-            last: value,
-            teacher: None,
-        });
+    for (language, last) in &last.mates {
+        let first = first.mates.get(language).unwrap_or(last);
+        for (name, first, last) in [
+            ("MRR", first.reciprocal_rank, last.reciprocal_rank),
+            ("margin", first.margin, last.margin),
+        ] {
+            instruments.push(Instrument {
+                name: format!("mate retrieval {name}, {language}"),
+                first,
+                last,
+                teacher: None,
+            });
+        }
     }
     instruments
 }

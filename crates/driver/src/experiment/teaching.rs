@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::ops::ControlFlow;
 
+use optical_distill::instruments::MateRetrieval;
 use optical_distill::{Event, Outcome, TrainingData, TrainingText, distil, estimate_head};
 use optical_encoder::{EncodeSettings, Head, Model};
 use optical_tokenize::Role;
@@ -156,12 +157,18 @@ impl<'a> Metrics<'a> {
             }
             Event::Instruments { step, reading } => {
                 let mates: Vec<_> = reading
-                    .mate_reciprocal_rank
+                    .mates
                     .iter()
-                    .map(|(language, rank)| format!("{language} {rank:.3}"))
+                    .map(|(language, mates)| {
+                        let MateRetrieval {
+                            reciprocal_rank,
+                            margin,
+                        } = mates;
+                        format!("{language} {reciprocal_rank:.3} by {margin:.3}")
+                    })
                     .collect();
                 progress.say(&format!(
-                    "step {step}: cosine within a sentence {:.3} (teacher {:.3}), mate retrieval {}",
+                    "step {step}: cosine within a sentence {:.3} (teacher {:.3}), mates found {}",
                     reading.within_sentence_cosine,
                     reading.teacher_within_sentence_cosine,
                     mates.join(", ")

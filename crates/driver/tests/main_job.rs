@@ -148,6 +148,8 @@ fn the_main_job_leaves_a_report_a_student_and_runs_that_can_be_asked_again() {
         "report.md",
         "results.json",
         "run.json",
+        "results.png",
+        "results.svg",
         "training.png",
         "training.svg",
         "alignment.png",

@@ -3,7 +3,7 @@
 //! [`ExactIndex`] scores every document by late interaction; vectors come in as slices, so that any
 //! encoder can feed it. [`Bm25Index`] is the lexical baseline. Rankings are collected in a [`Run`],
 //! which [`evaluate`] holds against [`Qrels`] with `trec_eval`'s measures; [`significance`] says
-//! whether two evaluations differ by more than chance, and [`Gap`] how far languages are apart.
+//! whether two evaluations differ by more than chance.
 //!
 //! ```
 //! use optical_retrieval::{ExactIndex, Index, Measure, Options, Qrels, Run, evaluate};
@@ -23,7 +23,6 @@
 
 mod atomic;
 mod bm25;
-mod gap;
 pub mod index;
 pub mod measures;
 mod qrels;
@@ -33,7 +32,6 @@ pub mod significance;
 mod trec;
 
 pub use self::bm25::{Bm25Error, Bm25Index, Bm25Settings};
-pub use self::gap::Gap;
 pub use self::index::{ExactIndex, Index, IndexError, QueryRef};
 pub use self::measures::{Evaluation, Measure, MeasureError, Options, evaluate};
 pub use self::qrels::{DuplicateJudgement, Qrels};

@@ -124,6 +124,7 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     let facts = facts(&experiment, args.device, &events, &clock);
     write_run_json(folder, &facts)?;
     let mut page = summary::summary(run, &evaluations, &comparisons, &events, facts);
+    pictures::draw_results(&page, &folder.file("results"))?;
     page.figures
         .retain(|figure| folder.file(&figure.path).is_file());
     page.write_markdown(&folder.file("report.md"))?;

@@ -1,4 +1,4 @@
-//! The training curve and the soft alignment of one sentence pair.
+//! The pictures of a run: results, training curve, and the soft alignment of one sentence pair.
 
 use std::path::Path;
 
@@ -9,7 +9,8 @@ use optical_distill::Event;
 use optical_distill::objectives::optimal_transport::{transport, uniform_mass};
 use optical_distill::settings::TransportSettings;
 use optical_encoder::{Head, Model};
-use optical_report::plot::{Alignment, Panel, Series, SeriesStyle, alignment, panels};
+use optical_report::page::RunSummary;
+use optical_report::plot::{Alignment, Panel, Series, SeriesStyle, alignment, bars, panels};
 use optical_tokenize::{Role, TokenBatch};
 
 /// A transport plan between the kept tokens of two sentences.
@@ -112,6 +113,12 @@ pub fn draw_alignment(soft: &SoftAlignment, language: &str, stem: &Path) -> anyh
         },
         stem,
     )?;
+    Ok(())
+}
+
+/// Draws every system in every language as `stem.png` and `stem.svg`.
+pub fn draw_results(page: &RunSummary, stem: &Path) -> anyhow::Result<()> {
+    bars(&page.chart()?, stem)?;
     Ok(())
 }
 

@@ -92,6 +92,10 @@ pub fn summary(
         instruments: instruments(events),
         figures: vec![
             Figure {
+                path: "results.png".into(),
+                caption: "MAP of every system in every language.".into(),
+            },
+            Figure {
                 path: "training.png".into(),
                 caption: "Loss and collapse instruments over the steps.".into(),
             },

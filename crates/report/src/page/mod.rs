@@ -4,6 +4,7 @@
 //! read and [`RunSummary::write_json`] the file that programs read. Means, gaps and the headline
 //! are computed here from the per-language numbers, so they cannot disagree with the tables.
 
+mod chart;
 mod markdown;
 mod tables;
 

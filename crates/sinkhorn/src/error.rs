@@ -81,6 +81,13 @@ pub enum Error {
         /// The cost.
         value: f64,
     },
+    /// A problem of a batch was refused.
+    InBatch {
+        /// Zero-based position of the problem.
+        problem: usize,
+        /// Why.
+        error: Box<Error>,
+    },
     /// Epsilon, or the distance between the smallest and largest cost, is so large or so small
     /// that the potentials or the plan leave the range of numbers.
     OutOfRange {
@@ -145,6 +152,7 @@ impl fmt::Display for Error {
                     "cost[{i}][{j}] = {value} is not finite between positive weights"
                 )
             }
+            Self::InBatch { problem, error } => write!(formatter, "problem {problem}: {error}"),
             Self::OutOfRange { epsilon, spread } => write!(
                 formatter,
                 "epsilon = {epsilon} with costs that spread over {spread} leaves the range of f64"

@@ -4,7 +4,8 @@
 //! `min <P, C> + epsilon KL(P | a b^T)` over plans `P >= 0` with row sums `a` and column sums `b`.
 //! Every solution has the form `P_ij = a_i b_j exp((f_i + g_j - C_ij) / epsilon)`.
 //!
-//! The core works on `f64` slices and depends on nothing. With the feature `burn`, module
+//! The core works on slices and depends on nothing: single problems in `f64`, and a [`Batch`] of
+//! them in `f32` or `f64` with the processor's vector instructions. With the feature `burn`, module
 //! `burn` has the batched, masked version on tensors and the training loss made of it.
 //!
 //! ```
@@ -23,6 +24,7 @@
 //! ```
 
 mod anderson;
+mod batch;
 #[cfg(feature = "burn")]
 pub mod burn;
 mod cost;
@@ -31,15 +33,24 @@ mod fixed_point;
 mod log_domain;
 mod newton;
 mod problem;
+mod real;
 #[cfg(test)]
 mod reference;
+mod report;
+mod scaling;
+mod simd;
 mod sinkhorn;
 mod solution;
+mod solver;
 #[cfg(test)]
 mod testing;
 
+pub use batch::{Batch, BatchSolution};
 pub use cost::CostMatrix;
 pub use error::{Error, Side};
 pub use problem::Problem;
+pub use real::Real;
+pub use report::Report;
+pub use simd::Instructions;
 pub use sinkhorn::Sinkhorn;
 pub use solution::{Solution, Status};

@@ -5,6 +5,7 @@
 //! 2019, "Computational Optimal Transport", remark 4.23).
 
 use crate::Problem;
+use crate::scaling::View;
 
 /// Column potentials, what they imply, and how far from right they are.
 #[derive(Clone)]
@@ -48,18 +49,35 @@ impl Support {
                 .collect()
         };
         let (rows, columns) = (positive(problem.a()), positive(problem.b()));
-        let cell = |i: usize, j: usize| problem.cost().values()[i * problem.cost().m() + j];
-        let cells = || {
-            rows.iter()
-                .flat_map(|&i| columns.iter().map(move |&j| cell(i, j)))
-        };
-        let offset = cells().fold(f64::INFINITY, f64::min);
-        let by_row: Vec<f64> = cells().map(|cost| cost - offset).collect();
+        let values = problem.cost().values();
+        let cell = |i: usize, j: usize| values[i * problem.cost().m() + j];
+        let cells = rows
+            .iter()
+            .flat_map(|&i| columns.iter().map(move |&j| cell(i, j)));
+        let a = rows.iter().map(|&i| problem.a()[i]).collect();
+        let b = columns.iter().map(|&j| problem.b()[j]).collect();
+        Self::new((rows.clone(), columns.clone()), cells.collect(), a, b)
+    }
+
+    /// A problem whose rows and columns all carry mass.
+    pub(crate) fn of_view(view: &View<'_, f64>) -> Self {
+        let (n, m) = (view.a.len(), view.b.len());
+        let cells = (0..n).flat_map(|i| view.row(i)).copied().collect();
+        let places = ((0..n).collect(), (0..m).collect());
+        Self::new(places, cells, view.a.to_vec(), view.b.to_vec())
+    }
+
+    fn new(
+        (rows, columns): (Vec<usize>, Vec<usize>),
+        mut by_row: Vec<f64>,
+        a: Vec<f64>,
+        b: Vec<f64>,
+    ) -> Self {
+        let offset = by_row.iter().copied().fold(f64::INFINITY, f64::min);
+        by_row.iter_mut().for_each(|cost| *cost -= offset);
         let by_column = (0..columns.len())
             .flat_map(|j| by_row.iter().skip(j).step_by(columns.len()).copied())
             .collect();
-        let a: Vec<f64> = rows.iter().map(|&i| problem.a()[i]).collect();
-        let b: Vec<f64> = columns.iter().map(|&j| problem.b()[j]).collect();
         Self {
             offset,
             spread: by_row.iter().copied().fold(0.0, f64::max),

@@ -1,6 +1,7 @@
 //! A balanced transport problem: a cost and two marginals of equal mass.
 
 use crate::error::Side;
+use crate::real::Real;
 use crate::{CostMatrix, Error};
 
 /// Relative difference in mass that still counts as equal: rounding of printed weights, not more.
@@ -25,24 +26,9 @@ impl Problem {
     /// the masses differ by more than a relative 1e-9, or a cost between positive weights is not
     /// finite.
     pub fn new(cost: CostMatrix, a: &[f64], b: &[f64]) -> Result<Self, Error> {
-        let mass_a = checked_mass(Side::Rows, a, cost.n())?;
-        let mass_b = checked_mass(Side::Columns, b, cost.m())?;
-        if (mass_a - mass_b).abs() > MASS_TOLERANCE * mass_a.max(mass_b) {
-            return Err(Error::MassMismatch {
-                a: mass_a,
-                b: mass_b,
-            });
-        }
-        for (i, (row, &weight)) in cost.rows().zip(a).enumerate() {
-            let bad = |(j, value): (usize, &f64)| weight > 0.0 && b[j] > 0.0 && !value.is_finite();
-            if let Some(j) = row.iter().enumerate().position(bad) {
-                return Err(Error::Cost {
-                    i,
-                    j,
-                    value: row[j],
-                });
-            }
-        }
+        checked_count(Side::Rows, a, cost.n())?;
+        checked_count(Side::Columns, b, cost.m())?;
+        check(cost.values(), a, b)?;
         Ok(Self {
             cost,
             a: a.to_vec(),
@@ -78,23 +64,53 @@ impl Problem {
     }
 }
 
-fn checked_mass(side: Side, weights: &[f64], expected: usize) -> Result<f64, Error> {
-    if weights.len() != expected {
-        return Err(Error::WeightCount {
-            side,
-            expected,
-            found: weights.len(),
+/// Checks the weights of both sides, and the costs between positive ones, given row by row.
+pub(crate) fn check<T: Real>(cost: &[T], a: &[T], b: &[T]) -> Result<(), Error> {
+    let mass_a = checked_mass(Side::Rows, a)?;
+    let mass_b = checked_mass(Side::Columns, b)?;
+    let tolerance = MASS_TOLERANCE.max(4.0 * T::ROUNDING * a.len().max(b.len()) as f64);
+    if (mass_a - mass_b).abs() > tolerance * mass_a.max(mass_b) {
+        return Err(Error::MassMismatch {
+            a: mass_a,
+            b: mass_b,
         });
     }
-    let bad = |weight: &f64| !weight.is_finite() || *weight < 0.0;
+    for (i, (row, &weight)) in cost.chunks_exact(b.len()).zip(a).enumerate() {
+        let bad = |(&cost, &b): (&T, &T)| b > T::ZERO && !cost.to_f64().is_finite();
+        if weight > T::ZERO
+            && let Some(j) = row.iter().zip(b).position(bad)
+        {
+            return Err(Error::Cost {
+                i,
+                j,
+                value: row[j].to_f64(),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn checked_count(side: Side, weights: &[f64], expected: usize) -> Result<(), Error> {
+    if weights.len() == expected {
+        return Ok(());
+    }
+    Err(Error::WeightCount {
+        side,
+        expected,
+        found: weights.len(),
+    })
+}
+
+fn checked_mass<T: Real>(side: Side, weights: &[T]) -> Result<f64, Error> {
+    let bad = |weight: &T| !weight.to_f64().is_finite() || *weight < T::ZERO;
     if let Some(index) = weights.iter().position(bad) {
         return Err(Error::Weight {
             side,
             index,
-            value: weights[index],
+            value: weights[index].to_f64(),
         });
     }
-    let value = weights.iter().sum::<f64>();
+    let value = weights.iter().map(|weight| weight.to_f64()).sum::<f64>();
     if value > 0.0 && value.is_finite() {
         Ok(value)
     } else {

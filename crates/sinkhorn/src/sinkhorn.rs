@@ -1,7 +1,7 @@
 //! The entropic solver: log-domain Sinkhorn, warm-started and accelerated where that pays.
 
 use crate::log_domain::{Iterate, Support};
-use crate::{Error, Problem, Solution, fixed_point, newton};
+use crate::{Error, Instructions, Problem, Solution, fixed_point, newton};
 
 /// Epsilons below this share of the cost's spread are approached from above: plain iterations
 /// move a potential by about epsilon at a time.
@@ -22,6 +22,8 @@ pub struct Sinkhorn {
     epsilon: f64,
     threshold: f64,
     max_iterations: usize,
+    accelerated: bool,
+    instructions: Instructions,
 }
 
 impl Sinkhorn {
@@ -35,6 +37,8 @@ impl Sinkhorn {
                 epsilon,
                 threshold: 1e-9,
                 max_iterations: 10_000,
+                accelerated: true,
+                instructions: Instructions::detected(),
             })
         } else {
             Err(Error::NotPositive {
@@ -59,6 +63,62 @@ impl Sinkhorn {
         }
     }
 
+    /// Makes exactly `iterations` plain Sinkhorn iterations on each problem of a batch, so that a
+    /// result depends smoothly on the costs and takes the same time whatever they are; zero counts
+    /// as one.
+    #[must_use]
+    pub fn with_fixed_iterations(self, iterations: usize) -> Self {
+        Self {
+            max_iterations: iterations.max(1),
+            accelerated: false,
+            ..self
+        }
+    }
+
+    /// Uses at most these vector instructions on a batch, for results that are the same to the last
+    /// bit on machines that have others beyond them.
+    #[must_use]
+    pub fn with_instructions(self, instructions: Instructions) -> Self {
+        Self {
+            instructions,
+            ..self
+        }
+    }
+
+    /// The regularisation.
+    #[must_use]
+    pub fn epsilon(&self) -> f64 {
+        self.epsilon
+    }
+
+    pub(crate) fn threshold(&self) -> f64 {
+        self.threshold
+    }
+
+    pub(crate) fn max_iterations(&self) -> usize {
+        self.max_iterations.max(1)
+    }
+
+    pub(crate) fn accelerated(&self) -> bool {
+        self.accelerated
+    }
+
+    pub(crate) fn instructions(&self) -> Instructions {
+        self.instructions
+    }
+
+    /// Refuses costs that epsilon divides beyond the range of numbers.
+    pub(crate) fn check_range(&self, spread: f64) -> Result<(), Error> {
+        // A logarithm of a weight lies within a thousand of zero.
+        if (spread / self.epsilon).is_finite() && (1e3 * self.epsilon).is_finite() {
+            return Ok(());
+        }
+        Err(Error::OutOfRange {
+            epsilon: self.epsilon,
+            spread,
+        })
+    }
+
     /// Solves a balanced problem in the log domain.
     ///
     /// Small epsilons are approached through larger ones. At each, Sinkhorn iterations with Anderson
@@ -70,14 +130,7 @@ impl Sinkhorn {
     /// error: its [`status`](Solution::status) says so.
     pub fn solve(&self, problem: &Problem) -> Result<Solution, Error> {
         let support = Support::of(problem);
-        let out_of_range = Error::OutOfRange {
-            epsilon: self.epsilon,
-            spread: support.spread,
-        };
-        // A logarithm of a weight lies within a thousand of zero.
-        if !(support.spread / self.epsilon).is_finite() || !(1e3 * self.epsilon).is_finite() {
-            return Err(out_of_range);
-        }
+        self.check_range(support.spread)?;
         let mass: f64 = support.b.iter().sum();
         let mut g = vec![0.0; support.b.len()];
         let mut left = self.max_iterations.max(1);
@@ -109,7 +162,10 @@ impl Sinkhorn {
         if finite && solution.marginal_error().is_finite() {
             Ok(solution)
         } else {
-            Err(out_of_range)
+            Err(Error::OutOfRange {
+                epsilon: self.epsilon,
+                spread: support.spread,
+            })
         }
     }
 }
@@ -123,7 +179,7 @@ fn warm_start(spread: f64, epsilon: f64) -> impl Iterator<Item = f64> {
 
 /// Alternates first-order and Newton phases at one epsilon. Returns the last point and the full
 /// iterations used, at most `budget` but at least one.
-fn descend(
+pub(crate) fn descend(
     support: &Support,
     epsilon: f64,
     threshold: f64,

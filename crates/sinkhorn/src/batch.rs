@@ -1,0 +1,303 @@
+//! Many problems at once, padded to one shape or ragged, each solved and stopped for itself.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use crate::error::Side;
+use crate::problem::check;
+use crate::real::Real;
+use crate::scaling::View;
+use crate::solver::Workspace;
+use crate::{Error, Report, Sinkhorn};
+
+/// Cost matrices one behind the other, with the weights of their rows and columns.
+///
+/// Weights are laid out as the costs are: those of a problem's rows behind those of the problem
+/// before. A zero weight takes its row or column out, with whatever cost stands there.
+///
+/// ```
+/// use optical_sinkhorn::{Batch, Sinkhorn};
+///
+/// let costs: [f32; 10] = [0.1, 0.8, 0.6, 0.7, 0.2, 0.9, 0.3, 0.1, 0.4, 0.2];
+/// let batch = Batch::ragged(&costs, &[(2, 3), (1, 4)])?;
+/// let solution = Sinkhorn::new(0.1)?.with_threshold(1e-5).solve_batch(&batch)?;
+/// assert!(solution.reports().iter().all(|report| report.converged()));
+/// assert!((solution.plan(&batch, 1)[2] - 0.25).abs() < 1e-5);
+/// # Ok::<(), optical_sinkhorn::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Batch<'a, T> {
+    costs: &'a [T],
+    shapes: Vec<(usize, usize)>,
+    weights: Option<(&'a [T], &'a [T])>,
+}
+
+impl<'a, T: Real> Batch<'a, T> {
+    /// `count` matrices of `n` rows and `m` columns, row by row; weights are uniform.
+    ///
+    /// # Errors
+    /// [`Error::EmptyCost`] if `n` or `m` is zero, [`Error::CostLength`] if there are not
+    /// `count * n * m` costs.
+    pub fn padded(costs: &'a [T], count: usize, n: usize, m: usize) -> Result<Self, Error> {
+        Self::ragged(costs, &vec![(n, m); count])
+    }
+
+    /// Matrices of these numbers of rows and columns, row by row; weights are uniform.
+    ///
+    /// # Errors
+    /// [`Error::EmptyCost`] if a shape has no row or no column, [`Error::CostLength`] if the shapes
+    /// do not hold the costs.
+    pub fn ragged(costs: &'a [T], shapes: &[(usize, usize)]) -> Result<Self, Error> {
+        let mut needed = 0_usize;
+        for &(n, m) in shapes {
+            if n == 0 || m == 0 {
+                return Err(Error::EmptyCost { n, m });
+            }
+            needed = needed.saturating_add(n.saturating_mul(m));
+        }
+        if needed != costs.len() {
+            let (n, m) = shapes.first().copied().unwrap_or_default();
+            return Err(Error::CostLength {
+                n,
+                m,
+                found: costs.len(),
+            });
+        }
+        Ok(Self {
+            costs,
+            shapes: shapes.to_vec(),
+            weights: None,
+        })
+    }
+
+    /// The same problems with the row weights `a` and column weights `b` of all of them.
+    ///
+    /// # Errors
+    /// [`Error::WeightCount`] if there are not as many as rows and columns in all.
+    pub fn with_weights(self, a: &'a [T], b: &'a [T]) -> Result<Self, Error> {
+        let (rows, columns) = self.sides();
+        for (side, expected, found) in [
+            (Side::Rows, rows, a.len()),
+            (Side::Columns, columns, b.len()),
+        ] {
+            if expected != found {
+                return Err(Error::WeightCount {
+                    side,
+                    expected,
+                    found,
+                });
+            }
+        }
+        Ok(Self {
+            weights: Some((a, b)),
+            ..self
+        })
+    }
+
+    /// Number of problems.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.shapes.len()
+    }
+
+    /// Whether there is no problem.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.shapes.is_empty()
+    }
+
+    /// Rows and columns of all problems together.
+    fn sides(&self) -> (usize, usize) {
+        let rows = self.shapes.iter().map(|(n, _)| n).sum();
+        (rows, self.shapes.iter().map(|(_, m)| m).sum())
+    }
+
+    /// The weights of one problem.
+    fn weights_of(&self, place: &Place) -> (Cow<'a, [T]>, Cow<'a, [T]>) {
+        let uniform = |length: usize| vec![T::from_f64(1.0 / length as f64); length];
+        match self.weights {
+            Some((a, b)) => (
+                Cow::Borrowed(&a[place.rows.clone()]),
+                Cow::Borrowed(&b[place.columns.clone()]),
+            ),
+            None => (
+                uniform(place.rows.len()).into(),
+                uniform(place.columns.len()).into(),
+            ),
+        }
+    }
+
+    /// Where each problem's costs, row weights and column weights stand.
+    fn places(&self) -> Vec<Place> {
+        let (mut cost, mut row, mut column) = (0, 0, 0);
+        let place = |&(n, m): &(usize, usize)| {
+            let place = Place {
+                costs: cost..cost + n * m,
+                rows: row..row + n,
+                columns: column..column + m,
+            };
+            (cost, row, column) = (cost + n * m, row + n, column + m);
+            place
+        };
+        self.shapes.iter().map(place).collect()
+    }
+}
+
+/// The ranges of one problem in the arrays of its batch.
+#[derive(Debug, Clone, PartialEq)]
+struct Place {
+    costs: Range<usize>,
+    rows: Range<usize>,
+    columns: Range<usize>,
+}
+
+/// Solutions of a batch, in `f64` whatever the type of the costs.
+///
+/// Potentials are as in [`Solution`](crate::Solution); those of rows and columns without mass are
+/// zero.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BatchSolution {
+    epsilon: f64,
+    places: Vec<Place>,
+    f: Vec<f64>,
+    g: Vec<f64>,
+    reports: Vec<Report>,
+}
+
+impl BatchSolution {
+    /// Row potentials of all problems, laid out as the row weights.
+    #[must_use]
+    pub fn f(&self) -> &[f64] {
+        &self.f
+    }
+
+    /// Column potentials of all problems, laid out as the column weights.
+    #[must_use]
+    pub fn g(&self) -> &[f64] {
+        &self.g
+    }
+
+    /// How each problem ended, with the costs of its plan.
+    #[must_use]
+    pub fn reports(&self) -> &[Report] {
+        &self.reports
+    }
+
+    /// The transport plan of problem `index` of the batch that was solved: `n * m` masses, row by
+    /// row.
+    ///
+    /// # Panics
+    /// If there is no such problem, or the batch is another one.
+    #[must_use]
+    pub fn plan<T: Real>(&self, batch: &Batch<'_, T>, index: usize) -> Vec<f64> {
+        let place = &self.places[index];
+        let (a, b) = batch.weights_of(place);
+        let columns = || b.iter().zip(&self.g[place.columns.clone()]);
+        let costs = batch.costs[place.costs.clone()].chunks_exact(place.columns.len());
+        let rows = costs.zip(a.iter().zip(&self.f[place.rows.clone()]));
+        rows.flat_map(|(costs, (a, f))| {
+            costs.iter().zip(columns()).map(move |(cost, (b, g))| {
+                let weight = a.to_f64() * b.to_f64();
+                // A cost without mass may be anything, so it must not be touched.
+                if weight > 0.0 {
+                    weight * ((f + g - cost.to_f64()) / self.epsilon).exp()
+                } else {
+                    0.0
+                }
+            })
+        })
+        .collect()
+    }
+}
+
+impl Sinkhorn {
+    /// Solves every problem of a batch, and stops each for itself.
+    ///
+    /// Costs in single precision are iterated in single precision where that reaches the threshold,
+    /// otherwise in double. The result of a problem does not depend on its neighbours.
+    ///
+    /// # Errors
+    /// [`Error::InBatch`] around the first problem's refusal, as by
+    /// [`Problem::new`](crate::Problem::new) and [`Sinkhorn::solve`].
+    pub fn solve_batch<T: Real>(&self, batch: &Batch<'_, T>) -> Result<BatchSolution, Error> {
+        let places = batch.places();
+        let (rows, columns) = batch.sides();
+        let mut solution = BatchSolution {
+            epsilon: self.epsilon(),
+            f: vec![0.0; rows],
+            g: vec![0.0; columns],
+            reports: Vec::with_capacity(places.len()),
+            places,
+        };
+        let mut workspace = Workspace::default();
+        for (problem, place) in solution.places.iter().enumerate() {
+            let (f, g) = (
+                &mut solution.f[place.rows.clone()],
+                &mut solution.g[place.columns.clone()],
+            );
+            let report = self.solve_one(batch, place, &mut workspace, f, g);
+            solution
+                .reports
+                .push(report.map_err(|error| Error::InBatch {
+                    problem,
+                    error: Box::new(error),
+                })?);
+        }
+        Ok(solution)
+    }
+
+    fn solve_one<T: Real>(
+        &self,
+        batch: &Batch<'_, T>,
+        place: &Place,
+        workspace: &mut Workspace<T>,
+        f: &mut [f64],
+        g: &mut [f64],
+    ) -> Result<Report, Error> {
+        let (a, b) = batch.weights_of(place);
+        let cost = &batch.costs[place.costs.clone()];
+        check(cost, &a, &b)?;
+        let (n, m) = (kept(&a), kept(&b));
+        let stride = place.columns.len();
+        let whole = |kept: usize, weights: &[T]| weights[..kept].iter().all(|w| *w > T::ZERO);
+        if whole(n, &a) && whole(m, &b) {
+            let (a, b) = (&a[..n], &b[..m]);
+            let view = View { cost, stride, a, b };
+            return workspace.solve(self, view, &mut f[..n], &mut g[..m]);
+        }
+        let places = |weights: &[T]| -> Vec<usize> {
+            (0..weights.len())
+                .filter(|&index| weights[index] > T::ZERO)
+                .collect()
+        };
+        let (rows, columns) = (places(&a), places(&b));
+        let gather = |places: &[usize], weights: &[T]| -> Vec<T> {
+            places.iter().map(|&index| weights[index]).collect()
+        };
+        let (a, b) = (gather(&rows, &a), gather(&columns, &b));
+        let cell = |i: usize| columns.iter().map(move |&j| cost[i * stride + j]);
+        let view = View {
+            cost: &rows.iter().flat_map(|&i| cell(i)).collect::<Vec<T>>(),
+            stride: columns.len(),
+            a: &a,
+            b: &b,
+        };
+        let (mut kept_f, mut kept_g) = (vec![0.0; rows.len()], vec![0.0; columns.len()]);
+        let report = workspace.solve(self, view, &mut kept_f, &mut kept_g)?;
+        for (places, kept, all) in [(rows, kept_f, f), (columns, kept_g, g)] {
+            for (place, potential) in places.into_iter().zip(kept) {
+                all[place] = potential;
+            }
+        }
+        Ok(report)
+    }
+}
+
+/// Number of weights up to the last that is not zero: what is behind is padding.
+fn kept<T: Real>(weights: &[T]) -> usize {
+    let last = weights.iter().rposition(|weight| *weight > T::ZERO);
+    last.map_or(0, |last| last + 1)
+}
+
+#[cfg(test)]
+mod tests;

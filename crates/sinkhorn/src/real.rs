@@ -1,0 +1,217 @@
+//! The two floating-point types that costs and weights may have.
+
+use std::fmt::{Debug, Display};
+use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
+
+use crate::simd::Arch;
+
+/// `f32` or `f64`, the types that costs and weights may have.
+pub trait Real: Lanes + Display + Default {
+    /// The nearest value of this type.
+    fn from_f64(value: f64) -> Self;
+
+    /// The same value, exactly.
+    fn to_f64(self) -> f64;
+}
+
+/// What only the kernels of this crate need; other crates cannot name it, so they cannot add types.
+pub trait Lanes:
+    Copy
+    + Debug
+    + PartialOrd
+    + Send
+    + Sync
+    + Add<Output = Self>
+    + AddAssign
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + Neg<Output = Self>
+    + 'static
+{
+    /// Zero.
+    const ZERO: Self;
+    /// One.
+    const ONE: Self;
+    /// More than any number.
+    const INFINITY: Self;
+    /// Largest relative error of rounding.
+    const ROUNDING: f64;
+    /// Scaling factors within this power of two of one are harmless, and absorbed beyond it.
+    const SAFE_EXPONENT: i32;
+
+    /// `self * a + b`, in one instruction where the architecture has one: without it, the library
+    /// function is forty times slower than two roundings.
+    fn fma<A: Arch>(self, a: Self, b: Self) -> Self;
+
+    /// Two to the power of `self`, relative error below 2e-7 or 5e-16; exactly zero where that would
+    /// be subnormal, since a floor instead would let a wrong plan pass for a converged one.
+    fn exp2<A: Arch>(self) -> Self;
+
+    /// The logarithm to base two of a positive normal number, absolute error below 2e-7 or 5e-16
+    /// times one or the result, whichever is larger.
+    fn log2<A: Arch>(self) -> Self;
+
+    /// The smaller; the other where this is NaN.
+    fn least(self, other: Self) -> Self;
+
+    /// The larger; the other where this is NaN.
+    fn largest(self, other: Self) -> Self;
+}
+
+/// A polynomial with the coefficient of the highest power first, by Horner's rule.
+macro_rules! polynomial {
+    ($arch:ident, $x:expr; $first:expr $(, $next:expr)+) => {{
+        let mut sum = $first;
+        $(sum = sum.fma::<$arch>($x, $next);)+
+        sum
+    }};
+}
+
+macro_rules! real {
+    ($type:ident, $bits:ident, safe: $safe:expr, lowest: $lowest:expr, mantissa: $mantissa:expr,
+     bias: $bias:expr, exp2: $exp2:tt, atanh: $atanh:tt) => {
+        impl Real for $type {
+            #[inline(always)]
+            fn from_f64(value: f64) -> Self {
+                value as Self
+            }
+
+            #[inline(always)]
+            fn to_f64(self) -> f64 {
+                self.into()
+            }
+        }
+
+        impl Lanes for $type {
+            const ZERO: Self = 0.0;
+            const ONE: Self = 1.0;
+            const INFINITY: Self = $type::INFINITY;
+            const ROUNDING: f64 = $type::EPSILON as f64 / 2.0;
+            const SAFE_EXPONENT: i32 = $safe;
+
+            #[inline(always)]
+            fn fma<A: Arch>(self, a: Self, b: Self) -> Self {
+                if A::FMA {
+                    self.mul_add(a, b)
+                } else {
+                    self * a + b
+                }
+            }
+
+            #[inline(always)]
+            fn exp2<A: Arch>(self) -> Self {
+                // Adding it rounds to an integer, which then stands in the lowest bits.
+                const ROUNDER: $type = ((3 as $bits) << ($mantissa - 1)) as $type;
+                const LOWEST: $type = $lowest;
+                // Written so that NaN stays NaN.
+                let x = if self > -LOWEST { -LOWEST } else { self };
+                let rounded = x + ROUNDER;
+                let rest = x - (rounded - ROUNDER);
+                let power = (rounded.to_bits() << $mantissa).wrapping_add($bias << $mantissa);
+                // The Taylor series, on half a unit to either side of zero.
+                let value = real!(@polynomial A, rest; $exp2) * $type::from_bits(power);
+                if self < LOWEST { 0.0 } else { value }
+            }
+
+            #[inline(always)]
+            fn log2<A: Arch>(self) -> Self {
+                // Splits off the power of two that leaves a number between the roots of 1/2 and 2.
+                const ROOT: $bits = std::$type::consts::FRAC_1_SQRT_2.to_bits();
+                let above = self.to_bits().wrapping_sub(ROOT);
+                let power = (above.cast_signed() >> $mantissa) as $type;
+                let fraction = above & ((1 << $mantissa) - 1);
+                let x = $type::from_bits(fraction.wrapping_add(ROOT));
+                // log(x) = 2 atanh((x - 1) / (x + 1)), by its Taylor series.
+                let ratio = (x - 1.0) / (x + 1.0);
+                let square = ratio * ratio;
+                let series = real!(@polynomial A, square; $atanh);
+                (series * std::$type::consts::LOG2_E * 2.0).fma::<A>(ratio, power)
+            }
+
+            #[inline(always)]
+            fn least(self, other: Self) -> Self {
+                if self < other { self } else { other }
+            }
+
+            #[inline(always)]
+            fn largest(self, other: Self) -> Self {
+                if self > other { self } else { other }
+            }
+        }
+    };
+    (@polynomial $arch:ident, $x:ident; [$($term:expr),+]) => {
+        polynomial!($arch, $x; $($term),+)
+    };
+}
+
+real!(f32, u32, safe: 26, lowest: -126.0, mantissa: 23, bias: 127,
+    exp2: [
+        1.525_273_4e-5, 1.540_353e-4, 1.333_355_8e-3, 9.618_129e-3, 5.550_411e-2, 2.402_265e-1,
+        std::f32::consts::LN_2, 1.0
+    ],
+    atanh: [1.0 / 9.0, 1.0 / 7.0, 1.0 / 5.0, 1.0 / 3.0, 1.0]);
+
+real!(f64, u64, safe: 200, lowest: -1022.0, mantissa: 52, bias: 1023,
+exp2: [
+    1.369_148_885_390_412_8e-12, 2.567_843_599_348_820_6e-11, 4.445_538_271_870_811_6e-10,
+    7.054_911_620_801_123e-9, 1.017_808_600_923_97e-7, 1.321_548_679_014_431e-6,
+    1.525_273_380_405_984_1e-5, 1.540_353_039_338_161e-4, 1.333_355_814_642_844_3e-3,
+    9.618_129_107_628_477e-3, 5.550_410_866_482_158e-2, 2.402_265_069_591_007e-1,
+    std::f64::consts::LN_2, 1.0
+],
+atanh: [
+    1.0 / 21.0, 1.0 / 19.0, 1.0 / 17.0, 1.0 / 15.0, 1.0 / 13.0, 1.0 / 11.0, 1.0 / 9.0,
+    1.0 / 7.0, 1.0 / 5.0, 1.0 / 3.0, 1.0
+]);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simd::Baseline;
+
+    #[test]
+    fn powers_of_two_are_right_to_rounding() {
+        for step in -40_000..40_000 {
+            let x = f64::from(step) * 0.003_1;
+            let found = Lanes::exp2::<Baseline>(x);
+            assert!((found / f64::exp2(x) - 1.0).abs() < 5e-16, "2^{x}");
+            let single = x as f32;
+            let exact = f64::exp2(f64::from(single));
+            if single > -126.0 {
+                let found = f64::from(Lanes::exp2::<Baseline>(single));
+                assert!((found / exact - 1.0).abs() < 2e-7, "2^{single}");
+            }
+        }
+    }
+
+    #[test]
+    fn logarithms_are_right_to_rounding() {
+        for step in 1..40_000 {
+            let x = f64::exp2(f64::from(step - 20_000) * 0.006_3) * 1.1;
+            let exact = x.log2();
+            let found = Lanes::log2::<Baseline>(x);
+            assert!(
+                (found - exact).abs() < 5e-16 * exact.abs().max(1.0),
+                "log2({x})"
+            );
+            let single = x as f32;
+            let exact = f64::from(single).log2();
+            let found = f64::from(Lanes::log2::<Baseline>(single));
+            assert!(
+                (found - exact).abs() < 2e-7 * exact.abs().max(1.0),
+                "log2({single})"
+            );
+        }
+        assert_eq!(Lanes::log2::<Baseline>(1.0_f64), 0.0);
+        assert_eq!(Lanes::log2::<Baseline>(8.0_f32), 3.0);
+    }
+
+    #[test]
+    fn what_would_be_subnormal_is_zero() {
+        assert_eq!(Lanes::exp2::<Baseline>(-126.01_f32), 0.0);
+        assert_eq!(Lanes::exp2::<Baseline>(f32::NEG_INFINITY), 0.0);
+        assert_eq!(Lanes::exp2::<Baseline>(-1022.5_f64), 0.0);
+        assert!(Lanes::exp2::<Baseline>(f64::NAN).is_nan());
+    }
+}

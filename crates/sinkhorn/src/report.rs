@@ -1,0 +1,31 @@
+//! How a solve ended, in numbers.
+
+use crate::Status;
+
+/// How a problem ended, with the costs of its plan.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Report {
+    /// How the solve ended.
+    pub status: Status,
+    /// Full iterations done.
+    pub iterations: usize,
+    /// L1 distance of the plan's column sums from `b`; its row sums are `a` up to rounding.
+    pub marginal_error: f64,
+    /// An upper bound on how far the dual cost is from the least regularised cost, up to rounding;
+    /// not computed after a fixed number of iterations.
+    pub duality_gap: Option<f64>,
+    /// Expected cost `<P, C>` of the plan.
+    pub transport_cost: f64,
+    /// The primal objective `<P, C> + epsilon KL(P | a b^T)`.
+    pub regularised_cost: f64,
+    /// The dual objective, a lower bound of the least regularised cost.
+    pub dual_cost: f64,
+}
+
+impl Report {
+    /// Whether the marginal error is at most the threshold.
+    #[must_use]
+    pub fn converged(&self) -> bool {
+        self.status == Status::Converged
+    }
+}

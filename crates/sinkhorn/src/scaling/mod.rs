@@ -1,0 +1,313 @@
+//! Sinkhorn's iterations in scaling form on an absorbed kernel, fast for any shape.
+//!
+//! The plan is `u_i K_ij v_j` with `K_ij = exp2(F_i + G_j - s C_ij)`, `s = log2(e) / epsilon`. An
+//! iteration needs no exponential, only two multiplications a cell; the potentials `F` and `G`
+//! absorb the factors `u` and `v` when these leave a safe range (Schmitzer 2019, "Stabilized sparse
+//! scaling algorithms for entropy regularized transport problems", section 3.2), so the factors stay
+//! near one at every epsilon. Where a factor leaves the range at once, two exact steps in the log
+//! domain bring the iteration back.
+
+mod aligned;
+mod anderson;
+mod certificate;
+mod passes;
+
+use aligned::Aligned;
+use anderson::Anderson;
+use passes::{BLOCK, SMALL};
+
+use crate::real::Real;
+use crate::simd::{Arch, Kernel};
+
+/// Returns to the log domain after which a problem is left to the exact solver.
+const RESCUES: usize = 20;
+
+/// The costs between rows and columns that all carry mass, in rows `stride` apart.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct View<'a, T> {
+    pub cost: &'a [T],
+    pub stride: usize,
+    pub a: &'a [T],
+    pub b: &'a [T],
+}
+
+impl<'a, T> View<'a, T> {
+    pub(crate) fn row(&self, i: usize) -> &'a [T] {
+        &self.cost[i * self.stride..][..self.b.len()]
+    }
+}
+
+/// How long to iterate, and how.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rules {
+    pub epsilon: f64,
+    /// L1 marginal error to stop at, on the way to which iterations are accelerated; none for a
+    /// fixed number of plain ones.
+    pub threshold: Option<f64>,
+    pub iterations: usize,
+}
+
+/// Where an iteration ended.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Ended {
+    pub iterations: usize,
+    /// L1 distance of the plan's column sums from `b`; its row sums are `a` up to rounding.
+    pub marginal_error: f64,
+    pub transport_cost: f64,
+    pub regularised_cost: f64,
+    pub dual_cost: f64,
+    /// How far the regularised cost of a plan with the right marginals, made of this one, is above
+    /// the dual; none after a fixed number of iterations.
+    pub duality_gap: Option<f64>,
+}
+
+/// Memory of the iteration, kept from one problem to the next.
+#[derive(Debug, Default)]
+pub(crate) struct Scaling<T> {
+    width: usize,
+    height: usize,
+    /// The kernel, in rows of `width`.
+    matrix: Aligned<T>,
+    /// Its transpose, of small problems only.
+    transposed: Aligned<T>,
+    a: Aligned<T>,
+    b: Aligned<T>,
+    u: Aligned<T>,
+    v: Aligned<T>,
+    /// `v` before its last update.
+    before: Aligned<T>,
+    row_sums: Aligned<T>,
+    column_sums: Aligned<T>,
+    /// Smallest cost of each row, which `F` is relative to.
+    lowest: Vec<T>,
+    f: Vec<T>,
+    g: Aligned<T>,
+    anderson: Anderson<T>,
+}
+
+/// One problem to solve in a workspace; its potentials go to `f` and `g`.
+pub(crate) struct Solve<'a, T> {
+    pub workspace: &'a mut Scaling<T>,
+    pub view: View<'a, T>,
+    pub rules: Rules,
+    /// Column potentials to start from, in units of the cost.
+    pub start: Option<&'a [f64]>,
+    pub f: &'a mut [f64],
+    pub g: &'a mut [f64],
+}
+
+impl<T: Real> Kernel for Solve<'_, T> {
+    type Output = Ended;
+
+    #[inline(always)]
+    fn run<A: Arch>(self) -> Ended {
+        let (workspace, view, rules) = (self.workspace, self.view, self.rules);
+        let scale = T::from_f64(std::f64::consts::LOG2_E / rules.epsilon);
+        workspace.start(&view);
+        if let Some(g) = self.start {
+            let exponent = |(g, b): (&f64, &T)| scale.to_f64() * g + b.to_f64().log2();
+            let g: Vec<f64> = g.iter().zip(view.b).map(exponent).collect();
+            workspace.log_row_step(&view, scale.to_f64(), &g);
+        }
+        workspace.fill::<A>(&view, scale);
+        let (iterations, marginal_error) = workspace.descend::<A>(&view, scale, rules);
+        workspace.potentials::<A>(&view, rules.epsilon, self.f, self.g);
+        let [regularised_cost, dual_cost] =
+            workspace.objectives(&view, rules.epsilon, self.f, self.g);
+        let bound = |_| workspace.feasible_cost::<A>(&view, rules.epsilon, self.f, self.g);
+        Ended {
+            iterations,
+            marginal_error,
+            transport_cost: workspace.transport_cost::<A>(&view),
+            regularised_cost,
+            dual_cost,
+            duality_gap: rules.threshold.map(bound).map(|cost| cost - dual_cost),
+        }
+    }
+}
+
+impl<T: Real> Scaling<T> {
+    #[inline(always)]
+    fn start(&mut self, view: &View<'_, T>) {
+        let (n, m) = (view.a.len(), view.b.len());
+        self.width = m.next_multiple_of(BLOCK);
+        self.height = n.next_multiple_of(BLOCK);
+        let small = n.max(m) <= SMALL;
+        self.matrix.reset(n * self.width, T::ZERO);
+        self.transposed
+            .reset(if small { m * self.height } else { 0 }, T::ZERO);
+        for (padded, weights, length) in [
+            (&mut self.a, view.a, self.height),
+            (&mut self.b, view.b, self.width),
+        ] {
+            padded.reset(length, T::ZERO);
+            padded.get_mut()[..weights.len()].copy_from_slice(weights);
+        }
+        self.u.reset(self.height, T::ZERO);
+        self.row_sums.reset(self.height, T::ZERO);
+        self.column_sums.reset(self.width, T::ZERO);
+        self.v.reset(self.width, T::ZERO);
+        // Potentials g of zero, up to a constant.
+        let mass: f64 = view.b.iter().map(|weight| weight.to_f64()).sum();
+        let unit = T::from_f64(m as f64 / mass);
+        for (v, &b) in self.v.get_mut().iter_mut().zip(view.b) {
+            *v = b * unit;
+        }
+        self.before.reset(self.width, T::ZERO);
+        self.g.reset(self.width, T::ZERO);
+        self.anderson.start(self.width);
+        self.f.clear();
+        self.f.resize(n, T::ZERO);
+        self.lowest.clear();
+        self.lowest
+            .extend((0..n).map(|i| passes::least(view.row(i))));
+    }
+
+    /// Iterates; returns the number of iterations and the marginal error.
+    #[inline(always)]
+    fn descend<A: Arch>(&mut self, view: &View<'_, T>, scale: T, rules: Rules) -> (usize, f64) {
+        let safe = T::from_f64(f64::powi(2.0, T::SAFE_EXPONENT));
+        let mut rescues = 0;
+        let mut iterations = 0;
+        loop {
+            self.iterate::<A>();
+            iterations += 1;
+            let last = iterations >= rules.iterations;
+            let error = if last || rules.threshold.is_some() {
+                let (b, sums, v) = (self.b.get(), self.column_sums.get(), self.v.get());
+                passes::misplaced::<T, A>(b, sums, v).to_f64()
+            } else {
+                f64::INFINITY
+            };
+            if last || rules.threshold.is_some_and(|threshold| error <= threshold) {
+                return (iterations, error);
+            }
+            std::mem::swap(&mut self.v, &mut self.before);
+            passes::divide(self.b.get(), self.column_sums.get(), self.v.get_mut());
+            let (least, largest) = self.extent();
+            if least < T::ONE / (safe * safe) || largest > safe * safe {
+                rescues += 1;
+                if rescues > RESCUES {
+                    std::mem::swap(&mut self.v, &mut self.before);
+                    return (iterations, f64::INFINITY);
+                }
+                self.log_steps(view, scale.to_f64());
+                self.anderson.forget();
+                self.fill::<A>(view, scale);
+                continue;
+            }
+            if rules.threshold.is_some() {
+                let (b, before) = (self.b.get(), self.before.get());
+                let v = self.v.get_mut();
+                self.anderson.extrapolate::<A>(error, b, before, v);
+            }
+            if least < T::ONE / safe || largest > safe {
+                self.absorb::<A>();
+                self.anderson.forget();
+                self.fill::<A>(view, scale);
+            }
+        }
+    }
+
+    /// Computes the kernel of `F` and `G`.
+    #[inline(always)]
+    fn fill<A: Arch>(&mut self, view: &View<'_, T>, scale: T) {
+        let m = view.b.len();
+        let g = &self.g.get()[..m];
+        let matrix = self.matrix.get_mut();
+        for (i, row) in matrix.chunks_exact_mut(self.width).enumerate() {
+            let shift = (self.lowest[i], scale);
+            passes::fill_row::<T, A>(&mut row[..m], view.row(i), shift, self.f[i], g);
+        }
+        let transposed = self.transposed.get_mut();
+        if !transposed.is_empty() {
+            for (i, row) in matrix.chunks_exact(self.width).enumerate() {
+                let columns = transposed.chunks_exact_mut(self.height);
+                for (column, &value) in columns.zip(row) {
+                    column[i] = value;
+                }
+            }
+        }
+    }
+
+    /// `u = a / (K v)`, then the column sums `K^T u`.
+    #[inline(always)]
+    fn iterate<A: Arch>(&mut self) {
+        let (a, v) = (self.a.get(), self.v.get());
+        let (matrix, transposed) = (self.matrix.get(), self.transposed.get());
+        let n = self.f.len();
+        let columns = self.column_sums.get_mut();
+        if transposed.is_empty() {
+            let u = &mut self.u.get_mut()[..n];
+            passes::fused_pass::<T, A>(matrix, self.width, (a, v), u, columns);
+            return;
+        }
+        let sums = self.row_sums.get_mut();
+        let m = transposed.len() / self.height;
+        passes::weighted_sum::<T, A>(transposed, self.height, &v[..m], sums);
+        let u = self.u.get_mut();
+        passes::divide(a, sums, u);
+        passes::weighted_sum::<T, A>(matrix, self.width, &u[..n], columns);
+    }
+
+    /// Least and largest factor.
+    #[inline(always)]
+    fn extent(&self) -> (T, T) {
+        let rows = passes::extent(self.a.get(), self.u.get());
+        let columns = passes::extent(self.b.get(), self.v.get());
+        (rows.0.least(columns.0), rows.1.largest(columns.1))
+    }
+
+    /// Moves the factors into the potentials.
+    #[inline(always)]
+    fn absorb<A: Arch>(&mut self) {
+        for (f, &u) in self.f.iter_mut().zip(self.u.get()) {
+            *f += u.log2::<A>();
+        }
+        let factors = self.v.get_mut().iter_mut().zip(self.b.get());
+        for (g, (v, &b)) in self.g.get_mut().iter_mut().zip(factors) {
+            if b > T::ZERO {
+                *g += v.log2::<A>();
+                *v = T::ONE;
+            }
+        }
+    }
+
+    /// The column update that left the range of numbers, and the row update after it, in the log
+    /// domain.
+    fn log_steps(&mut self, view: &View<'_, T>, scale: f64) {
+        let (n, m) = (view.a.len(), view.b.len());
+        let exponent =
+            |i: usize, j: usize| scale * (self.lowest[i].to_f64() - view.row(i)[j].to_f64());
+        // A row factor that is no number either is left out: its row begins anew.
+        let factor = |u: &T| Some(u.to_f64().log2()).filter(|log| log.is_finite());
+        let rows = self.f.iter().zip(self.u.get());
+        let f: Vec<f64> = rows
+            .map(|(f, u)| f.to_f64() + factor(u).unwrap_or(0.0))
+            .collect();
+        let column = |j: usize| log2_sum((0..n).map(|i| f[i] + exponent(i, j)));
+        let g: Vec<f64> = (0..m)
+            .map(|j| view.b[j].to_f64().log2() - column(j))
+            .collect();
+        self.log_row_step(view, scale, &g);
+    }
+
+    /// Takes `G` and a row update of it as potentials.
+    fn log_row_step(&mut self, view: &View<'_, T>, scale: f64, g: &[f64]) {
+        for (i, (f, a)) in self.f.iter_mut().zip(view.a).enumerate() {
+            let lowest = self.lowest[i].to_f64();
+            let cells = view.row(i).iter().zip(g);
+            let sum = log2_sum(cells.map(|(cost, g)| g + scale * (lowest - cost.to_f64())));
+            *f = T::from_f64(a.to_f64().log2() - sum);
+        }
+        for (target, &g) in self.g.get_mut().iter_mut().zip(g) {
+            *target = T::from_f64(g);
+        }
+        self.v.get_mut()[..g.len()].fill(T::ONE);
+    }
+}
+
+fn log2_sum(exponents: impl Iterator<Item = f64> + Clone) -> f64 {
+    let largest = exponents.clone().fold(f64::NEG_INFINITY, f64::max);
+    largest + exponents.map(|e| (e - largest).exp2()).sum::<f64>().log2()
+}

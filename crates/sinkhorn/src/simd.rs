@@ -1,0 +1,117 @@
+//! Which vector instructions the kernels use, found out at run time.
+//!
+//! A kernel is one generic function; it is compiled once for each instruction set, inside a function
+//! that has the set enabled, and the compiler vectorises each copy for itself. So a program built
+//! for any processor of its family is fast on the newest.
+#![expect(
+    unsafe_code,
+    reason = "a function compiled for an instruction set may run only where that set was detected"
+)]
+
+/// An instruction set that kernels are compiled for.
+pub trait Arch: Copy {
+    /// Whether a fused multiply-add is one instruction.
+    const FMA: bool;
+    /// Whether there are thirty-two vector registers, or sixteen.
+    const WIDE: bool;
+}
+
+/// What every processor of the family has.
+#[derive(Clone, Copy)]
+pub(crate) struct Baseline;
+
+impl Arch for Baseline {
+    const FMA: bool = cfg!(any(target_arch = "aarch64", target_feature = "fma"));
+    const WIDE: bool = cfg!(target_arch = "aarch64");
+}
+
+/// AVX2 and FMA.
+#[cfg(target_arch = "x86_64")]
+#[derive(Clone, Copy)]
+pub(crate) struct Avx2;
+
+#[cfg(target_arch = "x86_64")]
+impl Arch for Avx2 {
+    const FMA: bool = true;
+    const WIDE: bool = false;
+}
+
+/// AVX-512.
+#[cfg(target_arch = "x86_64")]
+#[derive(Clone, Copy)]
+pub(crate) struct Avx512;
+
+#[cfg(target_arch = "x86_64")]
+impl Arch for Avx512 {
+    const FMA: bool = true;
+    const WIDE: bool = true;
+}
+
+/// Vector instructions that a solve may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Instructions {
+    /// What every processor of the family has: SSE2 on x86-64, NEON on 64-bit ARM.
+    Baseline,
+    /// AVX2 and FMA.
+    Avx2,
+    /// AVX-512 (F, BW, DQ, VL).
+    Avx512,
+}
+
+impl Instructions {
+    /// The best that this processor has.
+    #[must_use]
+    pub fn detected() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        {
+            let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+            if avx2
+                && is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512dq")
+                && is_x86_feature_detected!("avx512vl")
+            {
+                return Self::Avx512;
+            }
+            if avx2 {
+                return Self::Avx2;
+            }
+        }
+        Self::Baseline
+    }
+
+    /// Runs a kernel, compiled for the best of these instructions that the processor has.
+    pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        #[cfg(target_arch = "x86_64")]
+        match self.min(Self::detected()) {
+            // SAFETY: the processor has these instructions, as was just detected.
+            Self::Avx512 => return unsafe { avx512(kernel) },
+            // SAFETY: as above.
+            Self::Avx2 => return unsafe { avx2(kernel) },
+            Self::Baseline => {}
+        }
+        kernel.run::<Baseline>()
+    }
+}
+
+/// Work that is compiled for each instruction set; `run` has to be inlined, with all it calls.
+pub(crate) trait Kernel {
+    /// The result.
+    type Output;
+
+    /// Does the work.
+    fn run<A: Arch>(self) -> Self::Output;
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
+fn avx512<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run::<Avx512>()
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn avx2<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run::<Avx2>()
+}

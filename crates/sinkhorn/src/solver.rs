@@ -1,0 +1,196 @@
+//! From a problem to its report: scaling iterations first, the exact solver for stragglers.
+
+use crate::log_domain::Support;
+use crate::real::{Lanes, Real};
+use crate::scaling::{Ended, Rules, Scaling, Solve, View};
+use crate::sinkhorn::descend;
+use crate::{Error, Report, Sinkhorn, Status, newton};
+
+/// Iterations after which a problem is a straggler, for which Newton steps are cheaper.
+const SCALING_ITERATIONS: usize = 300;
+
+/// Errors of the marginals that rounding in single precision may leave, in units of its rounding
+/// times the mass and the number of scaled costs that a potential spans.
+const ROUNDING_MARGIN: f64 = 32.0;
+
+/// Memory of the solver, kept from one problem to the next.
+#[derive(Debug, Default)]
+pub(crate) struct Workspace<T> {
+    scaling: Scaling<T>,
+    double: Scaling<f64>,
+}
+
+impl<T: Real> Workspace<T> {
+    /// Solves a problem whose rows and columns all carry mass, and writes its potentials.
+    pub(crate) fn solve(
+        &mut self,
+        settings: &Sinkhorn,
+        view: View<'_, T>,
+        f: &mut [f64],
+        g: &mut [f64],
+    ) -> Result<Report, Error> {
+        let spread = spread(&view);
+        settings.check_range(spread)?;
+        let mass: f64 = view.b.iter().map(|weight| weight.to_f64()).sum();
+        let straggles = view.b.len() <= newton::LARGEST;
+        let rules = Rules {
+            epsilon: settings.epsilon(),
+            threshold: settings.accelerated().then_some(settings.threshold()),
+            iterations: if settings.accelerated() && straggles {
+                settings.max_iterations().min(SCALING_ITERATIONS)
+            } else {
+                settings.max_iterations()
+            },
+        };
+        let mut used = 0;
+        let mut started = false;
+        let reach = ROUNDING_MARGIN * T::ROUNDING * mass * (1.0 + spread / settings.epsilon());
+        if rules.threshold.is_none_or(|threshold| reach <= threshold) {
+            let ended = settings.instructions().run(Solve {
+                workspace: &mut self.scaling,
+                view,
+                rules,
+                start: None,
+                f,
+                g,
+            });
+            used = ended.iterations;
+            started = ended.marginal_error.is_finite();
+            if settings.is_final(&ended) {
+                return settings.report(ended, spread, f, g);
+            }
+        }
+        let double = Double::of(&view);
+        self.solve_double(settings, double.view(), rules, (used, started), f, g)
+            .and_then(|ended| settings.report(ended, spread, f, g))
+    }
+
+    /// Goes on in double precision, from `g` where iterations have started.
+    fn solve_double(
+        &mut self,
+        settings: &Sinkhorn,
+        view: View<'_, f64>,
+        rules: Rules,
+        (mut used, mut started): (usize, bool),
+        f: &mut [f64],
+        g: &mut [f64],
+    ) -> Result<Ended, Error> {
+        let mut run = |rules: Rules, start: Option<Vec<f64>>, f: &mut [f64], g: &mut [f64]| {
+            settings.instructions().run(Solve {
+                workspace: &mut self.double,
+                view,
+                rules,
+                start: start.as_deref(),
+                f,
+                g,
+            })
+        };
+        if T::ROUNDING > f64::ROUNDING {
+            let iterations = rules
+                .iterations
+                .min(settings.max_iterations() - used)
+                .max(1);
+            let rules = Rules {
+                iterations,
+                ..rules
+            };
+            let start = started.then(|| g.to_vec());
+            let mut ended = run(rules, start, f, g);
+            ended.iterations += used;
+            (used, started) = (ended.iterations, ended.marginal_error.is_finite());
+            if settings.is_final(&ended) {
+                return Ok(ended);
+            }
+        }
+        let support = Support::of_view(&view);
+        let start = if started {
+            g.to_vec()
+        } else {
+            vec![0.0; g.len()]
+        };
+        // Half of the threshold: the last row update, below, is another one than the solver's own.
+        let threshold = settings.threshold() / 2.0;
+        let left = settings.max_iterations() - used;
+        let (point, more) = descend(&support, rules.epsilon, threshold, left, start);
+        let once = Rules {
+            iterations: 1,
+            ..rules
+        };
+        let mut ended = run(once, Some(point.g), f, g);
+        ended.iterations = used + more;
+        Ok(ended)
+    }
+}
+
+impl Sinkhorn {
+    /// Whether nothing is left to do or to do it with.
+    fn is_final(&self, ended: &Ended) -> bool {
+        !self.accelerated()
+            || ended.marginal_error <= self.threshold()
+            || ended.iterations >= self.max_iterations()
+    }
+
+    fn report(&self, ended: Ended, spread: f64, f: &[f64], g: &[f64]) -> Result<Report, Error> {
+        let finite = f.iter().chain(g).all(|potential| potential.is_finite());
+        if !finite || !ended.marginal_error.is_finite() {
+            return Err(Error::OutOfRange {
+                epsilon: self.epsilon(),
+                spread,
+            });
+        }
+        Ok(Report {
+            status: if ended.marginal_error <= self.threshold() {
+                Status::Converged
+            } else {
+                Status::MaxIterations
+            },
+            iterations: ended.iterations,
+            marginal_error: ended.marginal_error,
+            duality_gap: ended.duality_gap,
+            transport_cost: ended.transport_cost,
+            regularised_cost: ended.regularised_cost,
+            dual_cost: ended.dual_cost,
+        })
+    }
+}
+
+/// Largest less smallest cost.
+fn spread<T: Real>(view: &View<'_, T>) -> f64 {
+    let (mut least, mut largest) = (T::INFINITY, -T::INFINITY);
+    for i in 0..view.a.len() {
+        for &cost in view.row(i) {
+            least = cost.least(least);
+            largest = cost.largest(largest);
+        }
+    }
+    largest.to_f64() - least.to_f64()
+}
+
+/// A problem in double precision.
+struct Double {
+    cost: Vec<f64>,
+    a: Vec<f64>,
+    b: Vec<f64>,
+}
+
+impl Double {
+    fn of<T: Real>(view: &View<'_, T>) -> Self {
+        let wide = |values: &[T]| values.iter().map(|value| value.to_f64()).collect();
+        Self {
+            cost: (0..view.a.len())
+                .flat_map(|i| view.row(i).iter().map(|cost| cost.to_f64()))
+                .collect(),
+            a: wide(view.a),
+            b: wide(view.b),
+        }
+    }
+
+    fn view(&self) -> View<'_, f64> {
+        View {
+            cost: &self.cost,
+            stride: self.b.len(),
+            a: &self.a,
+            b: &self.b,
+        }
+    }
+}

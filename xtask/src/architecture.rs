@@ -20,6 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("retrieval", &[]),
     ("encoder", &["tokenize"]),
     ("report", &["retrieval"]),
+    ("benches", &["sinkhorn", "report"]),
     ("distill", &["encoder", "sinkhorn", "corpus", "tokenize"]),
     (
         "driver",

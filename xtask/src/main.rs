@@ -45,6 +45,9 @@ enum Job {
     /// Solve a transport problem.
     #[command(disable_help_flag = true)]
     Ot(PassedOn),
+    /// Measure solvers, ours and others, in one run; compare two such runs.
+    #[command(disable_help_flag = true)]
+    Bench(PassedOn),
     /// Check architecture, formatting, lints and documentation, and run all tests.
     Test,
 }
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
         Job::Evaluate(passed_on) => start::optical("evaluate", passed_on.arguments),
         Job::Align(passed_on) => start::optical("align", passed_on.arguments),
         Job::Ot(passed_on) => start::optical("ot", passed_on.arguments),
+        Job::Bench(passed_on) => start::bench(passed_on.arguments),
         Job::Test => check::all(root()).map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| {

@@ -44,6 +44,15 @@ pub(crate) fn optical(command: &str, mut arguments: Vec<OsString>) -> anyhow::Re
     run(cargo).context("cargo cannot be started")
 }
 
+/// Builds the benchmarks and starts one.
+pub(crate) fn bench(arguments: Vec<OsString>) -> anyhow::Result<ExitCode> {
+    let mut cargo = cargo();
+    cargo.args(["run", "--release", "--package", "optical-benches"]);
+    cargo.arg("--manifest-path").arg(root().join("Cargo.toml"));
+    cargo.arg("--").args(arguments);
+    run(cargo).context("cargo cannot be started")
+}
+
 /// Takes `name VALUE` or `name=VALUE` out of the arguments, wherever it stands: clap would leave
 /// an option that follows one it does not know to `optical`.
 fn take_option(arguments: &mut Vec<OsString>, name: &str) -> anyhow::Result<Option<OsString>> {

@@ -183,11 +183,13 @@ fn mate_retrieval(scores: &[f64], tokens: &[f64]) -> MateRetrieval {
         let at_least = scores.iter().filter(|&&score| mate <= score).count();
         let others = scores[..row].iter().chain(&scores[row + 1..]);
         let best_other = others.copied().fold(f64::NEG_INFINITY, f64::max);
-        mates.reciprocal_rank += 1.0 / (at_least.max(1) * texts) as f64;
+        mates.reciprocal_rank += 1.0 / at_least.max(1) as f64;
         if best_other.is_finite() {
-            mates.margin += (mate - best_other) / (tokens.max(1.0) * texts as f64);
+            mates.margin += (mate - best_other) / tokens.max(1.0);
         }
     }
+    mates.reciprocal_rank /= texts as f64;
+    mates.margin /= texts as f64;
     mates
 }
 

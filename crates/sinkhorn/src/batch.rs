@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::error::Side;
-use crate::problem::check;
+use crate::problem::{check_costs, check_weights};
 use crate::real::Real;
-use crate::scaling::View;
+use crate::scaling::{Spread, View};
 use crate::solver::Workspace;
 use crate::{Error, Report, Sinkhorn};
 
@@ -256,14 +256,24 @@ impl Sinkhorn {
     ) -> Result<Report, Error> {
         let (a, b) = batch.weights_of(place);
         let cost = &batch.costs[place.costs.clone()];
-        check(cost, &a, &b)?;
+        check_weights(&a, &b)?;
+        let spread = |view| {
+            let spread = self.instructions().run(Spread { view });
+            // Where the quick test fails, the slow one names the cost.
+            spread.map_or_else(|| check_costs(cost, &a, &b).map(|()| f64::NAN), Ok)
+        };
         let (n, m) = (kept(&a), kept(&b));
         let stride = place.columns.len();
         let whole = |kept: usize, weights: &[T]| weights[..kept].iter().all(|w| *w > T::ZERO);
         if whole(n, &a) && whole(m, &b) {
-            let (a, b) = (&a[..n], &b[..m]);
-            let view = View { cost, stride, a, b };
-            return workspace.solve(self, view, &mut f[..n], &mut g[..m]);
+            let view = View {
+                cost,
+                stride,
+                a: &a[..n],
+                b: &b[..m],
+            };
+            let spread = spread(view)?;
+            return workspace.solve(self, view, spread, &mut f[..n], &mut g[..m]);
         }
         let places = |weights: &[T]| -> Vec<usize> {
             (0..weights.len())
@@ -274,16 +284,17 @@ impl Sinkhorn {
         let gather = |places: &[usize], weights: &[T]| -> Vec<T> {
             places.iter().map(|&index| weights[index]).collect()
         };
-        let (a, b) = (gather(&rows, &a), gather(&columns, &b));
+        let (kept_a, kept_b) = (gather(&rows, &a), gather(&columns, &b));
         let cell = |i: usize| columns.iter().map(move |&j| cost[i * stride + j]);
         let view = View {
             cost: &rows.iter().flat_map(|&i| cell(i)).collect::<Vec<T>>(),
             stride: columns.len(),
-            a: &a,
-            b: &b,
+            a: &kept_a,
+            b: &kept_b,
         };
+        let spread = spread(view)?;
         let (mut kept_f, mut kept_g) = (vec![0.0; rows.len()], vec![0.0; columns.len()]);
-        let report = workspace.solve(self, view, &mut kept_f, &mut kept_g)?;
+        let report = workspace.solve(self, view, spread, &mut kept_f, &mut kept_g)?;
         for (places, kept, all) in [(rows, kept_f, f), (columns, kept_g, g)] {
             for (place, potential) in places.into_iter().zip(kept) {
                 all[place] = potential;

@@ -28,7 +28,8 @@ impl Problem {
     pub fn new(cost: CostMatrix, a: &[f64], b: &[f64]) -> Result<Self, Error> {
         checked_count(Side::Rows, a, cost.n())?;
         checked_count(Side::Columns, b, cost.m())?;
-        check(cost.values(), a, b)?;
+        check_weights(a, b)?;
+        check_costs(cost.values(), a, b)?;
         Ok(Self {
             cost,
             a: a.to_vec(),
@@ -64,8 +65,8 @@ impl Problem {
     }
 }
 
-/// Checks the weights of both sides, and the costs between positive ones, given row by row.
-pub(crate) fn check<T: Real>(cost: &[T], a: &[T], b: &[T]) -> Result<(), Error> {
+/// Checks the weights of both sides.
+pub(crate) fn check_weights<T: Real>(a: &[T], b: &[T]) -> Result<(), Error> {
     let mass_a = checked_mass(Side::Rows, a)?;
     let mass_b = checked_mass(Side::Columns, b)?;
     let tolerance = MASS_TOLERANCE.max(4.0 * T::ROUNDING * a.len().max(b.len()) as f64);
@@ -75,6 +76,11 @@ pub(crate) fn check<T: Real>(cost: &[T], a: &[T], b: &[T]) -> Result<(), Error> 
             b: mass_b,
         });
     }
+    Ok(())
+}
+
+/// Checks the costs between positive weights, given row by row.
+pub(crate) fn check_costs<T: Real>(cost: &[T], a: &[T], b: &[T]) -> Result<(), Error> {
     for (i, (row, &weight)) in cost.chunks_exact(b.len()).zip(a).enumerate() {
         let bad = |(&cost, &b): (&T, &T)| b > T::ZERO && !cost.to_f64().is_finite();
         if weight > T::ZERO

@@ -21,15 +21,16 @@ pub(crate) struct Workspace<T> {
 }
 
 impl<T: Real> Workspace<T> {
-    /// Solves a problem whose rows and columns all carry mass, and writes its potentials.
+    /// Solves a problem whose rows and columns all carry mass and whose costs lie within `spread`,
+    /// and writes its potentials.
     pub(crate) fn solve(
         &mut self,
         settings: &Sinkhorn,
         view: View<'_, T>,
+        spread: f64,
         f: &mut [f64],
         g: &mut [f64],
     ) -> Result<Report, Error> {
-        let spread = spread(&view);
         settings.check_range(spread)?;
         let mass: f64 = view.b.iter().map(|weight| weight.to_f64()).sum();
         let straggles = view.b.len() <= newton::LARGEST;
@@ -152,18 +153,6 @@ impl Sinkhorn {
             dual_cost: ended.dual_cost,
         })
     }
-}
-
-/// Largest less smallest cost.
-fn spread<T: Real>(view: &View<'_, T>) -> f64 {
-    let (mut least, mut largest) = (T::INFINITY, -T::INFINITY);
-    for i in 0..view.a.len() {
-        for &cost in view.row(i) {
-            least = cost.least(least);
-            largest = cost.largest(largest);
-        }
-    }
-    largest.to_f64() - least.to_f64()
 }
 
 /// A problem in double precision.

@@ -86,22 +86,16 @@ impl<T: Real> Scaling<T> {
     /// cell is needed.
     #[inline(always)]
     pub(super) fn feasible_cost<A: Arch>(
-        &self,
+        &mut self,
         view: &View<'_, T>,
         epsilon: f64,
         f: &[f64],
         g: &[f64],
     ) -> f64 {
         let m = view.b.len();
-        let mut kept = vec![T::ZERO; self.width];
-        let mut lacking = vec![T::ZERO; self.width];
-        let entropy = |lacking: f64, of: f64| {
-            if lacking > 0.0 {
-                lacking * (lacking / of).ln()
-            } else {
-                0.0
-            }
-        };
+        self.kept.reset(self.width, T::ZERO);
+        self.lacking.reset(self.width, T::ZERO);
+        let (kept, lacking) = (self.kept.get_mut(), self.lacking.get_mut());
         let (mut cost, mut divergence) = (0.0, 0.0);
         let (mut mass_a, mut mass_b, mut lack) = (0.0, 0.0, 0.0);
         for j in 0..m {
@@ -110,8 +104,8 @@ impl<T: Real> Scaling<T> {
             let share = if column > b { b / column } else { 1.0 };
             kept[j] = T::from_f64(v * share);
             lacking[j] = T::from_f64(b - column * share);
-            cost += column * share * (g[j] + epsilon * share.ln());
-            divergence += entropy(b - column * share, b);
+            cost += column * share * (g[j] + epsilon * logarithm::<A>(share));
+            divergence += entropy::<A>(b - column * share, b);
             lack += b - column * share;
             mass_b += b;
         }
@@ -119,23 +113,40 @@ impl<T: Real> Scaling<T> {
         let rows = self.matrix.get().chunks_exact(self.width);
         for (i, (row, (a, f))) in rows.zip(view.a.iter().zip(f)).enumerate() {
             let a = a.to_f64();
-            let sum = passes::dot::<T, A>(row, &kept) * self.u.get()[i];
+            let sum = passes::dot::<T, A>(row, kept) * self.u.get()[i];
             let lacks = (a - sum.to_f64()).max(0.0);
             cost += (a - lacks) * f;
-            divergence += entropy(lacks, a);
+            divergence += entropy::<A>(lacks, a);
             mass_a += a;
             if lacks > 0.0 && lack > 0.0 {
                 let (lowest, costs) = (self.lowest[i], view.row(i));
-                let above = passes::unpadded_dot::<T, A>(&lacking, costs, lowest).to_f64();
+                let above = passes::unpadded_dot::<T, A>(lacking, costs, lowest).to_f64();
                 product_cost += lacks * (above / lack + lowest.to_f64());
             }
         }
         let mass = mass_a;
         let parts = if lack > 0.0 {
-            entropy(lack, lack * lack) - entropy(mass - lack, mass) - entropy(lack, mass)
+            -lack * logarithm::<A>(lack)
+                - entropy::<A>(mass - lack, mass)
+                - entropy::<A>(lack, mass)
         } else {
             0.0
         };
         cost + product_cost + epsilon * (divergence + parts - mass + mass_a * mass_b)
     }
+}
+
+/// `x log(x / of)`.
+#[inline(always)]
+fn entropy<A: Arch>(x: f64, of: f64) -> f64 {
+    if x > 0.0 {
+        x * logarithm::<A>(x / of)
+    } else {
+        0.0
+    }
+}
+
+#[inline(always)]
+fn logarithm<A: Arch>(x: f64) -> f64 {
+    Lanes::log2::<A>(x) * std::f64::consts::LN_2
 }

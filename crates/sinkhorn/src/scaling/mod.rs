@@ -78,11 +78,34 @@ pub(crate) struct Scaling<T> {
     before: Aligned<T>,
     row_sums: Aligned<T>,
     column_sums: Aligned<T>,
+    /// Columns' factors and lacks of the certificate.
+    kept: Aligned<T>,
+    lacking: Aligned<T>,
     /// Smallest cost of each row, which `F` is relative to.
     lowest: Vec<T>,
     f: Vec<T>,
     g: Aligned<T>,
     anderson: Anderson<T>,
+}
+
+/// Finds the largest less the smallest cost; nothing where one is not finite.
+pub(crate) struct Spread<'a, T> {
+    pub view: View<'a, T>,
+}
+
+impl<T: Real> Kernel for Spread<'_, T> {
+    type Output = Option<f64>;
+
+    #[inline(always)]
+    fn run<A: Arch>(self) -> Option<f64> {
+        let (mut least, mut largest) = (T::INFINITY, -T::INFINITY);
+        for i in 0..self.view.a.len() {
+            let extremes = passes::extremes(self.view.row(i))?;
+            least = extremes.0.least(least);
+            largest = extremes.1.largest(largest);
+        }
+        Some(largest.to_f64() - least.to_f64())
+    }
 }
 
 /// One problem to solve in a workspace; its potentials go to `f` and `g`.
@@ -114,14 +137,17 @@ impl<T: Real> Kernel for Solve<'_, T> {
         workspace.potentials::<A>(&view, rules.epsilon, self.f, self.g);
         let [regularised_cost, dual_cost] =
             workspace.objectives(&view, rules.epsilon, self.f, self.g);
-        let bound = |_| workspace.feasible_cost::<A>(&view, rules.epsilon, self.f, self.g);
+        let feasible = rules.threshold.is_some().then(|| {
+            let (f, g) = (&*self.f, &*self.g);
+            workspace.feasible_cost::<A>(&view, rules.epsilon, f, g)
+        });
         Ended {
             iterations,
             marginal_error,
             transport_cost: workspace.transport_cost::<A>(&view),
             regularised_cost,
             dual_cost,
-            duality_gap: rules.threshold.map(bound).map(|cost| cost - dual_cost),
+            duality_gap: feasible.map(|cost| cost - dual_cost),
         }
     }
 }

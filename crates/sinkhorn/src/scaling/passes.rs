@@ -281,6 +281,33 @@ pub(super) fn least<T: Real>(costs: &[T]) -> T {
     least
 }
 
+/// The smallest and the largest of some costs; nothing where one is not finite.
+#[inline(always)]
+pub(super) fn extremes<T: Real>(costs: &[T]) -> Option<(T, T)> {
+    let mut lowest = [T::INFINITY; BLOCK];
+    let mut highest = [-T::INFINITY; BLOCK];
+    // Infinities and NaN times zero are NaN, and stay NaN in the sum.
+    let mut zero = [T::ZERO; BLOCK];
+    let (blocks, last) = costs.as_chunks::<BLOCK>();
+    for block in blocks {
+        for l in 0..BLOCK {
+            lowest[l] = block[l].least(lowest[l]);
+            highest[l] = block[l].largest(highest[l]);
+            zero[l] += block[l] * T::ZERO;
+        }
+    }
+    for (l, &cost) in last.iter().enumerate() {
+        lowest[l] = cost.least(lowest[l]);
+        highest[l] = cost.largest(highest[l]);
+        zero[l] += cost * T::ZERO;
+    }
+    for l in 1..BLOCK {
+        lowest[0] = lowest[l].least(lowest[0]);
+        highest[0] = highest[l].largest(highest[0]);
+    }
+    (total(&zero) == T::ZERO).then_some((lowest[0], highest[0]))
+}
+
 /// `sum_j weights_j (cost_j - lowest)`; the costs are not padded.
 #[inline(always)]
 pub(super) fn unpadded_dot<T: Real, A: Arch>(weights: &[T], cost: &[T], lowest: T) -> T {

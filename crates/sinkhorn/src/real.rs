@@ -52,11 +52,15 @@ pub trait Lanes:
     /// times one or the result, whichever is larger.
     fn log2<A: Arch>(self) -> Self;
 
-    /// The smaller; the other where this is NaN.
-    fn least(self, other: Self) -> Self;
+    /// An integer in the order of the numbers, with NaN beyond the infinities: unlike comparisons of
+    /// numbers, those of integers are put into vectors, also across a register.
+    type Key: Copy + Ord;
 
-    /// The larger; the other where this is NaN.
-    fn largest(self, other: Self) -> Self;
+    /// The key of this number.
+    fn key(self) -> Self::Key;
+
+    /// The number of a key.
+    fn from_key(key: Self::Key) -> Self;
 }
 
 /// A polynomial with the coefficient of the highest power first, by Horner's rule.
@@ -69,7 +73,7 @@ macro_rules! polynomial {
 }
 
 macro_rules! real {
-    ($type:ident, $bits:ident, safe: $safe:expr, lowest: $lowest:expr, mantissa: $mantissa:expr,
+    ($type:ident, $bits:ident, $key:ident, safe: $safe:expr, lowest: $lowest:expr, mantissa: $mantissa:expr,
      bias: $bias:expr, exp2: $exp2:tt, atanh: $atanh:tt) => {
         impl Real for $type {
             #[inline(always)]
@@ -129,14 +133,19 @@ macro_rules! real {
                 (series * std::$type::consts::LOG2_E * 2.0).fma::<A>(ratio, power)
             }
 
+            type Key = $key;
+
             #[inline(always)]
-            fn least(self, other: Self) -> Self {
-                if self < other { self } else { other }
+            fn key(self) -> $key {
+                let bits = self.to_bits().cast_signed();
+                let sign = (bits >> ($key::BITS - 1)).cast_unsigned();
+                bits ^ (sign >> 1).cast_signed()
             }
 
             #[inline(always)]
-            fn largest(self, other: Self) -> Self {
-                if self > other { self } else { other }
+            fn from_key(key: $key) -> Self {
+                let sign = (key >> ($key::BITS - 1)).cast_unsigned();
+                $type::from_bits(key.cast_unsigned() ^ (sign >> 1))
             }
         }
     };
@@ -145,14 +154,14 @@ macro_rules! real {
     };
 }
 
-real!(f32, u32, safe: 26, lowest: -126.0, mantissa: 23, bias: 127,
+real!(f32, u32, i32, safe: 26, lowest: -126.0, mantissa: 23, bias: 127,
     exp2: [
         1.525_273_4e-5, 1.540_353e-4, 1.333_355_8e-3, 9.618_129e-3, 5.550_411e-2, 2.402_265e-1,
         std::f32::consts::LN_2, 1.0
     ],
     atanh: [1.0 / 9.0, 1.0 / 7.0, 1.0 / 5.0, 1.0 / 3.0, 1.0]);
 
-real!(f64, u64, safe: 200, lowest: -1022.0, mantissa: 52, bias: 1023,
+real!(f64, u64, i64, safe: 200, lowest: -1022.0, mantissa: 52, bias: 1023,
 exp2: [
     1.369_148_885_390_412_8e-12, 2.567_843_599_348_820_6e-11, 4.445_538_271_870_811_6e-10,
     7.054_911_620_801_123e-9, 1.017_808_600_923_97e-7, 1.321_548_679_014_431e-6,
@@ -205,6 +214,28 @@ mod tests {
         }
         assert_eq!(Lanes::log2::<Baseline>(1.0_f64), 0.0);
         assert_eq!(Lanes::log2::<Baseline>(8.0_f32), 3.0);
+    }
+
+    #[test]
+    fn keys_are_in_the_order_of_the_numbers() {
+        let ordered = [
+            f32::NEG_INFINITY,
+            -2.5,
+            -1e-40,
+            -0.0,
+            0.0,
+            1e-40,
+            3.0,
+            f32::INFINITY,
+            f32::NAN,
+        ];
+        for pair in ordered.windows(2) {
+            assert!(pair[0].key() < pair[1].key(), "{pair:?}");
+        }
+        for number in &ordered[..8] {
+            assert_eq!(f32::from_key(number.key()), *number);
+        }
+        assert!((-f64::NAN).key() < f64::NEG_INFINITY.key());
     }
 
     #[test]

@@ -123,7 +123,9 @@ impl<T: Real> Anderson<T> {
                 let share = T::from_f64(-share);
                 logarithm = differences[k * self.width + j].fma::<A>(share, logarithm);
             }
-            let logarithm = logarithm.largest(image[j] - leap).least(image[j] + leap);
+            let (low, high) = (image[j] - leap, image[j] + leap);
+            let logarithm = if logarithm > low { logarithm } else { low };
+            let logarithm = if logarithm < high { logarithm } else { high };
             let factor = logarithm.exp2::<A>();
             v[j] = if masses[j] > T::ZERO { factor } else { T::ZERO };
         }

@@ -98,12 +98,17 @@ impl<T: Real> Kernel for Spread<'_, T> {
 
     #[inline(always)]
     fn run<A: Arch>(self) -> Option<f64> {
-        let (mut least, mut largest) = (T::INFINITY, -T::INFINITY);
+        let infinite = [(-T::INFINITY).key(), T::INFINITY.key()];
+        let (mut least, mut largest) = (infinite[1], infinite[0]);
         for i in 0..self.view.a.len() {
-            let extremes = passes::extremes(self.view.row(i))?;
-            least = extremes.0.least(least);
-            largest = extremes.1.largest(largest);
+            let extremes = passes::extremes(self.view.row(i));
+            least = least.min(extremes.0);
+            largest = largest.max(extremes.1);
         }
+        if least <= infinite[0] || largest >= infinite[1] {
+            return None;
+        }
+        let (least, largest) = (T::from_key(least), T::from_key(largest));
         Some(largest.to_f64() - least.to_f64())
     }
 }
@@ -185,14 +190,19 @@ impl<T: Real> Scaling<T> {
         self.f.clear();
         self.f.resize(n, T::ZERO);
         self.lowest.clear();
-        self.lowest
-            .extend((0..n).map(|i| passes::least(view.row(i))));
+        self.lowest.resize(n, T::ZERO);
+        for i in 0..n {
+            self.lowest[i] = T::from_key(passes::extremes(view.row(i)).0);
+        }
     }
 
     /// Iterates; returns the number of iterations and the marginal error.
     #[inline(always)]
     fn descend<A: Arch>(&mut self, view: &View<'_, T>, scale: T, rules: Rules) -> (usize, f64) {
-        let safe = T::from_f64(f64::powi(2.0, T::SAFE_EXPONENT));
+        let safe = f64::powi(2.0, T::SAFE_EXPONENT);
+        let keys = |bound: f64| [1.0 / bound, bound].map(|bound| T::from_f64(bound).key());
+        let ([safe_least, safe_largest], [least_bound, largest_bound]) =
+            (keys(safe), keys(safe * safe));
         let mut rescues = 0;
         let mut iterations = 0;
         loop {
@@ -211,7 +221,7 @@ impl<T: Real> Scaling<T> {
             std::mem::swap(&mut self.v, &mut self.before);
             passes::divide(self.b.get(), self.column_sums.get(), self.v.get_mut());
             let (least, largest) = self.extent();
-            if least < T::ONE / (safe * safe) || largest > safe * safe {
+            if least < least_bound || largest > largest_bound {
                 rescues += 1;
                 if rescues > RESCUES {
                     std::mem::swap(&mut self.v, &mut self.before);
@@ -227,7 +237,7 @@ impl<T: Real> Scaling<T> {
                 let v = self.v.get_mut();
                 self.anderson.extrapolate::<A>(error, b, before, v);
             }
-            if least < T::ONE / safe || largest > safe {
+            if least < safe_least || largest > safe_largest {
                 self.absorb::<A>();
                 self.anderson.forget();
                 self.fill::<A>(view, scale);
@@ -276,12 +286,12 @@ impl<T: Real> Scaling<T> {
         passes::weighted_sum::<T, A>(matrix, self.width, &u[..n], columns);
     }
 
-    /// Least and largest factor.
+    /// Keys of the least and the largest factor.
     #[inline(always)]
-    fn extent(&self) -> (T, T) {
+    fn extent(&self) -> (T::Key, T::Key) {
         let rows = passes::extent(self.a.get(), self.u.get());
         let columns = passes::extent(self.b.get(), self.v.get());
-        (rows.0.least(columns.0), rows.1.largest(columns.1))
+        (rows.0.min(columns.0), rows.1.max(columns.1))
     }
 
     /// Moves the factors into the potentials.

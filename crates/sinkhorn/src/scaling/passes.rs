@@ -218,32 +218,17 @@ pub(super) fn divide<T: Real>(masses: &[T], sums: &[T], factors: &mut [T]) {
     }
 }
 
-/// Least and largest of the factors with mass; NaN counts as infinite.
+/// Keys of the least and the largest factor with mass, and of one.
 #[inline(always)]
-pub(super) fn extent<T: Real>(masses: &[T], factors: &[T]) -> (T, T) {
-    let (mut least, mut largest) = ([T::ONE; BLOCK], [T::ONE; BLOCK]);
-    let blocks = masses.as_chunks::<BLOCK>().0.iter();
-    for (mass, factor) in blocks.zip(factors.as_chunks::<BLOCK>().0) {
-        for l in 0..BLOCK {
-            let value = if mass[l] > T::ZERO { factor[l] } else { T::ONE };
-            least[l] = value.least(least[l]);
-            // Written so that NaN is the larger.
-            largest[l] = if value <= largest[l] {
-                largest[l]
-            } else {
-                value.least(T::INFINITY)
-            };
-        }
+pub(super) fn extent<T: Real>(masses: &[T], factors: &[T]) -> (T::Key, T::Key) {
+    let one = T::ONE.key();
+    let (mut least, mut largest) = (one, one);
+    for (&mass, &factor) in masses.iter().zip(factors) {
+        let key = if mass > T::ZERO { factor.key() } else { one };
+        least = least.min(key);
+        largest = largest.max(key);
     }
-    let mut half = BLOCK / 2;
-    while half > 0 {
-        for l in 0..half {
-            least[l] = least[l].least(least[l + half]);
-            largest[l] = largest[l].largest(largest[l + half]);
-        }
-        half /= 2;
-    }
-    (least[0], largest[0])
+    (least, largest)
 }
 
 /// `sum_j |factors_j sums_j - masses_j|`: by how much the columns of the plan miss their mass.
@@ -261,51 +246,15 @@ pub(super) fn misplaced<T: Real, A: Arch>(masses: &[T], sums: &[T], factors: &[T
     total(&error)
 }
 
-/// The smallest of some costs.
+/// Keys of the smallest and the largest of some costs.
 #[inline(always)]
-pub(super) fn least<T: Real>(costs: &[T]) -> T {
-    let mut lowest = [T::INFINITY; BLOCK];
-    let (blocks, last) = costs.as_chunks::<BLOCK>();
-    for block in blocks {
-        for l in 0..BLOCK {
-            lowest[l] = block[l].least(lowest[l]);
-        }
+pub(super) fn extremes<T: Real>(costs: &[T]) -> (T::Key, T::Key) {
+    let (mut least, mut largest) = (T::INFINITY.key(), (-T::INFINITY).key());
+    for &cost in costs {
+        least = least.min(cost.key());
+        largest = largest.max(cost.key());
     }
-    for (l, &cost) in last.iter().enumerate() {
-        lowest[l] = cost.least(lowest[l]);
-    }
-    let mut least = lowest[0];
-    for l in 1..BLOCK {
-        least = lowest[l].least(least);
-    }
-    least
-}
-
-/// The smallest and the largest of some costs; nothing where one is not finite.
-#[inline(always)]
-pub(super) fn extremes<T: Real>(costs: &[T]) -> Option<(T, T)> {
-    let mut lowest = [T::INFINITY; BLOCK];
-    let mut highest = [-T::INFINITY; BLOCK];
-    // Infinities and NaN times zero are NaN, and stay NaN in the sum.
-    let mut zero = [T::ZERO; BLOCK];
-    let (blocks, last) = costs.as_chunks::<BLOCK>();
-    for block in blocks {
-        for l in 0..BLOCK {
-            lowest[l] = block[l].least(lowest[l]);
-            highest[l] = block[l].largest(highest[l]);
-            zero[l] += block[l] * T::ZERO;
-        }
-    }
-    for (l, &cost) in last.iter().enumerate() {
-        lowest[l] = cost.least(lowest[l]);
-        highest[l] = cost.largest(highest[l]);
-        zero[l] += cost * T::ZERO;
-    }
-    for l in 1..BLOCK {
-        lowest[0] = lowest[l].least(lowest[0]);
-        highest[0] = highest[l].largest(highest[0]);
-    }
-    (total(&zero) == T::ZERO).then_some((lowest[0], highest[0]))
+    (least, largest)
 }
 
 /// `sum_j weights_j (cost_j - lowest)`; the costs are not padded.

@@ -157,6 +157,8 @@ fn dots<T: Real, A: Arch, const R: usize>(rows: &[T], width: usize, v: &[T]) -> 
 }
 
 /// Adds `factors_r rows_r` to the columns.
+///
+/// A flat loop: one over blocks is turned into gathers and scatters where rows are long.
 #[inline(always)]
 fn add_rows<T: Real, A: Arch, const R: usize>(
     rows: &[T],
@@ -164,13 +166,14 @@ fn add_rows<T: Real, A: Arch, const R: usize>(
     factors: &[T; R],
     columns: &mut [T],
 ) {
-    let columns = columns.as_chunks_mut::<BLOCK>().0;
-    let blocks: [&[[T; BLOCK]]; R] =
-        std::array::from_fn(|r| rows[r * width..][..width].as_chunks::<BLOCK>().0);
-    for (index, sum) in columns[..width / BLOCK].iter_mut().enumerate() {
+    let rows: [&[T]; R] = std::array::from_fn(|r| &rows[r * width..][..width]);
+    let columns = &mut columns[..width];
+    for j in 0..width {
+        let mut sum = columns[j];
         for r in 0..R {
-            *sum = scaled_sum::<T, A>(&blocks[r][index], factors[r], sum);
+            sum = rows[r][j].fma::<A>(factors[r], sum);
         }
+        columns[j] = sum;
     }
 }
 

@@ -36,7 +36,7 @@ impl<'a, T: Real> Batch<'a, T> {
     /// `count` matrices of `n` rows and `m` columns, row by row; weights are uniform.
     ///
     /// # Errors
-    /// [`Error::EmptyCost`] if `n` or `m` is zero, [`Error::CostLength`] if there are not
+    /// [`Error::EmptyCost`] if `n` or `m` is zero, [`Error::BatchLength`] if there are not
     /// `count * n * m` costs.
     pub fn padded(costs: &'a [T], count: usize, n: usize, m: usize) -> Result<Self, Error> {
         Self::ragged(costs, &vec![(n, m); count])
@@ -45,8 +45,8 @@ impl<'a, T: Real> Batch<'a, T> {
     /// Matrices of these numbers of rows and columns, row by row; weights are uniform.
     ///
     /// # Errors
-    /// [`Error::EmptyCost`] if a shape has no row or no column, [`Error::CostLength`] if the shapes
-    /// do not hold the costs.
+    /// [`Error::EmptyCost`] if a shape has no row or no column, [`Error::BatchLength`] if the
+    /// shapes need more or fewer costs.
     pub fn ragged(costs: &'a [T], shapes: &[(usize, usize)]) -> Result<Self, Error> {
         let mut needed = 0_usize;
         for &(n, m) in shapes {
@@ -56,10 +56,8 @@ impl<'a, T: Real> Batch<'a, T> {
             needed = needed.saturating_add(n.saturating_mul(m));
         }
         if needed != costs.len() {
-            let (n, m) = shapes.first().copied().unwrap_or_default();
-            return Err(Error::CostLength {
-                n,
-                m,
+            return Err(Error::BatchLength {
+                expected: needed,
                 found: costs.len(),
             });
         }

@@ -40,6 +40,13 @@ pub enum Error {
         /// Number of values given.
         found: usize,
     },
+    /// The number of cost values is not that of a batch's shapes together.
+    BatchLength {
+        /// Number of values that the shapes need.
+        expected: usize,
+        /// Number of values given.
+        found: usize,
+    },
     /// The number of weights is not that of the rows or columns of the cost.
     WeightCount {
         /// The marginal.
@@ -113,6 +120,12 @@ impl fmt::Display for Error {
                 write!(
                     formatter,
                     "a {n} x {m} cost matrix cannot hold {found} values"
+                )
+            }
+            Self::BatchLength { expected, found } => {
+                write!(
+                    formatter,
+                    "the shapes need {expected} cost values, not {found}"
                 )
             }
             Self::WeightCount {

@@ -27,6 +27,7 @@ mod anderson;
 mod batch;
 #[cfg(feature = "burn")]
 pub mod burn;
+mod cholesky;
 mod cost;
 mod error;
 mod fixed_point;

@@ -73,7 +73,8 @@ fn shapes_and_weights_that_do_not_fit_are_named() {
         Batch::padded(&costs, 2, 0, 3).unwrap_err(),
         Error::EmptyCost { n: 0, m: 3 }
     );
-    assert!(Batch::padded(&costs, 3, 2, 3).is_err());
+    let error = Batch::padded(&costs, 3, 2, 3).unwrap_err();
+    assert_eq!(error.to_string(), "the shapes need 18 cost values, not 12");
     let batch = Batch::padded(&costs, 2, 2, 3).unwrap();
     let error = batch.clone().with_weights(&[0.5; 3], &[0.1; 6]);
     assert_eq!(

@@ -6,6 +6,7 @@
 
 use super::aligned::Aligned;
 use super::passes::dot;
+use crate::cholesky::solve_positive;
 use crate::real::Real;
 use crate::simd::Arch;
 
@@ -21,6 +22,9 @@ const MISLED: f64 = 2.0;
 
 /// Largest distance of an accelerated logarithm from the plain one: a factor of sixteen.
 const LARGEST_LEAP: f64 = 4.0;
+
+/// Ridge on the normal equations, in units of rounding and of their trace.
+const RIDGE: f64 = 8.0;
 
 /// The past of one iteration, kept as memory from one problem to the next.
 #[derive(Debug, Default)]
@@ -109,17 +113,24 @@ impl<T: Real> Anderson<T> {
         if self.age <= PLAIN_ITERATIONS {
             return;
         }
-        let ridge = 8.0 * T::ROUNDING;
-        let Some(shares) = solve(&self.gram, right, self.held, ridge) else {
+        let held = self.held;
+        let trace: f64 = (0..held).map(|k| self.gram[k][k]).sum();
+        let mut equations = [0.0; MEMORY * MEMORY];
+        for i in 0..held {
+            equations[i * held..][..held].copy_from_slice(&self.gram[i][..held]);
+            equations[i * held + i] += RIDGE * T::ROUNDING * trace;
+        }
+        let shares = &mut right[..held];
+        if solve_positive(&mut equations[..held * held], shares).is_none() {
             self.forget();
             return;
-        };
+        }
         let leap = T::from_f64(LARGEST_LEAP);
         let differences = self.image_differences.get();
         let image = self.image.get();
         for j in 0..self.width {
             let mut logarithm = image[j];
-            for (k, &share) in shares.iter().enumerate().take(self.held) {
+            for (k, &share) in shares.iter().enumerate() {
                 let share = T::from_f64(-share);
                 logarithm = differences[k * self.width + j].fma::<A>(share, logarithm);
             }
@@ -130,48 +141,6 @@ impl<T: Real> Anderson<T> {
             v[j] = if masses[j] > T::ZERO { factor } else { T::ZERO };
         }
     }
-}
-
-/// Solves the leading `size` normal equations with a ridge on their diagonal, by Cholesky's
-/// factorisation; nothing if they are not positive definite.
-#[inline(always)]
-fn solve(
-    gram: &[[f64; MEMORY]; MEMORY],
-    mut right: [f64; MEMORY],
-    size: usize,
-    ridge: f64,
-) -> Option<[f64; MEMORY]> {
-    let mut factor = *gram;
-    let trace: f64 = (0..size).map(|k| gram[k][k]).sum();
-    for i in 0..size {
-        for j in 0..=i {
-            let row = factor[j];
-            let known = factor[i].iter().zip(&row).take(j);
-            let sum = factor[i][j] - known.map(|(x, y)| x * y).sum::<f64>();
-            if i > j {
-                factor[i][j] = sum / factor[j][j];
-            } else {
-                let pivot = sum + ridge * trace;
-                if pivot.is_nan() || pivot <= 0.0 {
-                    return None;
-                }
-                factor[i][i] = pivot.sqrt();
-            }
-        }
-    }
-    for i in 0..size {
-        for k in 0..i {
-            right[i] -= factor[i][k] * right[k];
-        }
-        right[i] /= factor[i][i];
-    }
-    for i in (0..size).rev() {
-        for k in i + 1..size {
-            right[i] -= factor[k][i] * right[k];
-        }
-        right[i] /= factor[i][i];
-    }
-    Some(right)
 }
 
 #[cfg(test)]
@@ -205,15 +174,5 @@ mod tests {
         }
         assert!(error < 1e-8, "{error}");
         assert_eq!(point[3..], [0.0; BLOCK - 3]);
-    }
-
-    #[test]
-    fn equations_that_are_not_positive_are_refused() {
-        let mut gram = [[0.0; MEMORY]; MEMORY];
-        (gram[0][0], gram[1][1], gram[0][1], gram[1][0]) = (1.0, 1.0, 2.0, 2.0);
-        assert_eq!(solve(&gram, [1.0; MEMORY], 2, 0.0), None);
-        (gram[0][1], gram[1][0]) = (0.5, 0.5);
-        let found = solve(&gram, [2.0, 1.0, 0.0, 0.0, 0.0], 2, 0.0).unwrap();
-        assert!((found[0] - 2.0).abs() < 1e-15 && found[1].abs() < 1e-15);
     }
 }

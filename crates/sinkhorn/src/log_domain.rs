@@ -37,7 +37,7 @@ pub(crate) struct Support {
     log_a: Vec<f64>,
     log_b: Vec<f64>,
     /// Costs less `offset`, row by row and column by column.
-    by_row: Vec<f64>,
+    pub by_row: Vec<f64>,
     by_column: Vec<f64>,
 }
 

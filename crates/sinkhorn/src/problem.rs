@@ -1,4 +1,4 @@
-//! A balanced transport problem: a cost and two marginals of equal mass.
+//! A transport problem: a cost and two marginals.
 
 use crate::error::Side;
 use crate::real::Real;
@@ -26,15 +26,32 @@ impl Problem {
     /// the masses differ by more than a relative 1e-9, or a cost between positive weights is not
     /// finite.
     pub fn new(cost: CostMatrix, a: &[f64], b: &[f64]) -> Result<Self, Error> {
+        let problem = Self::unbalanced(cost, a, b)?;
+        problem.check_balanced()?;
+        Ok(problem)
+    }
+
+    /// As [`new`](Self::new), for marginals of any two masses: problems of partial transport, and of
+    /// marginals that may be missed at a price.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), but for the masses.
+    pub fn unbalanced(cost: CostMatrix, a: &[f64], b: &[f64]) -> Result<Self, Error> {
         checked_count(Side::Rows, a, cost.n())?;
         checked_count(Side::Columns, b, cost.m())?;
-        check_weights(a, b)?;
+        checked_mass(Side::Rows, a)?;
+        checked_mass(Side::Columns, b)?;
         check_costs(cost.values(), a, b)?;
         Ok(Self {
             cost,
             a: a.to_vec(),
             b: b.to_vec(),
         })
+    }
+
+    /// Refuses marginals of different mass, which no plan can have.
+    pub(crate) fn check_balanced(&self) -> Result<(), Error> {
+        check_weights(&self.a, &self.b)
     }
 
     /// Gives every row the weight `1 / n` and every column `1 / m`.

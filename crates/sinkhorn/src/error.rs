@@ -79,6 +79,13 @@ pub enum Error {
         /// Sum of the column weights.
         b: f64,
     },
+    /// More mass is to move than one of the sides has.
+    MassBeyond {
+        /// The mass asked for.
+        mass: f64,
+        /// What the lighter side has.
+        limit: f64,
+    },
     /// A cost between two positive weights is `NaN` or infinite.
     Cost {
         /// Zero-based row.
@@ -159,6 +166,10 @@ impl fmt::Display for Error {
                     "a sums to {a} but b to {b}: a balanced problem needs equal mass"
                 )
             }
+            Self::MassBeyond { mass, limit } => write!(
+                formatter,
+                "mass = {mass} is more than the {limit} that the lighter side has"
+            ),
             Self::Cost { i, j, value } => {
                 write!(
                     formatter,

@@ -24,6 +24,7 @@
 //! ```
 
 mod anderson;
+mod assignment;
 mod batch;
 #[cfg(feature = "burn")]
 pub mod burn;
@@ -34,6 +35,7 @@ mod exact;
 mod fixed_point;
 mod log_domain;
 mod newton;
+mod partial;
 mod problem;
 mod real;
 #[cfg(test)]
@@ -47,10 +49,12 @@ mod solver;
 #[cfg(test)]
 mod testing;
 
+pub use assignment::Assignment;
 pub use batch::{Batch, BatchSolution};
 pub use cost::CostMatrix;
 pub use error::{Error, Side};
 pub use exact::ExactSolution;
+pub use partial::PartialSolution;
 pub use problem::Problem;
 pub use real::Real;
 pub use report::Report;

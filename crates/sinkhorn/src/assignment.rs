@@ -5,7 +5,7 @@
 //! Crouse 2016, "On implementing 2D rectangular assignment algorithms"): each row in turn takes the
 //! cheapest path to a free column, and the rows on it move over.
 
-use crate::exact::minima;
+use crate::exact::{check_spread, minima};
 use crate::{CostMatrix, Error};
 
 /// A cheapest matching, with potentials that prove it.
@@ -35,12 +35,7 @@ impl Assignment {
             .iter()
             .map(|value| value - offset)
             .fold(0.0, f64::max);
-        if !spread.is_finite() {
-            return Err(Error::OutOfRange {
-                epsilon: 0.0,
-                spread,
-            });
-        }
+        check_spread(spread)?;
         // The smaller side chooses.
         let across = n > m;
         let (few, many) = if across { (m, n) } else { (n, m) };

@@ -7,7 +7,11 @@
 //! costs by Dijkstra's algorithm, as Jonker and Volgenant (1987) do for assignments.
 
 use crate::log_domain::Support;
-use crate::{Error, Problem};
+use crate::{Error, Problem, Status};
+
+/// Duality gap, as a share of the costs' spread times the mass, and marginal error, as a share of
+/// the mass, that rounding may leave of an exact plan.
+const ROUNDING: f64 = 1e-9;
 
 /// The plan of least cost, with potentials that prove it.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,7 +22,8 @@ pub struct ExactSolution {
     transport_cost: f64,
     duality_gap: f64,
     marginal_error: f64,
-    augmentations: usize,
+    iterations: usize,
+    status: Status,
 }
 
 impl ExactSolution {
@@ -30,12 +35,7 @@ impl ExactSolution {
     pub fn of(problem: &Problem) -> Result<Self, Error> {
         problem.check_balanced()?;
         let support = Support::of(problem);
-        if !support.spread.is_finite() {
-            return Err(Error::OutOfRange {
-                epsilon: 0.0,
-                spread: support.spread,
-            });
-        }
+        check_spread(support.spread)?;
         let mut flow = Flow::new(&support.by_row, &support.a, &support.b);
         flow.run();
         Ok(Self::on(
@@ -44,17 +44,20 @@ impl ExactSolution {
             &flow.by_row(),
             flow.v,
             flow.augmentations,
+            ROUNDING,
         ))
     }
 
     /// Spreads a plan on a support over the whole problem, with potentials made feasible there from
-    /// the column potentials `g`.
+    /// the column potentials `g`; it has converged if the gap between them is at most `threshold`
+    /// times the spread and the mass.
     pub(crate) fn on(
         problem: &Problem,
         support: &Support,
         plan: &[f64],
         mut g: Vec<f64>,
-        augmentations: usize,
+        iterations: usize,
+        threshold: f64,
     ) -> Self {
         let m = support.b.len();
         let f = minima(&support.by_row, &g);
@@ -65,6 +68,11 @@ impl ExactSolution {
         // Of numbers without the offset, so that it costs the gap no digits.
         let above = inner(plan, &support.by_row);
         let dual = inner(&support.a, &f) + inner(&support.b, &g);
+        let duality_gap = above - dual;
+        let marginal_error = support.marginal_error(plan);
+        let mass: f64 = support.b.iter().sum();
+        let proven = duality_gap <= threshold * support.spread * mass
+            && marginal_error <= threshold.max(ROUNDING) * mass;
         let mut full = vec![0.0; problem.a().len() * problem.b().len()];
         for (&i, masses) in support.rows.iter().zip(plan.chunks_exact(m)) {
             for (&j, &mass) in support.columns.iter().zip(masses) {
@@ -77,9 +85,14 @@ impl ExactSolution {
             f,
             g,
             transport_cost: above + support.offset * plan.iter().sum::<f64>(),
-            duality_gap: above - dual,
-            marginal_error: support.marginal_error(plan),
-            augmentations,
+            duality_gap,
+            marginal_error,
+            iterations,
+            status: if proven {
+                Status::Converged
+            } else {
+                Status::MaxIterations
+            },
         }
     }
 
@@ -128,11 +141,34 @@ impl ExactSolution {
         self.marginal_error
     }
 
-    /// Paths along which mass was moved.
+    /// Paths along which mass was moved; of the proximal point method, the inner iterations.
     #[must_use]
-    pub fn augmentations(&self) -> usize {
-        self.augmentations
+    pub fn iterations(&self) -> usize {
+        self.iterations
     }
+
+    /// How the solve ended.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.status
+    }
+
+    /// Whether plan and potentials prove each other to the threshold.
+    #[must_use]
+    pub fn converged(&self) -> bool {
+        self.status == Status::Converged
+    }
+}
+
+/// Refuses costs whose differences leave the range of numbers.
+pub(crate) fn check_spread(spread: f64) -> Result<(), Error> {
+    if spread.is_finite() {
+        return Ok(());
+    }
+    Err(Error::OutOfRange {
+        epsilon: 0.0,
+        spread,
+    })
 }
 
 /// Potentials of all rows and columns: those of the support in their places, the others as large as

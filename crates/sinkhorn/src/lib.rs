@@ -37,6 +37,7 @@ mod log_domain;
 mod newton;
 mod partial;
 mod problem;
+mod proximal;
 mod real;
 #[cfg(test)]
 mod reference;
@@ -56,6 +57,7 @@ pub use error::{Error, Side};
 pub use exact::ExactSolution;
 pub use partial::PartialSolution;
 pub use problem::Problem;
+pub use proximal::ProximalPoint;
 pub use real::Real;
 pub use report::Report;
 pub use simd::Instructions;

@@ -24,6 +24,7 @@ pub(crate) struct Iterate {
 /// The cells of a problem between positive weights, with the smallest cost taken off.
 ///
 /// Without the shift a cost of 1e6 would leave ten digits for differences that epsilon divides.
+#[derive(Clone)]
 pub(crate) struct Support {
     /// Positions in the problem of the rows and columns kept.
     pub rows: Vec<usize>,
@@ -112,6 +113,16 @@ impl Support {
             image,
             error,
             dual,
+        }
+    }
+
+    /// Takes potentials off the costs; the offset and the spread stay those of the problem.
+    pub(crate) fn absorb(&mut self, f: &[f64], g: &[f64]) {
+        for (costs, f) in self.by_row.chunks_exact_mut(g.len()).zip(f) {
+            costs.iter_mut().zip(g).for_each(|(cost, g)| *cost -= f + g);
+        }
+        for (costs, g) in self.by_column.chunks_exact_mut(f.len()).zip(g) {
+            costs.iter_mut().zip(f).for_each(|(cost, f)| *cost -= f + g);
         }
     }
 

@@ -18,7 +18,7 @@ pub struct PartialSolution {
     transport_cost: f64,
     duality_gap: f64,
     marginal_error: f64,
-    augmentations: usize,
+    iterations: usize,
 }
 
 impl PartialSolution {
@@ -92,7 +92,7 @@ impl PartialSolution {
             transport_cost: above + support.offset * moved,
             duality_gap: above - dual,
             marginal_error: excess(&plan, &support) + (moved - mass).abs(),
-            augmentations: exact.augmentations(),
+            iterations: exact.iterations(),
         };
         for (cell, mass) in plan.iter().enumerate() {
             full.plan[support.rows[cell / m] * problem.b().len() + support.columns[cell % m]] =
@@ -160,8 +160,8 @@ impl PartialSolution {
 
     /// Paths along which mass was moved.
     #[must_use]
-    pub fn augmentations(&self) -> usize {
-        self.augmentations
+    pub fn iterations(&self) -> usize {
+        self.iterations
     }
 }
 

@@ -95,6 +95,20 @@ pub enum Error {
         /// The cost.
         value: f64,
     },
+    /// The number of potentials to start from is not that of the columns.
+    PotentialCount {
+        /// Columns of the cost.
+        expected: usize,
+        /// Number of potentials given.
+        found: usize,
+    },
+    /// A potential to start from is `NaN` or infinite.
+    Potential {
+        /// Zero-based column.
+        index: usize,
+        /// The potential.
+        value: f64,
+    },
     /// A problem of a batch was refused.
     InBatch {
         /// Zero-based position of the problem.
@@ -175,6 +189,15 @@ impl fmt::Display for Error {
                     formatter,
                     "cost[{i}][{j}] = {value} is not finite between positive weights"
                 )
+            }
+            Self::PotentialCount { expected, found } => {
+                write!(
+                    formatter,
+                    "g has {found} potentials, the cost needs {expected}"
+                )
+            }
+            Self::Potential { index, value } => {
+                write!(formatter, "g[{index}] = {value} is not finite")
             }
             Self::InBatch { problem, error } => write!(formatter, "problem {problem}: {error}"),
             Self::OutOfRange { epsilon, spread } => write!(

@@ -6,7 +6,7 @@
 //! (Ahuja, Magnanti and Orlin 1993, "Network Flows", section 9.7); the paths are found on reduced
 //! costs by Dijkstra's algorithm, as Jonker and Volgenant (1987) do for assignments.
 
-use crate::log_domain::Support;
+use crate::log_domain::{Support, marginal_error};
 use crate::{Error, Problem, Status};
 
 /// Duality gap, as a share of the costs' spread times the mass, and marginal error, as a share of
@@ -69,7 +69,7 @@ impl ExactSolution {
         let above = inner(plan, &support.by_row);
         let dual = inner(&support.a, &f) + inner(&support.b, &g);
         let duality_gap = above - dual;
-        let marginal_error = support.marginal_error(plan);
+        let marginal_error = marginal_error(plan, &support.a, &support.b);
         let mass: f64 = support.b.iter().sum();
         let proven = duality_gap <= threshold * support.spread * mass
             && marginal_error <= threshold.max(ROUNDING) * mass;

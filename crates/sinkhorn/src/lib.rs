@@ -32,6 +32,7 @@ mod cholesky;
 mod cost;
 mod error;
 mod exact;
+mod feasible;
 mod fixed_point;
 mod log_domain;
 mod newton;
@@ -41,6 +42,7 @@ mod proximal;
 mod real;
 #[cfg(test)]
 mod reference;
+mod relaxation;
 mod report;
 mod scaling;
 mod simd;

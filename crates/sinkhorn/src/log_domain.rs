@@ -5,17 +5,19 @@
 //! 2019, "Computational Optimal Transport", remark 4.23).
 
 use crate::Problem;
+use crate::relaxation::{Relaxation, translation};
 use crate::scaling::View;
 
 /// Column potentials, what they imply, and how far from right they are.
 #[derive(Clone)]
 pub(crate) struct Iterate {
     pub g: Vec<f64>,
-    /// The row update of `g`: rows of the plan of `f` and `g` carry their mass.
+    /// The row update of `g`: rows of the plan of `f` and `g` carry the mass that `f` calls for.
     pub f: Vec<f64>,
-    /// The column update of `f`: where one plain iteration takes `g`.
+    /// The column update of `f`, up to the translation: where one plain iteration takes `g`.
     pub image: Vec<f64>,
-    /// L1 distance of the plan's column sums from the weights; infinite if it is not a number.
+    /// L1 distance of the plan's column sums from what `g` calls for, or what it would be if that
+    /// were the weights where these are more; infinite if it is not a number.
     pub error: f64,
     /// The dual objective up to a constant.
     pub dual: f64,
@@ -35,6 +37,8 @@ pub(crate) struct Support {
     pub spread: f64,
     pub a: Vec<f64>,
     pub b: Vec<f64>,
+    pub relaxed_rows: Relaxation,
+    pub relaxed_columns: Relaxation,
     log_a: Vec<f64>,
     log_b: Vec<f64>,
     /// Costs less `offset`, row by row and column by column.
@@ -88,25 +92,55 @@ impl Support {
             columns,
             a,
             b,
+            relaxed_rows: Relaxation::HELD,
+            relaxed_columns: Relaxation::HELD,
             by_row,
             by_column,
         }
     }
 
-    /// One full iteration from `g`, up to a constant: of all potentials with the same plan, those
-    /// whose `b`-weighted mean of `g` is zero are kept.
+    /// The same cells, with marginals that may be missed at a cost of `rho` each.
+    pub(crate) fn relaxed(self, rho: [f64; 2]) -> Self {
+        let [relaxed_rows, relaxed_columns] = Relaxation::sides(rho, self.offset);
+        Self {
+            relaxed_rows,
+            relaxed_columns,
+            ..self
+        }
+    }
+
+    pub(crate) fn is_balanced(&self) -> bool {
+        self.relaxed_rows.is_held() && self.relaxed_columns.is_held()
+    }
+
+    /// One full iteration from `g`. Of all potentials with the same plan, those of the largest dual
+    /// are kept; if both marginals are held, all have the same, and the `b`-weighted mean of `g` is
+    /// made zero.
     pub(crate) fn evaluate(&self, epsilon: f64, mut g: Vec<f64>) -> Iterate {
-        self.centre(&mut g);
-        let f = soft_minima(&self.by_row, epsilon, &self.log_b, &g);
-        let mut image = soft_minima(&self.by_column, epsilon, &self.log_a, &f);
-        // The update scales column j by exp((image_j - g_j) / epsilon) to make it right.
-        let columns = self.b.iter().zip(g.iter().zip(&image));
+        if self.is_balanced() {
+            self.centre(&mut g);
+        }
+        let f = self.row_update(epsilon, &g);
+        let mut image = self.column_update(epsilon, &f);
+        // The update scales column j by exp((image_j - g_j) / epsilon), and what it has to reach by
+        // the exponent over rho.
+        let targets = self.relaxed_columns.targets(&self.b, &g);
+        let rate = (1.0 + self.relaxed_columns.stiffness(epsilon)) / epsilon;
+        let columns = self.b.iter().zip(targets).zip(g.iter().zip(&image));
         let error: f64 = columns
-            .map(|(b, (g, image))| b * ((g - image) / epsilon).exp_m1().abs())
+            .map(|((b, target), (g, image))| b.max(target) * ((g - image) * rate).exp_m1().abs())
             .sum();
         let error = if error.is_nan() { f64::INFINITY } else { error };
-        let dual = inner(&self.a, &f) + inner(&self.b, &g);
-        self.centre(&mut image);
+        let dual = self.relaxed_rows.dual(&self.a, &f) + self.relaxed_columns.dual(&self.b, &g)
+            - epsilon * self.relaxed_rows.excess(&self.a, &f);
+        if self.is_balanced() {
+            self.centre(&mut image);
+        } else {
+            let rows = self.relaxed_rows.log_mass(&self.a, &f);
+            let columns = self.relaxed_columns.log_mass(&self.b, &image);
+            let shift = translation((self.relaxed_rows, rows), (self.relaxed_columns, columns));
+            image.iter_mut().for_each(|image| *image -= shift);
+        }
         Iterate {
             g,
             f,
@@ -114,6 +148,20 @@ impl Support {
             error,
             dual,
         }
+    }
+
+    /// The row potentials that are best for column potentials `g`.
+    pub(crate) fn row_update(&self, epsilon: f64, g: &[f64]) -> Vec<f64> {
+        let minima = soft_minima(&self.by_row, epsilon, &self.log_b, g);
+        let update = |minimum| self.relaxed_rows.update(epsilon, minimum);
+        minima.map(update).collect()
+    }
+
+    /// The column potentials that are best for row potentials `f`.
+    pub(crate) fn column_update(&self, epsilon: f64, f: &[f64]) -> Vec<f64> {
+        let minima = soft_minima(&self.by_column, epsilon, &self.log_a, f);
+        let update = |minimum| self.relaxed_columns.update(epsilon, minimum);
+        minima.map(update).collect()
     }
 
     /// Takes potentials off the costs; the offset and the spread stay those of the problem.
@@ -126,14 +174,25 @@ impl Support {
         }
     }
 
-    fn centre(&self, g: &mut [f64]) {
+    /// Takes the `b`-weighted mean off `g`, and returns it.
+    pub(crate) fn centre(&self, g: &mut [f64]) -> f64 {
         let mean = inner(&self.b, g) / self.b.iter().sum::<f64>();
         g.iter_mut().for_each(|g| *g -= mean);
+        mean
     }
 
     /// Whether the plan's own marginals, computed cell by cell, are within `threshold`.
     pub(crate) fn is_solved(&self, epsilon: f64, at: &Iterate, threshold: f64) -> bool {
-        at.error <= threshold && self.marginal_error(&self.plan(epsilon, &at.f, &at.g)) <= threshold
+        at.error <= threshold && self.error_of(epsilon, &at.f, &at.g) <= threshold
+    }
+
+    /// L1 distance of the sums of the plan of `f` and `g` from those that they call for.
+    pub(crate) fn error_of(&self, epsilon: f64, f: &[f64], g: &[f64]) -> f64 {
+        marginal_error(
+            &self.plan(epsilon, f, g),
+            &self.relaxed_rows.targets(&self.a, f),
+            &self.relaxed_columns.targets(&self.b, g),
+        )
     }
 
     /// The plan of potentials `f` and `g`, row by row over the support.
@@ -145,19 +204,19 @@ impl Support {
         }
         plan
     }
+}
 
-    /// L1 distance of the plan's row and column sums from the weights.
-    pub(crate) fn marginal_error(&self, plan: &[f64]) -> f64 {
-        let mut columns = self.b.clone();
-        let mut error = 0.0;
-        for (row, a) in plan.chunks_exact(self.b.len()).zip(&self.a) {
-            error += (row.iter().sum::<f64>() - a).abs();
-            for (left, mass) in columns.iter_mut().zip(row) {
-                *left -= mass;
-            }
+/// L1 distance of a plan's row sums from `a` plus that of its column sums from `b`.
+pub(crate) fn marginal_error(plan: &[f64], a: &[f64], b: &[f64]) -> f64 {
+    let mut columns = b.to_vec();
+    let mut error = 0.0;
+    for (row, a) in plan.chunks_exact(b.len()).zip(a) {
+        error += (row.iter().sum::<f64>() - a).abs();
+        for (left, mass) in columns.iter_mut().zip(row) {
+            *left -= mass;
         }
-        error + columns.iter().map(|left| left.abs()).sum::<f64>()
     }
+    error + columns.iter().map(|left| left.abs()).sum::<f64>()
 }
 
 fn inner(weights: &[f64], potentials: &[f64]) -> f64 {
@@ -169,15 +228,19 @@ fn inner(weights: &[f64], potentials: &[f64]) -> f64 {
 }
 
 /// `-epsilon log sum_j exp(log_weights_j + (potentials_j - costs_ij) / epsilon)` for each `i`.
-fn soft_minima(costs: &[f64], epsilon: f64, log_weights: &[f64], potentials: &[f64]) -> Vec<f64> {
+fn soft_minima(
+    costs: &[f64],
+    epsilon: f64,
+    log_weights: &[f64],
+    potentials: &[f64],
+) -> impl Iterator<Item = f64> {
     let biases = log_weights.iter().zip(potentials);
     let biases: Vec<f64> = biases
         .map(|(weight, potential)| epsilon * weight + potential)
         .collect();
     costs
         .chunks_exact(biases.len())
-        .map(|costs| soft_minimum(costs, &biases, epsilon))
-        .collect()
+        .map(move |costs| soft_minimum(costs, &biases, epsilon))
 }
 
 /// `-epsilon log sum_j exp((biases_j - costs_j) / epsilon)`.

@@ -1,9 +1,11 @@
 //! Damped Newton steps on the dual, for problems on which first-order iterations crawl.
 //!
 //! With `f` eliminated by its exact update, the dual is a concave function of `g` with gradient
-//! `b - c`, `c` being the column sums of the plan, and Hessian
-//! `-(diag(c) - P^T diag(1/a) P) / epsilon` (Brauer, Clason, Lorenz and Wirth 2017, "A
-//! Sinkhorn-Newton method for entropic optimal transport").
+//! `t - c`, `c` being the column sums of the plan and `t` those that `g` calls for, and Hessian
+//! `-(diag(c + s_b t) - P^T diag(1/r) P / (1 + s_a)) / epsilon`, `r` being the row sums that `f`
+//! calls for and `s = epsilon / rho` of either side. Where the marginals are held, `t = b`, `r = a`
+//! and `s = 0` (Brauer, Clason, Lorenz and Wirth 2017, "A Sinkhorn-Newton method for entropic optimal
+//! transport").
 
 use crate::cholesky::solve_positive;
 use crate::log_domain::{Iterate, Support};
@@ -20,7 +22,7 @@ const RIDGES: [f64; 4] = [1e-12, 1e-10, 1e-8, 1e-6];
 /// promises and a step has to deliver.
 const SUFFICIENT: f64 = 0.05;
 
-/// Changes of the dual below this share of the cost's spread are rounding.
+/// Changes of the dual below this share of it, or of the cost's spread, are rounding.
 const ROUNDING: f64 = 1e-14;
 
 /// Steps shorter than this share of both epsilon and the direction are left to first-order
@@ -41,13 +43,13 @@ pub(crate) fn descend(
     budget: usize,
     start: Iterate,
 ) -> (Iterate, usize) {
-    let rounding = ROUNDING * support.spread;
     let mut current = start;
     let mut used = 0;
     while !support.is_solved(epsilon, &current, threshold) {
         let Some(direction) = Direction::at(support, epsilon, &current) else {
             break;
         };
+        let rounding = ROUNDING * support.spread.max(current.dual.abs());
         let shortest = SHORTEST * (epsilon / direction.reach).min(1.0);
         let mut length = 1.0;
         let accepted = loop {
@@ -84,16 +86,21 @@ struct Direction {
 }
 
 impl Direction {
-    /// Solves `(diag(c) - P^T diag(1/a) P) d = epsilon (b - c)`; nothing if that fails numerically.
+    /// Solves the Hessian's system; nothing if that fails numerically.
     fn at(support: &Support, epsilon: f64, point: &Iterate) -> Option<Self> {
         let m = support.b.len();
         let plan = support.plan(epsilon, &point.f, &point.g);
         let mut columns = vec![0.0; m];
         let mut hessian = vec![0.0; m * m];
-        for (row, a) in plan.chunks_exact(m).zip(&support.a) {
+        let (rows, targets) = (&support.relaxed_rows, &support.relaxed_columns);
+        let curvature = 1.0 + rows.stiffness(epsilon);
+        let stiffness = targets.stiffness(epsilon);
+        let sums = rows.targets(&support.a, &point.f);
+        let targets = targets.targets(&support.b, &point.g);
+        for (row, sum) in plan.chunks_exact(m).zip(sums) {
             for (j, mass) in row.iter().enumerate() {
                 columns[j] += mass;
-                let share = mass / a;
+                let share = mass / (sum * curvature);
                 if share > 0.0 {
                     for (entry, other) in hessian[j * m..].iter_mut().zip(&row[..=j]) {
                         *entry -= share * other;
@@ -101,11 +108,11 @@ impl Direction {
                 }
             }
         }
-        let gradient: Vec<f64> = support.b.iter().zip(&columns).map(|(b, c)| b - c).collect();
+        let gradient: Vec<f64> = targets.iter().zip(&columns).map(|(t, c)| t - c).collect();
         let mut values = RIDGES.iter().find_map(|ridge| {
             let mut matrix = hessian.clone();
-            for (j, (column, b)) in columns.iter().zip(&support.b).enumerate() {
-                matrix[j * m + j] += column + ridge * column.max(*b);
+            for (j, (column, target)) in columns.iter().zip(&targets).enumerate() {
+                matrix[j * m + j] += column + stiffness * target + ridge * column.max(*target);
             }
             let mut values: Vec<f64> = gradient.iter().map(|value| epsilon * value).collect();
             solve_positive(&mut matrix, &mut values).map(|()| values)

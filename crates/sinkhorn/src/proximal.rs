@@ -8,6 +8,7 @@
 //! (Rockafellar 1976, "Monotone Operators and the Proximal Point Algorithm").
 
 use crate::exact::check_spread;
+use crate::feasible::round;
 use crate::log_domain::Support;
 use crate::sinkhorn::descend;
 use crate::{Error, ExactSolution, Problem};
@@ -118,52 +119,6 @@ impl ProximalPoint {
     }
 }
 
-/// Gives a plan its marginals at the least change in mass: what rows and columns have too much of is
-/// scaled down, what is then missing is spread as a product (Altschuler, Weed and Rigollet 2017,
-/// "Near-linear time approximation algorithms for optimal transport via Sinkhorn iteration",
-/// algorithm 2).
-pub(crate) fn round(plan: &mut [f64], a: &[f64], b: &[f64]) {
-    let shrink = |weight: f64, sum: f64| if sum > weight { weight / sum } else { 1.0 };
-    for (row, &a) in plan.chunks_exact_mut(b.len()).zip(a) {
-        let scale = shrink(a, row.iter().sum());
-        row.iter_mut().for_each(|mass| *mass *= scale);
-    }
-    let scales: Vec<f64> = b
-        .iter()
-        .zip(column_sums(plan, b.len()))
-        .map(|(&b, sum)| shrink(b, sum))
-        .collect();
-    for row in plan.chunks_exact_mut(b.len()) {
-        for (mass, scale) in row.iter_mut().zip(&scales) {
-            *mass *= scale;
-        }
-    }
-    let columns: Vec<f64> = b
-        .iter()
-        .zip(column_sums(plan, b.len()))
-        .map(|(b, sum)| (b - sum).max(0.0))
-        .collect();
-    let missing: f64 = columns.iter().sum();
-    if missing > 0.0 {
-        for (row, a) in plan.chunks_exact_mut(b.len()).zip(a) {
-            let share = (a - row.iter().sum::<f64>()).max(0.0) / missing;
-            for (mass, column) in row.iter_mut().zip(&columns) {
-                *mass += share * column;
-            }
-        }
-    }
-}
-
-pub(crate) fn column_sums(plan: &[f64], m: usize) -> Vec<f64> {
-    let mut sums = vec![0.0; m];
-    for row in plan.chunks_exact(m) {
-        for (sum, mass) in sums.iter_mut().zip(row) {
-            *sum += mass;
-        }
-    }
-    sums
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -195,16 +150,6 @@ mod tests {
         #[test]
         fn so_it_is_of_larger_problems(case in hard_cases()) {
             check(&case.problem(), 0.1);
-        }
-
-        #[test]
-        fn rounding_gives_any_plan_its_marginals(case in cases(), noise in 0.1..3.0_f64) {
-            let mut plan: Vec<f64> = case.cost.iter().map(|cost| noise * cost).collect();
-            round(&mut plan, &case.a, &case.b);
-            prop_assert!(plan.iter().all(|mass| *mass >= 0.0));
-            assert_close(&column_sums(&plan, case.m), &case.b, 1e-14);
-            let rows: Vec<f64> = plan.chunks(case.m).map(|row| row.iter().sum()).collect();
-            assert_close(&rows, &case.a, 1e-14);
         }
     }
 

@@ -24,6 +24,7 @@ pub struct Sinkhorn {
     max_iterations: usize,
     accelerated: bool,
     instructions: Instructions,
+    rho: [f64; 2],
 }
 
 impl Sinkhorn {
@@ -39,6 +40,7 @@ impl Sinkhorn {
                 max_iterations: 10_000,
                 accelerated: true,
                 instructions: Instructions::detected(),
+                rho: [f64::INFINITY; 2],
             })
         } else {
             Err(Error::NotPositive {
@@ -75,6 +77,24 @@ impl Sinkhorn {
         }
     }
 
+    /// Lets the plan's row sums miss `a` at a cost of `rows * KL(P 1 | a)`, and its column sums miss
+    /// `b` at `columns * KL(P^T 1 | b)`, in units of the cost; infinity, the default, makes a side
+    /// meet its weights. With both relaxed the problem is called unbalanced, with one
+    /// semi-unbalanced (Chizat, Peyré, Schmitzer and Vialard 2018, "Scaling algorithms for
+    /// unbalanced optimal transport problems").
+    ///
+    /// # Errors
+    /// [`Error::NotPositive`] if a value is not positive.
+    pub fn with_rho(self, rows: f64, columns: f64) -> Result<Self, Error> {
+        for (setting, value) in [("rho of the rows", rows), ("rho of the columns", columns)] {
+            if value.is_nan() || value <= 0.0 {
+                return Err(Error::NotPositive { setting, value });
+            }
+        }
+        let rho = [rows, columns];
+        Ok(Self { rho, ..self })
+    }
+
     /// Uses at most these vector instructions on a batch, for results that are the same to the last
     /// bit on machines that have others beyond them.
     #[must_use]
@@ -103,6 +123,11 @@ impl Sinkhorn {
         self.accelerated
     }
 
+    /// Whether both marginals have to be met.
+    pub(crate) fn is_balanced(&self) -> bool {
+        self.rho.iter().all(|rho| rho.is_infinite())
+    }
+
     pub(crate) fn instructions(&self) -> Instructions {
         self.instructions
     }
@@ -119,20 +144,24 @@ impl Sinkhorn {
         })
     }
 
-    /// Solves a balanced problem in the log domain.
+    /// Solves a problem in the log domain.
     ///
     /// Small epsilons are approached through larger ones. At each, Sinkhorn iterations with Anderson
     /// acceleration alternate, if they do not suffice, with damped Newton steps on the dual. The
     /// result depends on nothing but the inputs.
     ///
     /// # Errors
+    /// [`Error::MassMismatch`] if both marginals have to be met and differ in mass;
     /// [`Error::OutOfRange`] if the result is not finite. A solve that ran out of iterations is no
     /// error: its [`status`](Solution::status) says so.
     pub fn solve(&self, problem: &Problem) -> Result<Solution, Error> {
-        let support = Support::of(problem);
-        self.check_range(support.spread)?;
+        let support = self.support(problem)?;
+        let start = vec![0.0; support.b.len()];
+        if !self.accelerated {
+            return self.iterate(problem, &support, start);
+        }
         let mass: f64 = support.b.iter().sum();
-        let mut g = vec![0.0; support.b.len()];
+        let mut g = start;
         let mut left = self.max_iterations.max(1);
         for epsilon in warm_start(support.spread, self.epsilon) {
             // At most half of what is left: the epsilon asked for must get its share.
@@ -144,29 +173,95 @@ impl Sinkhorn {
             left -= used;
             g = stage.image;
         }
-        let (last, used) = descend(&support, self.epsilon, self.threshold, left, g);
-        let iterations = self.max_iterations.max(1) - left + used;
-        let solution = Solution::new(
-            problem,
-            &support,
-            self.epsilon,
-            &last,
-            iterations,
-            self.threshold,
-        );
-        let finite = solution
-            .f()
-            .iter()
-            .chain(solution.g())
-            .all(|potential| potential.is_finite());
-        if finite && solution.marginal_error().is_finite() {
-            Ok(solution)
-        } else {
-            Err(Error::OutOfRange {
-                epsilon: self.epsilon,
-                spread: support.spread,
-            })
+        let used = self.max_iterations.max(1) - left;
+        self.finish(problem, &support, used, g)
+    }
+
+    /// As [`solve`](Self::solve), starting from column potentials `g` at the epsilon asked for: those
+    /// of a problem with similar costs save most of the iterations. Values at columns without mass
+    /// are not read.
+    ///
+    /// # Errors
+    /// As [`solve`](Self::solve); [`Error::PotentialCount`] if there are not as many potentials as
+    /// columns, [`Error::Potential`] if one is not finite.
+    pub fn solve_from(&self, problem: &Problem, g: &[f64]) -> Result<Solution, Error> {
+        let support = self.support(problem)?;
+        let expected = problem.b().len();
+        if g.len() != expected {
+            let found = g.len();
+            return Err(Error::PotentialCount { expected, found });
         }
+        if let Some(&index) = support.columns.iter().find(|&&j| !g[j].is_finite()) {
+            let value = g[index];
+            return Err(Error::Potential { index, value });
+        }
+        let offset = support.relaxed_columns.offset();
+        let start = support.columns.iter().map(|&j| g[j] - offset).collect();
+        if self.accelerated {
+            self.finish(problem, &support, 0, start)
+        } else {
+            self.iterate(problem, &support, start)
+        }
+    }
+
+    /// The cells between positive weights, if these settings can deal with them.
+    fn support(&self, problem: &Problem) -> Result<Support, Error> {
+        if self.is_balanced() {
+            problem.check_balanced()?;
+        }
+        let support = Support::of(problem).relaxed(self.rho);
+        self.check_range(support.spread)?;
+        Ok(support)
+    }
+
+    /// Iterates at the epsilon asked for until the threshold or the end of the iterations.
+    fn finish(
+        &self,
+        problem: &Problem,
+        support: &Support,
+        used: usize,
+        g: Vec<f64>,
+    ) -> Result<Solution, Error> {
+        let left = self.max_iterations.max(1) - used;
+        let (last, more) = descend(support, self.epsilon, self.threshold, left, g);
+        self.solution(problem, support, (&last.f, &last.g), used + more)
+    }
+
+    /// Makes plain iterations: a row update each, and column updates between them.
+    fn iterate(
+        &self,
+        problem: &Problem,
+        support: &Support,
+        mut g: Vec<f64>,
+    ) -> Result<Solution, Error> {
+        let mut f = support.row_update(self.epsilon, &g);
+        for _ in 1..self.max_iterations {
+            g = support.column_update(self.epsilon, &f);
+            f = support.row_update(self.epsilon, &g);
+        }
+        if support.is_balanced() {
+            let mean = support.centre(&mut g);
+            f.iter_mut().for_each(|f| *f += mean);
+        }
+        self.solution(problem, support, (&f, &g), self.max_iterations)
+    }
+
+    fn solution(
+        &self,
+        problem: &Problem,
+        support: &Support,
+        potentials: (&[f64], &[f64]),
+        iterations: usize,
+    ) -> Result<Solution, Error> {
+        let (epsilon, threshold) = (self.epsilon, self.threshold);
+        let solution = Solution::new(problem, support, epsilon, potentials, iterations, threshold);
+        let mut potentials = solution.f().iter().chain(solution.g());
+        let finite = potentials.all(|potential| potential.is_finite());
+        if finite && solution.marginal_error().is_finite() {
+            return Ok(solution);
+        }
+        let spread = support.spread;
+        Err(Error::OutOfRange { epsilon, spread })
     }
 }
 

@@ -1,7 +1,9 @@
 //! What a solver found: potentials, plan, named costs, and how far to trust them.
 
 use crate::Problem;
-use crate::log_domain::{Iterate, Support, soft_minimum};
+use crate::feasible::{column_sums, meet, row_sums};
+use crate::log_domain::{Support, soft_minimum};
+use crate::relaxation::{Relaxation, divergence};
 
 /// How a solve ended. A result that has not converged is data, not an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,9 +21,13 @@ pub enum Status {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Solution {
     epsilon: f64,
-    /// The smallest cost between positive weights, which `f` includes and `centred_f` does not.
+    /// Costs of missing the marginals.
+    rho: [f64; 2],
+    /// The smallest cost between positive weights; `centred_f` and `centred_g` are for costs less
+    /// that.
     offset: f64,
     centred_f: Vec<f64>,
+    centred_g: Vec<f64>,
     f: Vec<f64>,
     g: Vec<f64>,
     iterations: usize,
@@ -35,59 +41,57 @@ impl Solution {
         problem: &Problem,
         support: &Support,
         epsilon: f64,
-        point: &Iterate,
+        (f, g): (&[f64], &[f64]),
         iterations: usize,
         threshold: f64,
     ) -> Self {
-        let marginal_error = support.marginal_error(&support.plan(epsilon, &point.f, &point.g));
+        let marginal_error = support.error_of(epsilon, f, g);
         let (m, values) = (problem.cost().m(), problem.cost().values());
         let cost = |i: usize, j: usize| values[i * m + j] - support.offset;
-        let centred_f = extended(epsilon, problem.a().len(), &support.rows, &point.f, |i| {
-            let columns = support.columns.iter().zip(&point.g).zip(&support.b);
-            columns
+        let [rows, columns] = [support.relaxed_rows, support.relaxed_columns];
+        let opposite_row = |i: usize| {
+            let opposite = support.columns.iter().zip(g).zip(&support.b);
+            let (costs, biases): (Vec<_>, Vec<_>) = opposite
                 .map(|((&j, g), b)| (cost(i, j), g + epsilon * b.ln()))
-                .unzip()
-        });
-        let g = extended(
-            epsilon,
-            problem.b().len(),
-            &support.columns,
-            &point.g,
-            |j| {
-                let rows = support.rows.iter().zip(&point.f).zip(&support.a);
-                rows.map(|((&i, f), a)| (cost(i, j), f + epsilon * a.ln()))
-                    .unzip()
-            },
-        );
-        let status = if marginal_error <= threshold {
-            Status::Converged
-        } else {
-            Status::MaxIterations
+                .unzip();
+            rows.update(epsilon, soft_minimum(&costs, &biases, epsilon))
         };
-        let or_zero = |potential: Option<f64>| potential.unwrap_or(0.0);
-        let f = centred_f
-            .iter()
-            .map(|f| or_zero(f.map(|f| f + support.offset)))
-            .collect();
-        let centred_f = centred_f.into_iter().map(or_zero).collect();
-        let g = g.into_iter().map(or_zero).collect();
+        let opposite_column = |j: usize| {
+            let opposite = support.rows.iter().zip(f).zip(&support.a);
+            let (costs, biases): (Vec<_>, Vec<_>) = opposite
+                .map(|((&i, f), a)| (cost(i, j), f + epsilon * a.ln()))
+                .unzip();
+            columns.update(epsilon, soft_minimum(&costs, &biases, epsilon))
+        };
+        let all_f = extended(problem.a().len(), &support.rows, f, opposite_row);
+        let all_g = extended(problem.b().len(), &support.columns, g, opposite_column);
+        let whole = |centred: &[Option<f64>], offset: f64| -> Vec<f64> {
+            let or_zero = |value: &Option<f64>| value.map_or(0.0, |value| value + offset);
+            centred.iter().map(or_zero).collect()
+        };
         Self {
             epsilon,
+            rho: [rows.rho(), columns.rho()],
             offset: support.offset,
-            centred_f,
-            f,
-            g,
+            f: whole(&all_f, rows.offset()),
+            g: whole(&all_g, columns.offset()),
+            centred_f: whole(&all_f, 0.0),
+            centred_g: whole(&all_g, 0.0),
             iterations,
             marginal_error,
-            status,
+            status: if marginal_error <= threshold {
+                Status::Converged
+            } else {
+                Status::MaxIterations
+            },
         }
     }
 
     /// Row potentials, in units of the cost.
     ///
-    /// A constant can move between `f` and `g`; it is chosen so that the `b`-weighted mean of `g` is
-    /// zero. A row without mass gets the value that the row update would give it, or zero if its
-    /// costs are not finite, so every potential is finite.
+    /// If both marginals have to be met, a constant can move between `f` and `g`; it is chosen so
+    /// that the `b`-weighted mean of `g` is zero. A row without mass gets the value that the row
+    /// update would give it, or zero if its costs are not finite, so every potential is finite.
     #[must_use]
     pub fn f(&self) -> &[f64] {
         &self.f
@@ -105,7 +109,9 @@ impl Solution {
         self.iterations
     }
 
-    /// L1 distance of the plan's row sums from `a` plus that of its column sums from `b`.
+    /// L1 distance of the plan's row sums from `a` plus that of its column sums from `b`. Where a
+    /// marginal may be missed, from the sums that the potentials call for, `a_i exp(-f_i / rho)`:
+    /// zero at the optimum.
     #[must_use]
     pub fn marginal_error(&self) -> f64 {
         self.marginal_error
@@ -138,32 +144,62 @@ impl Solution {
 
     /// The primal objective `<P, C> + epsilon KL(P | a b^T)`, where
     /// `KL(P | Q) = sum P log(P / Q) - sum P + sum Q`, so that it is also right for a mass other
-    /// than one.
+    /// than one; with `rho KL(P 1 | a)` and its like where a marginal may be missed.
     #[must_use]
     pub fn regularised_cost(&self, problem: &Problem) -> f64 {
         let divergence: f64 = self
             .cells(problem)
             .map(|cell| cell.mass * cell.exponent - cell.mass + cell.reference)
             .sum();
-        self.transport_cost(problem) + self.epsilon * divergence
+        let [rows, columns] = Relaxation::sides(self.rho, 0.0);
+        let (plan, m) = (self.plan(problem), problem.b().len());
+        self.transport_cost(problem)
+            + self.epsilon * divergence
+            + rows.penalty(&row_sums(&plan, m), problem.a())
+            + columns.penalty(&column_sums(&plan, m), problem.b())
     }
 
-    /// The dual objective `<f, a> + <g, b> - epsilon sum_ij (P_ij - a_i b_j)`: a lower bound of the
-    /// least regularised cost, and equal to it at convergence.
+    /// The dual objective `<f, a> + <g, b> - epsilon sum_ij (P_ij - a_i b_j)`, with
+    /// `-rho sum_i a_i (exp(-f_i / rho) - 1)` instead of `<f, a>` where a marginal may be missed: a
+    /// lower bound of the least regularised cost, and equal to it at convergence.
     #[must_use]
     pub fn dual_cost(&self, problem: &Problem) -> f64 {
-        let inner = |potentials: &[f64], weights: &[f64]| -> f64 {
-            potentials
-                .iter()
-                .zip(weights)
-                .map(|(potential, weight)| potential * weight)
-                .sum()
-        };
+        let [rows, columns] = Relaxation::sides(self.rho, 0.0);
         let excess: f64 = self
             .cells(problem)
             .map(|cell| cell.mass - cell.reference)
             .sum();
-        inner(&self.f, problem.a()) + inner(&self.g, problem.b()) - self.epsilon * excess
+        rows.dual(problem.a(), &self.f) + columns.dual(problem.b(), &self.g) - self.epsilon * excess
+    }
+
+    /// How far the plan, once given the marginals that it has to meet, is from the optimum at most:
+    /// its regularised cost less the dual cost, both computed on costs less their minimum.
+    #[must_use]
+    pub fn duality_gap(&self, problem: &Problem) -> f64 {
+        let (a, b) = (problem.a(), problem.b());
+        let [rows, columns] = Relaxation::sides(self.rho, self.offset);
+        let excess: f64 = self
+            .cells(problem)
+            .map(|cell| cell.mass - cell.reference)
+            .sum();
+        let dual = rows.dual(a, &self.centred_f) + columns.dual(b, &self.centred_g)
+            - self.epsilon * excess;
+
+        let mut plan = self.plan(problem);
+        meet(&mut plan, (a, rows.is_held()), (b, columns.is_held()));
+        let cells = plan.iter().zip(self.cells(problem));
+        let primal: f64 = cells
+            .filter(|(_, cell)| cell.reference > 0.0)
+            .map(|(mass, cell)| mass * cell.cost + self.epsilon * divergence(*mass, cell.reference))
+            .sum();
+        // The mass of a plan that meets a marginal is that of the weights: the offset cancels.
+        let relaxed = !rows.is_held() && !columns.is_held();
+        let offset = if relaxed { self.offset } else { 0.0 };
+        primal
+            + offset * plan.iter().sum::<f64>()
+            + rows.penalty(&row_sums(&plan, b.len()), a)
+            + columns.penalty(&column_sums(&plan, b.len()), b)
+            - dual
     }
 
     fn cells(&self, problem: &Problem) -> impl Iterator<Item = Cell> {
@@ -171,7 +207,7 @@ impl Solution {
         rows.flat_map(move |((costs, &f), &a)| {
             costs
                 .iter()
-                .zip(&self.g)
+                .zip(&self.centred_g)
                 .zip(problem.b())
                 .map(move |((&cost, &g), &b)| {
                     // A cost without mass may be anything, so it must not be touched.
@@ -203,26 +239,21 @@ struct Cell {
     reference: f64,
 }
 
-/// Writes the potentials of a support to their places and fills the others by the update's own
-/// formula, from the costs and biases of the opposite side; nothing where that is not finite.
+/// Writes the potentials of a support to their places and fills the others by `update`; nothing where
+/// that is not finite.
 fn extended(
-    epsilon: f64,
     length: usize,
     places: &[usize],
     potentials: &[f64],
-    opposite: impl Fn(usize) -> (Vec<f64>, Vec<f64>),
+    update: impl Fn(usize) -> f64,
 ) -> Vec<Option<f64>> {
     let mut all = vec![None; length];
     for (&place, &potential) in places.iter().zip(potentials) {
         all[place] = Some(potential);
     }
-    let update = |index: usize| {
-        let (costs, biases) = opposite(index);
-        let value = soft_minimum(&costs, &biases, epsilon);
-        value.is_finite().then_some(value)
-    };
-    all.iter()
-        .enumerate()
-        .map(|(index, value)| value.or_else(|| update(index)))
+    let updated = |index| Some(update(index)).filter(|value| value.is_finite());
+    let filled = all.iter().enumerate();
+    filled
+        .map(|(index, value)| value.or_else(|| updated(index)))
         .collect()
 }

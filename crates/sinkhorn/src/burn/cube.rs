@@ -1,0 +1,1 @@
+//! A whole solve in one kernel on CubeCL's backends.

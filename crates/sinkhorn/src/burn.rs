@@ -44,8 +44,8 @@ pub struct BatchSettings {
     /// Number of full iterations (a column update, then a row update); at least one.
     pub iterations: usize,
     /// Without one, exactly so many plain iterations are done, so that a result depends smoothly
-    /// on the costs. With one, a problem may stop sooner, once the L1 marginal error is at most
-    /// this, and iterations may be accelerated.
+    /// on the costs; where they start is each backend's own choice. With one, a problem may stop
+    /// sooner, once the L1 marginal error is at most this, and iterations may be accelerated.
     pub threshold: Option<f64>,
 }
 

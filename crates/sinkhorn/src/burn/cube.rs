@@ -1,7 +1,8 @@
 //! Tensors of CubeCL's backends, each problem solved by one cube of a single launch.
 
 mod kernel;
-#[cfg(all(test, feature = "wgpu"))]
+#[cfg(test)]
+#[cfg(feature = "wgpu")]
 mod tests;
 
 use burn::backend::{Cube, DispatchDevice};

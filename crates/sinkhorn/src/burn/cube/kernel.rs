@@ -5,6 +5,11 @@
 //! are absorbed into the potentials every few iterations, which keeps them near one, as in
 //! `library`. Padding is never read: a zero weight makes its cells of `Q` and its factors zero.
 
+#![allow(
+    clippy::needless_range_loop,
+    reason = "a kernel has ranges, and no iterators over slices"
+)]
+
 use burn_cubecl::cubecl;
 use cubecl::prelude::*;
 
@@ -49,7 +54,7 @@ pub(super) fn whole_solve(
     #[comptime] in_shared: bool,
     #[comptime] stops: bool,
 ) {
-    let problem = CUBE_POS as usize;
+    let problem = CUBE_POS;
     if problem >= rules.problems {
         terminate!();
     }

@@ -8,10 +8,20 @@
 //! A solve is never differentiated through, unless [`Gradient::Unrolled`] asks for it: a backward
 //! pass recomputes the plan from the potentials.
 //!
-//! ```ignore
+//! ```
+//! use burn::prelude::*;
+//! use optical_sinkhorn::burn::{BatchSettings, Gradient, transport_cost};
+//!
+//! let device = Device::flex().autodiff();
+//! let cost = Tensor::<3>::from_floats([[[0.1, 0.8, 0.6], [0.7, 0.2, 0.9]]], &device);
+//! let cost = cost.require_grad();
+//! let a = Tensor::from_floats([[0.5, 0.5]], &device);
+//! let b = Tensor::from_floats([[0.25, 0.75, 0.0]], &device); // The last column is padding.
+//!
 //! let settings = BatchSettings { epsilon: 0.1, iterations: 50, threshold: None };
-//! let loss = transport_cost(cost, a, b, &settings, Gradient::Implicit).mean();
-//! let gradients = loss.backward();
+//! let loss = transport_cost(cost.clone(), a, b, &settings, Gradient::Implicit).mean();
+//! let gradient = cost.grad(&loss.backward()).expect("the loss depends on the cost");
+//! assert_eq!(gradient.dims(), [1, 2, 3]);
 //! ```
 
 #[cfg(feature = "cube")]

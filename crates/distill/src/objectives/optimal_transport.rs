@@ -50,6 +50,7 @@ pub fn transport(
     let batch = BatchSettings {
         epsilon: settings.epsilon,
         iterations: settings.iterations,
+        threshold: None,
     };
     let plan = plan(cost.clone(), target_mass.clone(), input_mass, &batch);
     Transport {

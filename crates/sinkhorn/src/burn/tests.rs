@@ -63,15 +63,33 @@ fn padded_reference(epsilon: f64) -> [Vec<f64>; 2] {
     })
 }
 
+/// A way to solve, as [`solve`] is one.
+type Solver = fn(Tensor<3>, Tensor<2>, Tensor<2>, &BatchSettings) -> TensorSolution;
+
+/// The core on slices, which [`solve`] takes here, and library ops.
+const SOLVERS: [Solver; 2] = [solve, library::solve];
+
+fn plan_by(
+    solver: Solver,
+    cost: Tensor<3>,
+    a: Tensor<2>,
+    b: Tensor<2>,
+    settings: &BatchSettings,
+) -> Tensor<3> {
+    solver(cost.clone(), a.clone(), b.clone(), settings).plan(cost, a, b)
+}
+
 #[test]
 fn padding_is_empty_and_changes_nothing() {
     let (cost, a, b) = padded(&Device::flex());
-    for epsilon in [0.05, 0.3] {
+    for (solver, epsilon) in SOLVERS.into_iter().flat_map(|s| [(s, 0.05), (s, 0.3)]) {
         let settings = BatchSettings {
             epsilon,
             iterations: 300,
+            threshold: None,
         };
-        let plan = values(plan(cost.clone(), a.clone(), b.clone(), &settings));
+        let plan = plan_by(solver, cost.clone(), a.clone(), b.clone(), &settings);
+        let plan = values(plan);
         let [first, second] = padded_reference(epsilon);
         for (index, mass) in plan.iter().enumerate() {
             let (problem, i, j) = (index / 9, index / 3 % 3, index % 3);
@@ -98,15 +116,14 @@ fn an_empty_problem_has_an_empty_plan() {
     let settings = BatchSettings {
         epsilon: 0.1,
         iterations: 100,
+        threshold: None,
     };
     let zeros = || Tensor::<2>::zeros([1, 2], &device);
-    let plan = plan(
-        Tensor::full([1, 2, 2], f32::NAN, &device),
-        zeros(),
-        zeros(),
-        &settings,
-    );
-    assert_eq!(values(plan), [0.0; 4]);
+    for solver in SOLVERS {
+        let cost = Tensor::full([1, 2, 2], f32::NAN, &device);
+        let plan = plan_by(solver, cost, zeros(), zeros(), &settings);
+        assert_eq!(values(plan), [0.0; 4]);
+    }
 }
 
 /// The envelope theorem's gradient: `plan / batch`, exactly zero in padding.
@@ -118,6 +135,7 @@ fn gradient_of_the_loss_is_the_plan() {
     let settings = BatchSettings {
         epsilon: 0.1,
         iterations: 50,
+        threshold: None,
     };
     let plan = plan(cost.clone(), a, b, &settings);
     let loss = transport_loss(cost.clone(), plan.clone());
@@ -166,6 +184,7 @@ fn plan_is_the_derivative_of_the_regularised_cost() {
         &BatchSettings {
             epsilon,
             iterations: 200,
+            threshold: None,
         },
     ));
     for (cell, mass) in plan.iter().enumerate() {
@@ -191,21 +210,21 @@ fn the_loss_does_not_differentiate_the_plan() {
 fn potentials_may_travel_beyond_the_range_of_single_precision() {
     let device = Device::flex();
     let thirds = || Tensor::<2>::full([1, 3], 1.0 / 3.0, &device);
-    let cost = Tensor::from_floats(
+    let cost = Tensor::<3>::from_floats(
         [[[0.0, 1.0, 1.0], [0.0, 0.5, 1.0], [0.0, 0.2, 0.6]]],
         &device,
     );
     let settings = BatchSettings {
         epsilon: 0.002,
         iterations: 2000,
+        threshold: None,
     };
-    let plan = values(plan(cost, thirds(), thirds(), &settings));
     let third = 1.0 / 3.0;
-    assert_close(
-        &plan,
-        &[third, 0.0, 0.0, 0.0, third, 0.0, 0.0, 0.0, third],
-        5e-4,
-    );
+    let expected = [third, 0.0, 0.0, 0.0, third, 0.0, 0.0, 0.0, third];
+    for solver in SOLVERS {
+        let plan = plan_by(solver, cost.clone(), thirds(), thirds(), &settings);
+        assert_close(&values(plan), &expected, 5e-4);
+    }
 }
 
 /// A row spread evenly over two columns has two partners, one on a single column has one, and a
@@ -245,21 +264,63 @@ fn iterations_are_stable_at_every_epsilon() {
         rows.chain((0..m).map(column)).map(f64::abs).sum()
     };
     for epsilon in [0.002, 0.01, 0.1, 1.0] {
-        let (cost, a, b) = tensors(&case, &Device::flex());
-        let found = l1_error(&values(plan(
-            cost,
-            a,
-            b,
-            &BatchSettings {
-                epsilon,
-                iterations: 100,
-            },
-        )));
+        let settings = BatchSettings {
+            epsilon,
+            iterations: 100,
+            threshold: None,
+        };
         let expected = l1_error(&reference::plan(&case.problem(), epsilon, 100));
+        for solver in SOLVERS {
+            let (cost, a, b) = tensors(&case, &Device::flex());
+            let found = l1_error(&values(plan_by(solver, cost, a, b, &settings)));
+            assert!(
+                found <= 1.1 * expected + 1e-5,
+                "epsilon {epsilon}: {found:e}, expected {expected:e}"
+            );
+        }
+    }
+}
+
+/// With a threshold each problem reports when it got there, and gets there.
+#[test]
+fn a_threshold_ends_a_solve() {
+    let (cost, a, b) = padded(&Device::flex());
+    let settings = BatchSettings {
+        epsilon: 0.1,
+        iterations: 5000,
+        threshold: Some(1e-5),
+    };
+    for solver in SOLVERS {
+        let solution = solver(cost.clone(), a.clone(), b.clone(), &settings);
+        let errors = values(solution.marginal_error.clone());
+        assert!(errors.iter().all(|error| *error <= 1e-5), "{errors:?}");
+        let needed = values(solution.iterations.clone().float());
         assert!(
-            found <= 1.1 * expected + 1e-5,
-            "epsilon {epsilon}: {found:e}, expected {expected:e}"
+            needed.iter().all(|needed| (1.0..200.0).contains(needed)),
+            "{needed:?}"
         );
+        let plan = solution.plan(cost.clone(), a.clone(), b.clone());
+        let columns = values((plan.sum_dim(1).reshape([2, 3]) - b.clone()).abs());
+        assert!(columns.iter().all(|error| *error <= 2e-5), "{columns:?}");
+    }
+}
+
+/// A problem without a plan spoils itself and not its neighbours.
+#[test]
+fn a_refused_problem_is_not_a_number() {
+    let (cost, a, b) = padded(&Device::flex());
+    let settings = BatchSettings {
+        epsilon: 0.1,
+        iterations: 100,
+        threshold: None,
+    };
+    let whole = values(plan(cost.clone(), a.clone(), b.clone(), &settings));
+    let cost = cost.slice_fill([0..1, 0..1, 0..1], f32::NAN);
+    for solver in SOLVERS {
+        let plan = plan_by(solver, cost.clone(), a.clone(), b.clone(), &settings);
+        let plan = values(plan);
+        assert!(plan[0].is_nan());
+        assert_close(&plan[9..], &whole[9..], 1e-5);
     }
 }
 
@@ -269,12 +330,16 @@ proptest! {
     /// Single precision limits agreement: a cost of 2 rounds by 1e-7, which epsilon divides.
     #[test]
     fn agrees_with_the_core(case in cases(), epsilon in 0.05..1.0_f64) {
-        let (cost, a, b) = tensors(&case, &Device::flex());
-        let plan = values(plan(cost, a, b, &BatchSettings { epsilon, iterations: 2000 }));
         let problem = case.problem();
         let expected = Sinkhorn::new(epsilon).unwrap().solve(&problem).unwrap().plan(&problem);
-        for (mass, expected) in plan.iter().zip(&expected) {
-            prop_assert!((mass - expected).abs() < 2e-5 * (1.0 + 0.1 / epsilon), "{mass} {expected}");
+        let settings = BatchSettings { epsilon, iterations: 2000, threshold: None };
+        for solver in SOLVERS {
+            let (cost, a, b) = tensors(&case, &Device::flex());
+            let plan = values(plan_by(solver, cost, a, b, &settings));
+            for (mass, expected) in plan.iter().zip(&expected) {
+                let difference = (mass - expected).abs();
+                prop_assert!(difference < 2e-5 * (1.0 + 0.1 / epsilon), "{mass} {expected}");
+            }
         }
     }
 
@@ -285,12 +350,15 @@ proptest! {
         exponent in -2.7..0.0_f64,
         iterations in 1..40_usize,
     ) {
-        let (cost, a, b) = tensors(&case, &Device::flex());
         let epsilon = 10.0_f64.powf(exponent);
-        let plan = values(plan(cost * 2.0, a, b, &BatchSettings { epsilon, iterations }));
-        for (row, weight) in plan.chunks(case.m).zip(&case.a) {
-            prop_assert!(row.iter().all(|mass| mass.is_finite() && *mass >= 0.0));
-            prop_assert!((row.iter().sum::<f64>() - weight).abs() <= 1e-6 * weight + 1e-9);
+        let settings = BatchSettings { epsilon, iterations, threshold: None };
+        for solver in SOLVERS {
+            let (cost, a, b) = tensors(&case, &Device::flex());
+            let plan = values(plan_by(solver, cost * 2.0, a, b, &settings));
+            for (row, weight) in plan.chunks(case.m).zip(&case.a) {
+                prop_assert!(row.iter().all(|mass| mass.is_finite() && *mass >= 0.0));
+                prop_assert!((row.iter().sum::<f64>() - weight).abs() <= 1e-6 * weight + 1e-9);
+            }
         }
     }
 }

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::error::Side;
-use crate::problem::{check_costs, check_weights};
+use crate::problem::{check_costs, check_weights, checked_masses};
 use crate::real::Real;
-use crate::scaling::{Spread, View};
+use crate::scaling::View;
 use crate::solver::Workspace;
 use crate::{Error, Report, Sinkhorn};
 
@@ -212,94 +212,235 @@ impl Sinkhorn {
     /// Solves every problem of a batch, and stops each for itself.
     ///
     /// Costs in single precision are iterated in single precision where that reaches the threshold,
-    /// otherwise in double. The result of a problem does not depend on its neighbours.
+    /// otherwise in double. The result of a problem does not depend on its neighbours, nor on the
+    /// threads that feature `rayon` spreads them over.
     ///
     /// # Errors
     /// [`Error::InBatch`] around the first problem's refusal, as by
     /// [`Problem::new`](crate::Problem::new) and [`Sinkhorn::solve`].
     pub fn solve_batch<T: Real>(&self, batch: &Batch<'_, T>) -> Result<BatchSolution, Error> {
+        self.solve_each(batch, None).into_solution()
+    }
+
+    /// As [`solve_batch`](Self::solve_batch), starting from column potentials `g`, laid out as the
+    /// column weights: those of similar costs save most of the iterations. Values at columns without
+    /// mass are not read.
+    ///
+    /// # Errors
+    /// As [`solve_batch`](Self::solve_batch); [`Error::PotentialCount`] if there are not as many
+    /// potentials as columns in all, [`Error::Potential`] inside [`Error::InBatch`] if one is not
+    /// finite.
+    pub fn solve_batch_from<T: Real>(
+        &self,
+        batch: &Batch<'_, T>,
+        g: &[f64],
+    ) -> Result<BatchSolution, Error> {
+        let (_, expected) = batch.sides();
+        if g.len() != expected {
+            let found = g.len();
+            return Err(Error::PotentialCount { expected, found });
+        }
+        self.solve_each(batch, Some(g)).into_solution()
+    }
+
+    /// Solves every problem of a batch, those beside a refused one as well.
+    pub(crate) fn solve_each<T: Real>(&self, batch: &Batch<'_, T>, start: Option<&[f64]>) -> Each {
         let places = batch.places();
         let (rows, columns) = batch.sides();
-        let mut solution = BatchSolution {
+        let mut each = Each {
             epsilon: self.epsilon(),
             f: vec![0.0; rows],
             g: vec![0.0; columns],
-            reports: Vec::with_capacity(places.len()),
+            reports: vec![Err(Error::EmptyCost { n: 0, m: 0 }); places.len()],
             places,
         };
-        let mut workspace = Workspace::default();
-        for (problem, place) in solution.places.iter().enumerate() {
-            let (f, g) = (
-                &mut solution.f[place.rows.clone()],
-                &mut solution.g[place.columns.clone()],
-            );
-            let report = self.solve_one(batch, place, &mut workspace, f, g);
-            solution
-                .reports
-                .push(report.map_err(|error| Error::InBatch {
-                    problem,
-                    error: Box::new(error),
-                })?);
+        Part {
+            settings: self,
+            batch,
+            start,
+            places: &each.places,
+            f: &mut each.f,
+            g: &mut each.g,
+            reports: &mut each.reports,
         }
-        Ok(solution)
+        .solve();
+        each
+    }
+}
+
+/// The outcome of every problem of a batch.
+pub(crate) struct Each {
+    epsilon: f64,
+    places: Vec<Place>,
+    pub f: Vec<f64>,
+    pub g: Vec<f64>,
+    pub reports: Vec<Result<Report, Error>>,
+}
+
+impl Each {
+    fn into_solution(self) -> Result<BatchSolution, Error> {
+        let named = |(problem, report): (usize, Result<Report, Error>)| {
+            report.map_err(|error| Error::InBatch {
+                problem,
+                error: Box::new(error),
+            })
+        };
+        let reports = self.reports.into_iter().enumerate().map(named);
+        Ok(BatchSolution {
+            epsilon: self.epsilon,
+            places: self.places,
+            f: self.f,
+            g: self.g,
+            reports: reports.collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+/// Consecutive problems of a batch, and where their results go.
+struct Part<'a, 'b, T> {
+    settings: &'a Sinkhorn,
+    batch: &'a Batch<'b, T>,
+    start: Option<&'a [f64]>,
+    places: &'a [Place],
+    f: &'a mut [f64],
+    g: &'a mut [f64],
+    reports: &'a mut [Result<Report, Error>],
+}
+
+/// Cells of a part that is not divided further: enough to outweigh handing it to another thread.
+#[cfg(feature = "rayon")]
+const PART_SIZE: usize = 1 << 13;
+
+impl<T: Real> Part<'_, '_, T> {
+    #[cfg(feature = "rayon")]
+    fn solve(self) {
+        let cells = match self.places {
+            [] | [_] => 0,
+            [first, .., last] => last.costs.end - first.costs.start,
+        };
+        if cells <= PART_SIZE {
+            return self.solve_in_turn();
+        }
+        let (places, more_places) = self.places.split_at(self.places.len() / 2);
+        let rows = places.iter().map(|place| place.rows.len()).sum();
+        let columns = places.iter().map(|place| place.columns.len()).sum();
+        let (f, more_f) = self.f.split_at_mut(rows);
+        let (g, more_g) = self.g.split_at_mut(columns);
+        let (reports, more_reports) = self.reports.split_at_mut(places.len());
+        let (settings, batch, start) = (self.settings, self.batch, self.start);
+        let part = |places, f, g, reports| Part {
+            settings,
+            batch,
+            start,
+            places,
+            f,
+            g,
+            reports,
+        };
+        let (left, right) = (
+            part(places, f, g, reports),
+            part(more_places, more_f, more_g, more_reports),
+        );
+        rayon::join(|| left.solve(), || right.solve());
     }
 
-    fn solve_one<T: Real>(
-        &self,
-        batch: &Batch<'_, T>,
-        place: &Place,
-        workspace: &mut Workspace<T>,
-        f: &mut [f64],
-        g: &mut [f64],
-    ) -> Result<Report, Error> {
-        let (a, b) = batch.weights_of(place);
-        let cost = &batch.costs[place.costs.clone()];
-        check_weights(&a, &b)?;
-        let spread = |view| {
-            let spread = self.instructions().run(Spread { view });
-            // Where the quick test fails, the slow one names the cost.
-            spread.map_or_else(|| check_costs(cost, &a, &b).map(|()| f64::NAN), Ok)
-        };
-        let (n, m) = (kept(&a), kept(&b));
-        let stride = place.columns.len();
-        let whole = |kept: usize, weights: &[T]| weights[..kept].iter().all(|w| *w > T::ZERO);
-        if whole(n, &a) && whole(m, &b) {
-            let view = View {
-                cost,
-                stride,
-                a: &a[..n],
-                b: &b[..m],
-            };
-            let spread = spread(view)?;
-            return workspace.solve(self, view, spread, &mut f[..n], &mut g[..m]);
-        }
-        let places = |weights: &[T]| -> Vec<usize> {
-            (0..weights.len())
-                .filter(|&index| weights[index] > T::ZERO)
-                .collect()
-        };
-        let (rows, columns) = (places(&a), places(&b));
-        let gather = |places: &[usize], weights: &[T]| -> Vec<T> {
-            places.iter().map(|&index| weights[index]).collect()
-        };
-        let (kept_a, kept_b) = (gather(&rows, &a), gather(&columns, &b));
-        let cell = |i: usize| columns.iter().map(move |&j| cost[i * stride + j]);
-        let view = View {
-            cost: &rows.iter().flat_map(|&i| cell(i)).collect::<Vec<T>>(),
-            stride: columns.len(),
-            a: &kept_a,
-            b: &kept_b,
-        };
-        let spread = spread(view)?;
-        let (mut kept_f, mut kept_g) = (vec![0.0; rows.len()], vec![0.0; columns.len()]);
-        let report = workspace.solve(self, view, spread, &mut kept_f, &mut kept_g)?;
-        for (places, kept, all) in [(rows, kept_f, f), (columns, kept_g, g)] {
-            for (place, potential) in places.into_iter().zip(kept) {
-                all[place] = potential;
-            }
-        }
-        Ok(report)
+    #[cfg(not(feature = "rayon"))]
+    fn solve(self) {
+        self.solve_in_turn();
     }
+
+    fn solve_in_turn(self) {
+        let mut workspace = Workspace::default();
+        let (mut f, mut g) = (self.f, self.g);
+        for (place, report) in self.places.iter().zip(self.reports) {
+            let (this_f, rest_f) = f.split_at_mut(place.rows.len());
+            let (this_g, rest_g) = g.split_at_mut(place.columns.len());
+            let start = self.start.map(|start| &start[place.columns.clone()]);
+            let potentials = (this_f, this_g);
+            *report = solve_one(
+                self.settings,
+                self.batch,
+                place,
+                start,
+                &mut workspace,
+                potentials,
+            );
+            (f, g) = (rest_f, rest_g);
+        }
+    }
+}
+
+/// Solves a problem without the rows and columns that carry no mass.
+fn solve_one<T: Real>(
+    settings: &Sinkhorn,
+    batch: &Batch<'_, T>,
+    place: &Place,
+    start: Option<&[f64]>,
+    workspace: &mut Workspace<T>,
+    (f, g): (&mut [f64], &mut [f64]),
+) -> Result<Report, Error> {
+    let (a, b) = batch.weights_of(place);
+    let cost = &batch.costs[place.costs.clone()];
+    if settings.is_balanced() {
+        check_weights(&a, &b)?;
+    } else {
+        checked_masses(&a, &b)?;
+    }
+    if let Some(start) = start {
+        let bad = |(index, g): (usize, &f64)| b[index] > T::ZERO && !g.is_finite();
+        if let Some(index) = (start.iter().enumerate()).position(bad) {
+            let value = start[index];
+            return Err(Error::Potential { index, value });
+        }
+    }
+    let stride = place.columns.len();
+    let (n, m) = (kept(&a), kept(&b));
+    let whole = |kept: usize, weights: &[T]| weights[..kept].iter().all(|w| *w > T::ZERO);
+    // Where the quick test fails, the slow one names the cost.
+    let spread = |workspace: &mut Workspace<T>, view| {
+        let spread = workspace.spread(settings, view);
+        spread.map_or_else(|| check_costs(cost, &a, &b).map(|()| f64::NAN), Ok)
+    };
+    if whole(n, &a) && whole(m, &b) {
+        let view = View {
+            cost,
+            stride,
+            a: &a[..n],
+            b: &b[..m],
+        };
+        let spread = spread(workspace, view)?;
+        let start = start.map(|start| &start[..m]);
+        return workspace.solve(settings, view, spread, start, (&mut f[..n], &mut g[..m]));
+    }
+    let places = |weights: &[T]| -> Vec<usize> {
+        (0..weights.len())
+            .filter(|&index| weights[index] > T::ZERO)
+            .collect()
+    };
+    let (rows, columns) = (places(&a), places(&b));
+    let (kept_a, kept_b) = (gather(&rows, &a), gather(&columns, &b));
+    let start = start.map(|start| gather(&columns, start));
+    let cell = |i: usize| columns.iter().map(move |&j| cost[i * stride + j]);
+    let view = View {
+        cost: &rows.iter().flat_map(|&i| cell(i)).collect::<Vec<T>>(),
+        stride: columns.len(),
+        a: &kept_a,
+        b: &kept_b,
+    };
+    let spread = spread(workspace, view)?;
+    let (mut kept_f, mut kept_g) = (vec![0.0; rows.len()], vec![0.0; columns.len()]);
+    let potentials = (&mut kept_f[..], &mut kept_g[..]);
+    let report = workspace.solve(settings, view, spread, start.as_deref(), potentials)?;
+    for (places, kept, all) in [(rows, kept_f, f), (columns, kept_g, g)] {
+        for (place, potential) in places.into_iter().zip(kept) {
+            all[place] = potential;
+        }
+    }
+    Ok(report)
+}
+
+fn gather<V: Copy>(places: &[usize], values: &[V]) -> Vec<V> {
+    places.iter().map(|&index| values[index]).collect()
 }
 
 /// Number of weights up to the last that is not zero: what is behind is padding.

@@ -82,10 +82,9 @@ impl Problem {
     }
 }
 
-/// Checks the weights of both sides.
+/// Checks the weights of both sides, and that no side has more mass than the other.
 pub(crate) fn check_weights<T: Real>(a: &[T], b: &[T]) -> Result<(), Error> {
-    let mass_a = checked_mass(Side::Rows, a)?;
-    let mass_b = checked_mass(Side::Columns, b)?;
+    let (mass_a, mass_b) = checked_masses(a, b)?;
     let tolerance = MASS_TOLERANCE.max(4.0 * T::ROUNDING * a.len().max(b.len()) as f64);
     if (mass_a - mass_b).abs() > tolerance * mass_a.max(mass_b) {
         return Err(Error::MassMismatch {
@@ -94,6 +93,14 @@ pub(crate) fn check_weights<T: Real>(a: &[T], b: &[T]) -> Result<(), Error> {
         });
     }
     Ok(())
+}
+
+/// Checks the weights of both sides for themselves; returns their masses.
+pub(crate) fn checked_masses<T: Real>(a: &[T], b: &[T]) -> Result<(f64, f64), Error> {
+    Ok((
+        checked_mass(Side::Rows, a)?,
+        checked_mass(Side::Columns, b)?,
+    ))
 }
 
 /// Checks the costs between positive weights, given row by row.

@@ -3,7 +3,7 @@
 use std::fmt::{Debug, Display};
 use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
 
-use crate::simd::Arch;
+use crate::simd::{Arch, Block};
 
 /// `f32` or `f64`, the types that costs and weights may have.
 pub trait Real: Lanes + Display + Default {
@@ -48,9 +48,16 @@ pub trait Lanes:
     /// be subnormal, since a floor instead would let a wrong plan pass for a converged one.
     fn exp2<A: Arch>(self) -> Self;
 
+    /// Two to the power of a number in double precision, as exact as [`exp2`](Self::exp2) is near
+    /// zero: of a large exponent, single precision would leave few digits behind the point.
+    fn exp2_of<A: Arch>(exponent: f64) -> Self;
+
     /// The logarithm to base two of a positive normal number, absolute error below 2e-7 or 5e-16
     /// times one or the result, whichever is larger.
     fn log2<A: Arch>(self) -> Self;
+
+    /// Sixteen numbers in registers.
+    type Block<A: Arch>: Block<Self>;
 
     /// An integer in the order of the numbers, with NaN beyond the infinities: unlike comparisons of
     /// numbers, those of integers are put into vectors, also across a register.
@@ -73,7 +80,7 @@ macro_rules! polynomial {
 }
 
 macro_rules! real {
-    ($type:ident, $bits:ident, $key:ident, safe: $safe:expr, lowest: $lowest:expr, mantissa: $mantissa:expr,
+    ($type:ident, $bits:ident, $key:ident, $block:ident, safe: $safe:expr, lowest: $lowest:expr, mantissa: $mantissa:expr,
      bias: $bias:expr, exp2: $exp2:tt, atanh: $atanh:tt) => {
         impl Real for $type {
             #[inline(always)]
@@ -119,6 +126,21 @@ macro_rules! real {
             }
 
             #[inline(always)]
+            fn exp2_of<A: Arch>(exponent: f64) -> Self {
+                const WIDE_ROUNDER: f64 = ((3_u64) << 51) as f64;
+                const ROUNDER: $type = ((3 as $bits) << ($mantissa - 1)) as $type;
+                const LOWEST: f64 = $lowest;
+                let x = if exponent > -LOWEST { -LOWEST } else { exponent };
+                let x = if x < 2.0 * LOWEST { 2.0 * LOWEST } else { x };
+                let rounded = (x + WIDE_ROUNDER) - WIDE_ROUNDER;
+                let rest = (x - rounded) as $type;
+                let shifted = rounded as $type + ROUNDER;
+                let power = (shifted.to_bits() << $mantissa).wrapping_add($bias << $mantissa);
+                let value = real!(@polynomial A, rest; $exp2) * $type::from_bits(power);
+                if x < LOWEST { 0.0 } else { value }
+            }
+
+            #[inline(always)]
             fn log2<A: Arch>(self) -> Self {
                 // Splits off the power of two that leaves a number between the roots of 1/2 and 2.
                 const ROOT: $bits = std::$type::consts::FRAC_1_SQRT_2.to_bits();
@@ -132,6 +154,8 @@ macro_rules! real {
                 let series = real!(@polynomial A, square; $atanh);
                 (series * std::$type::consts::LOG2_E * 2.0).fma::<A>(ratio, power)
             }
+
+            type Block<A: Arch> = A::$block;
 
             type Key = $key;
 
@@ -154,14 +178,14 @@ macro_rules! real {
     };
 }
 
-real!(f32, u32, i32, safe: 26, lowest: -126.0, mantissa: 23, bias: 127,
+real!(f32, u32, i32, F32, safe: 26, lowest: -126.0, mantissa: 23, bias: 127,
     exp2: [
         1.525_273_4e-5, 1.540_353e-4, 1.333_355_8e-3, 9.618_129e-3, 5.550_411e-2, 2.402_265e-1,
         std::f32::consts::LN_2, 1.0
     ],
     atanh: [1.0 / 9.0, 1.0 / 7.0, 1.0 / 5.0, 1.0 / 3.0, 1.0]);
 
-real!(f64, u64, i64, safe: 200, lowest: -1022.0, mantissa: 52, bias: 1023,
+real!(f64, u64, i64, F64, safe: 200, lowest: -1022.0, mantissa: 52, bias: 1023,
 exp2: [
     1.369_148_885_390_412_8e-12, 2.567_843_599_348_820_6e-11, 4.445_538_271_870_811_6e-10,
     7.054_911_620_801_123e-9, 1.017_808_600_923_97e-7, 1.321_548_679_014_431e-6,
@@ -191,6 +215,12 @@ mod tests {
                 let found = f64::from(Lanes::exp2::<Baseline>(single));
                 assert!((found / exact - 1.0).abs() < 2e-7, "2^{single}");
             }
+            if x > -126.0 && x < 126.0 {
+                let found = f64::from(<f32 as Lanes>::exp2_of::<Baseline>(x));
+                assert!((found / f64::exp2(x) - 1.0).abs() < 2e-7, "2^{x}");
+            }
+            let found = <f64 as Lanes>::exp2_of::<Baseline>(x);
+            assert!((found / f64::exp2(x) - 1.0).abs() < 5e-16, "2^{x}");
         }
     }
 
@@ -244,5 +274,9 @@ mod tests {
         assert_eq!(Lanes::exp2::<Baseline>(f32::NEG_INFINITY), 0.0);
         assert_eq!(Lanes::exp2::<Baseline>(-1022.5_f64), 0.0);
         assert!(Lanes::exp2::<Baseline>(f64::NAN).is_nan());
+        assert_eq!(<f32 as Lanes>::exp2_of::<Baseline>(-126.01), 0.0);
+        assert_eq!(<f32 as Lanes>::exp2_of::<Baseline>(f64::NEG_INFINITY), 0.0);
+        assert_eq!(<f64 as Lanes>::exp2_of::<Baseline>(-1e9), 0.0);
+        assert!(<f32 as Lanes>::exp2_of::<Baseline>(f64::NAN).is_nan());
     }
 }

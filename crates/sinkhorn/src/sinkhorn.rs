@@ -1,6 +1,7 @@
 //! The entropic solver: log-domain Sinkhorn, warm-started and accelerated where that pays.
 
 use crate::log_domain::{Iterate, Support};
+use crate::scaling::Relaxed;
 use crate::{Error, Instructions, Problem, Solution, fixed_point, newton};
 
 /// Epsilons below this share of the cost's spread are approached from above: plain iterations
@@ -121,6 +122,11 @@ impl Sinkhorn {
 
     pub(crate) fn accelerated(&self) -> bool {
         self.accelerated
+    }
+
+    /// What it costs to miss the marginals; none where both have to be met.
+    pub(crate) fn relaxed(&self) -> Option<Relaxed> {
+        (!self.is_balanced()).then_some(Relaxed { rho: self.rho })
     }
 
     /// Whether both marginals have to be met.

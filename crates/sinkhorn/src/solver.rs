@@ -2,16 +2,16 @@
 
 use crate::log_domain::Support;
 use crate::real::{Lanes, Real};
-use crate::scaling::{Ended, Rules, Scaling, Solve, View};
+use crate::scaling::{Ended, Rules, Scaling, Solve, Spread, View};
 use crate::sinkhorn::descend;
 use crate::{Error, Report, Sinkhorn, Status, newton};
 
 /// Iterations after which a problem is a straggler, for which Newton steps are cheaper.
 const SCALING_ITERATIONS: usize = 300;
 
-/// Errors of the marginals that rounding in single precision may leave, in units of its rounding
-/// times the mass and the number of scaled costs that a potential spans.
-const ROUNDING_MARGIN: f64 = 32.0;
+/// Errors of the marginals that rounding may leave in the sums of a plan of `n` rows, in units of
+/// rounding and of the mass, beside the square root of `n`.
+const ROUNDING_MARGIN: f64 = 8.0;
 
 /// Memory of the solver, kept from one problem to the next.
 #[derive(Debug, Default)]
@@ -21,18 +21,28 @@ pub(crate) struct Workspace<T> {
 }
 
 impl<T: Real> Workspace<T> {
-    /// Solves a problem whose rows and columns all carry mass and whose costs lie within `spread`,
-    /// and writes its potentials.
+    /// Finds the smallest costs of a problem's rows and returns its spread, if costs are finite.
+    pub(crate) fn spread(&mut self, settings: &Sinkhorn, view: View<'_, T>) -> Option<f64> {
+        settings.instructions().run(Spread {
+            workspace: &mut self.scaling,
+            view,
+        })
+    }
+
+    /// Solves the problem whose [`spread`](Self::spread) was just found, from column potentials if
+    /// some are given, and writes its potentials.
     pub(crate) fn solve(
         &mut self,
         settings: &Sinkhorn,
         view: View<'_, T>,
         spread: f64,
-        f: &mut [f64],
-        g: &mut [f64],
+        start: Option<&[f64]>,
+        (f, g): (&mut [f64], &mut [f64]),
     ) -> Result<Report, Error> {
         settings.check_range(spread)?;
-        let mass: f64 = view.b.iter().map(|weight| weight.to_f64()).sum();
+        let sum = |weights: &[T]| weights.iter().map(|weight| weight.to_f64()).sum::<f64>();
+        let mass = sum(view.a).max(sum(view.b));
+        let longest = view.a.len().max(view.b.len()) as f64;
         let straggles = view.b.len() <= newton::LARGEST;
         let rules = Rules {
             epsilon: settings.epsilon(),
@@ -42,16 +52,23 @@ impl<T: Real> Workspace<T> {
             } else {
                 settings.max_iterations()
             },
+            relaxed: settings.relaxed(),
         };
         let mut used = 0;
         let mut started = false;
-        let reach = ROUNDING_MARGIN * T::ROUNDING * mass * (1.0 + spread / settings.epsilon());
-        if rules.threshold.is_none_or(|threshold| reach <= threshold) {
+        let reach = (ROUNDING_MARGIN + longest.sqrt()) * T::ROUNDING * mass;
+        if rules
+            .threshold
+            .is_none_or(|threshold| 2.0 * reach <= threshold)
+        {
             let ended = settings.instructions().run(Solve {
                 workspace: &mut self.scaling,
                 view,
-                rules,
-                start: None,
+                rules: Rules {
+                    threshold: rules.threshold.map(|threshold| threshold - reach),
+                    ..rules
+                },
+                start,
                 f,
                 g,
             });
@@ -61,7 +78,12 @@ impl<T: Real> Workspace<T> {
                 return settings.report(ended, spread, f, g);
             }
         }
+        if let (false, Some(start)) = (started, start) {
+            g.copy_from_slice(start);
+            started = true;
+        }
         let double = Double::of(&view);
+        self.double.start_from(&self.scaling);
         self.solve_double(settings, double.view(), rules, (used, started), f, g)
             .and_then(|ended| settings.report(ended, spread, f, g))
     }
@@ -103,9 +125,11 @@ impl<T: Real> Workspace<T> {
                 return Ok(ended);
             }
         }
-        let support = Support::of_view(&view);
+        let support = Support::of_view(&view).relaxed(rules.rho());
+        // Potentials there do not include the smallest cost.
+        let offset = support.relaxed_columns.offset();
         let start = if started {
-            g.to_vec()
+            g.iter().map(|g| g - offset).collect()
         } else {
             vec![0.0; g.len()]
         };
@@ -117,7 +141,8 @@ impl<T: Real> Workspace<T> {
             iterations: 1,
             ..rules
         };
-        let mut ended = run(once, Some(point.g), f, g);
+        let start = point.g.iter().map(|g| g + offset).collect();
+        let mut ended = run(once, Some(start), f, g);
         ended.iterations = used + more;
         Ok(ended)
     }

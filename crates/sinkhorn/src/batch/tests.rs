@@ -241,6 +241,147 @@ proptest! {
     }
 }
 
+/// Prices of missing the marginals: of both, of one, and nearly none at all.
+fn prices() -> impl Strategy<Value = (f64, f64)> {
+    let rho = || (-1.5..1.5_f64).prop_map(|exponent| 10.0_f64.powf(exponent));
+    prop_oneof![
+        (rho(), rho()),
+        rho().prop_map(|rho| (rho, f64::INFINITY)),
+        rho().prop_map(|rho| (f64::INFINITY, rho)),
+        rho().prop_map(|rho| (100.0 * rho, 1e3)),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn relaxed_batches_agree_with_single_solves(
+        cases in prop::collection::vec(cases().prop_map(poisoned), 1..4),
+        (rows, columns) in prices(),
+        exponent in -2.5..0.0_f64,
+        heavier in 0.2..3.0_f64,
+    ) {
+        let solver = solver(10.0_f64.powf(exponent)).with_rho(rows, columns).unwrap();
+        let heavy = |mut case: Case| {
+            case.a.iter_mut().for_each(|weight| *weight *= heavier);
+            case
+        };
+        let cases: Vec<Case> = cases.into_iter().map(heavy).collect();
+        let ragged = Ragged::<f64>::of(&cases);
+        let batch = ragged.batch();
+        let solution = solver.with_threshold(1e-10).solve_batch(&batch).unwrap();
+        let single = Ragged::<f32>::of(&cases);
+        let coarse = solver.with_threshold(1e-4).solve_batch(&single.batch()).unwrap();
+        let places = batch.places();
+        for (index, case) in cases.iter().enumerate() {
+            let cost = CostMatrix::new(&case.cost, case.n, case.m).unwrap();
+            let problem = Problem::unbalanced(cost, &case.a, &case.b).unwrap();
+            let expected = solver.with_threshold(1e-11).solve(&problem).unwrap();
+            assert_close(&solution.plan(&batch, index), &expected.plan(&problem), 1e-7);
+            let report = solution.reports()[index];
+            prop_assert!(report.converged(), "{report:?}");
+            let found = [report.transport_cost, report.regularised_cost, report.dual_cost];
+            let costs = [
+                expected.transport_cost(&problem),
+                expected.regularised_cost(&problem),
+                expected.dual_cost(&problem),
+            ];
+            assert_close(&found, &costs, 1e-6 * (1.0 + costs[1].abs()));
+            let gap = report.duality_gap.unwrap();
+            prop_assert!(gap.abs() < 1e-6 * (1.0 + costs[1].abs()), "{report:?}");
+            // Of every relaxed solution the potentials are determined, not only their sums.
+            for (&j, &g) in places[index].columns.clone().collect::<Vec<_>>().iter().zip(expected.g()) {
+                if ragged.b[j] > 0.0 && rows.is_finite() && columns.is_finite() {
+                    prop_assert!((solution.g()[j] - g).abs() < 1e-5, "{} {g}", solution.g()[j]);
+                }
+            }
+            prop_assert!(coarse.reports()[index].converged(), "{:?}", coarse.reports()[index]);
+            assert_close(&coarse.plan(&single.batch(), index), &expected.plan(&problem), 0.02);
+        }
+    }
+
+    /// Fixed iterations are those of the single solver, without translation.
+    #[test]
+    fn relaxed_fixed_iterations_are_the_exact_iterations(
+        case in cases(), (rows, columns) in prices(), count in 1..6_usize,
+    ) {
+        let solver = solver(0.05).with_rho(rows, columns).unwrap().with_fixed_iterations(count);
+        let ragged = Ragged::<f64>::of(std::slice::from_ref(&case));
+        let solution = solver.solve_batch(&ragged.batch()).unwrap();
+        let problem = case.problem();
+        let expected = solver.solve(&problem).unwrap();
+        assert_close(&solution.plan(&ragged.batch(), 0), &expected.plan(&problem), 1e-9);
+        let report = solution.reports()[0];
+        prop_assert!((report.marginal_error - expected.marginal_error()).abs() < 1e-9);
+    }
+
+    /// The optimum lies between the dual and the dual with the gap, converged or not.
+    #[test]
+    fn the_gap_bounds_what_is_left_of_a_relaxed_problem(
+        case in cases(), (rows, columns) in prices(), loose in 1..4_usize,
+    ) {
+        let problem = case.problem();
+        let solver = solver(0.1).with_rho(rows, columns).unwrap();
+        let best = solver.with_threshold(1e-12).solve(&problem).unwrap().dual_cost(&problem);
+        let ragged = Ragged::<f64>::of(&[case]);
+        let report = solver.with_max_iterations(loose).solve_batch(&ragged.batch()).unwrap();
+        let report = report.reports()[0];
+        let gap = report.duality_gap.unwrap();
+        prop_assert!(report.dual_cost <= best + 1e-9, "{best} {report:?}");
+        prop_assert!(best <= report.dual_cost + gap + 1e-9, "{best} {report:?}");
+    }
+
+    /// From the potentials of its solution a problem takes an iteration or two, in a batch as alone.
+    #[test]
+    fn a_batch_goes_on_from_potentials(
+        cases in prop::collection::vec(cases().prop_map(poisoned), 1..4), epsilon in 0.02..1.0_f64,
+    ) {
+        let ragged = Ragged::<f64>::of(&cases);
+        let batch = ragged.batch();
+        let cold = solver(epsilon).with_threshold(1e-11).solve_batch(&batch).unwrap();
+        let mut g = cold.g().to_vec();
+        for (g, b) in g.iter_mut().zip(&ragged.b) {
+            if *b == 0.0 {
+                *g = f64::NAN;
+            }
+        }
+        let warm = solver(epsilon).with_threshold(1e-9).solve_batch_from(&batch, &g).unwrap();
+        for (index, report) in warm.reports().iter().enumerate() {
+            prop_assert!(report.iterations <= 2, "{report:?}");
+            assert_close(&warm.plan(&batch, index), &cold.plan(&batch, index), 1e-8);
+        }
+    }
+}
+
+#[test]
+fn potentials_that_do_not_fit_are_named() {
+    let costs = [0.1_f32, 0.2, 0.3, 0.4];
+    let batch = Batch::padded(&costs, 2, 1, 2).unwrap();
+    let error = solver(0.1).solve_batch_from(&batch, &[0.0; 3]).unwrap_err();
+    assert_eq!(error.to_string(), "g has 3 potentials, the cost needs 4");
+    let start = [0.0, 0.0, 0.0, f64::NAN];
+    let error = solver(0.1).solve_batch_from(&batch, &start).unwrap_err();
+    assert_eq!(error.to_string(), "problem 1: g[1] = NaN is not finite");
+}
+
+/// In single precision, what the potentials say is within the threshold too, not only what the
+/// factors said.
+#[test]
+fn single_precision_keeps_the_threshold() {
+    let cost: Vec<f32> = (0..28 * 30).map(|i| (i * 61 % 89) as f32 / 20.0).collect();
+    for epsilon in [1.0, 0.1, 0.02] {
+        let batch = Batch::padded(&cost, 1, 28, 30).unwrap();
+        let solution = solver(epsilon)
+            .with_threshold(4e-6)
+            .solve_batch(&batch)
+            .unwrap();
+        assert!(solution.reports()[0].converged());
+        let plan = solution.plan(&batch, 0);
+        let weights = ([1.0 / 28.0; 28], [1.0 / 30.0; 30]);
+        let error = crate::log_domain::marginal_error(&plan, &weights.0, &weights.1);
+        assert!(error <= 4e-6, "epsilon {epsilon}: {error}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 

@@ -3,13 +3,9 @@
 use burn::backend::DispatchDevice;
 use burn::prelude::*;
 use burn::tensor::{DType, Element};
-use rayon::prelude::*;
 
 use super::{BatchSettings, TensorSolution};
-use crate::{Batch, Error, Real, Sinkhorn};
-
-/// Cells in a task: enough to outweigh handing it to another thread.
-const TASK_SIZE: usize = 1 << 13;
+use crate::{Batch, Real, Sinkhorn};
 
 /// Whether the core can take `tensor`.
 pub(super) fn has(tensor: &Tensor<3>) -> bool {
@@ -46,25 +42,38 @@ fn solve_as<T: Real + Element>(
     let a = a.as_slice::<T>().expect(values);
     let b = b.as_slice::<T>().expect(values);
 
-    let mut found = Found::zeros(batch, n, m);
-    let problems = (TASK_SIZE / (n * m).max(1)).max(1);
-    (
-        cost.par_chunks(problems * n * m),
-        a.par_chunks(problems * n),
-        b.par_chunks(problems * m),
-        found.f.par_chunks_mut(problems * n),
-        found.g.par_chunks_mut(problems * m),
-        found.ends.par_chunks_mut(problems),
-    )
-        .into_par_iter()
-        .for_each(|(cost, a, b, f, g, ends)| {
-            let task = Task { n, m, cost, a, b };
-            // A problem that is refused must not take the others of its task with it.
-            if task.solve(&solver, f, g, ends).is_err() {
-                task.solve_one_by_one(&solver, f, g, ends);
+    let problems = Batch::padded(cost, batch, n, m).and_then(|all| all.with_weights(a, b));
+    let mut found = solver(settings).solve_each(&problems.expect("shapes were checked"), None);
+    let mut errors = Vec::with_capacity(batch);
+    let mut iterations = Vec::with_capacity(batch);
+    for (index, report) in found.reports.iter().enumerate() {
+        let (rows, columns) = (index * n..(index + 1) * n, index * m..(index + 1) * m);
+        let without_mass = |weights: &[T]| weights.iter().all(|weight| *weight == T::ZERO);
+        let (error, count) = match report {
+            Ok(report) => (report.marginal_error, report.iterations),
+            // As library ops do, a problem without mass is solved by nothing.
+            Err(_) if without_mass(&a[rows.clone()]) && without_mass(&b[columns.clone()]) => {
+                (0.0, 0)
             }
-        });
-    found.into_solution(settings, &device)
+            // And one that has no plan is `NaN`.
+            Err(_) => {
+                found.f[rows].fill(f64::NAN);
+                found.g[columns].fill(f64::NAN);
+                (f64::NAN, 0)
+            }
+        };
+        errors.push(T::from_f64(error));
+        iterations.push(count as i64);
+    }
+    let options = (&device, T::dtype());
+    let narrow = |values: &[f64]| values.iter().map(|&v| T::from_f64(v)).collect::<Vec<T>>();
+    TensorSolution {
+        f: Tensor::from_data(TensorData::new(narrow(&found.f), [batch, n]), options),
+        g: Tensor::from_data(TensorData::new(narrow(&found.g), [batch, m]), options),
+        marginal_error: Tensor::from_data(TensorData::new(errors, [batch]), options),
+        iterations: Tensor::from_data(TensorData::new(iterations, [batch]), &device),
+        settings: *settings,
+    }
 }
 
 fn solver(settings: &BatchSettings) -> Sinkhorn {
@@ -74,105 +83,5 @@ fn solver(settings: &BatchSettings) -> Sinkhorn {
         Some(threshold) => solver
             .with_threshold(threshold)
             .with_max_iterations(settings.iterations),
-    }
-}
-
-/// Problems of one shape, one behind the other.
-struct Task<'a, T> {
-    n: usize,
-    m: usize,
-    cost: &'a [T],
-    a: &'a [T],
-    b: &'a [T],
-}
-
-impl<T: Real> Task<'_, T> {
-    fn solve(
-        &self,
-        solver: &Sinkhorn,
-        f: &mut [T],
-        g: &mut [T],
-        ends: &mut [End],
-    ) -> Result<(), Error> {
-        let batch = Batch::padded(self.cost, ends.len(), self.n, self.m)?;
-        let solution = solver.solve_batch(&batch.with_weights(self.a, self.b)?)?;
-        for (place, found) in [(f, solution.f()), (g, solution.g())] {
-            for (place, found) in place.iter_mut().zip(found) {
-                *place = T::from_f64(*found);
-            }
-        }
-        for (end, report) in ends.iter_mut().zip(solution.reports()) {
-            *end = End {
-                error: report.marginal_error,
-                iterations: report.iterations as i64,
-            };
-        }
-        Ok(())
-    }
-
-    /// As library ops do, a problem without mass is solved by nothing, and one that has no plan is
-    /// `NaN`.
-    fn solve_one_by_one(&self, solver: &Sinkhorn, f: &mut [T], g: &mut [T], ends: &mut [End]) {
-        let (n, m) = (self.n, self.m);
-        for (index, end) in ends.iter_mut().enumerate() {
-            let task = Task {
-                n,
-                m,
-                cost: &self.cost[index * n * m..][..n * m],
-                a: &self.a[index * n..][..n],
-                b: &self.b[index * m..][..m],
-            };
-            let (f, g) = (&mut f[index * n..][..n], &mut g[index * m..][..m]);
-            let end = std::slice::from_mut(end);
-            let refused = task.solve(solver, f, g, end).is_err();
-            let without_mass = |weights: &[T]| weights.iter().all(|weight| *weight == T::ZERO);
-            if refused && !(without_mass(task.a) && without_mass(task.b)) {
-                f.fill(T::from_f64(f64::NAN));
-                g.fill(T::from_f64(f64::NAN));
-                end[0].error = f64::NAN;
-            }
-        }
-    }
-}
-
-/// How a problem ended.
-#[derive(Debug, Clone, Copy, Default)]
-struct End {
-    error: f64,
-    iterations: i64,
-}
-
-/// Potentials of all problems, and how they ended.
-struct Found<T> {
-    n: usize,
-    m: usize,
-    f: Vec<T>,
-    g: Vec<T>,
-    ends: Vec<End>,
-}
-
-impl<T: Real + Element> Found<T> {
-    fn zeros(batch: usize, n: usize, m: usize) -> Self {
-        Self {
-            n,
-            m,
-            f: vec![T::ZERO; batch * n],
-            g: vec![T::ZERO; batch * m],
-            ends: vec![End::default(); batch],
-        }
-    }
-
-    fn into_solution(self, settings: &BatchSettings, device: &Device) -> TensorSolution {
-        let batch = self.ends.len();
-        let options = (device, T::dtype());
-        let errors: Vec<T> = self.ends.iter().map(|end| T::from_f64(end.error)).collect();
-        let iterations: Vec<i64> = self.ends.iter().map(|end| end.iterations).collect();
-        TensorSolution {
-            f: Tensor::from_data(TensorData::new(self.f, [batch, self.n]), options),
-            g: Tensor::from_data(TensorData::new(self.g, [batch, self.m]), options),
-            marginal_error: Tensor::from_data(TensorData::new(errors, [batch]), options),
-            iterations: Tensor::from_data(TensorData::new(iterations, [batch]), device),
-            settings: *settings,
-        }
     }
 }

@@ -145,9 +145,8 @@ impl<T: Real> Anderson<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::passes::BLOCK;
     use super::*;
-    use crate::simd::Baseline;
+    use crate::simd::{BLOCK, Baseline};
 
     /// A map that is linear in the logarithms is solved once there are as many differences as
     /// dimensions, whatever its rate.

@@ -11,13 +11,16 @@ mod aligned;
 mod anderson;
 mod certificate;
 mod passes;
+mod relaxed;
 
 use aligned::Aligned;
 use anderson::Anderson;
-use passes::{BLOCK, SMALL};
+use passes::SMALL;
+pub(crate) use relaxed::Relaxed;
 
-use crate::real::Real;
-use crate::simd::{Arch, Kernel};
+use crate::real::{Lanes, Real};
+use crate::relaxation::Relaxation;
+use crate::simd::{Arch, BLOCK, Kernel};
 
 /// Returns to the log domain after which a problem is left to the exact solver.
 const RESCUES: usize = 20;
@@ -45,13 +48,29 @@ pub(crate) struct Rules {
     /// fixed number of plain ones.
     pub threshold: Option<f64>,
     pub iterations: usize,
+    /// What it costs to miss the marginals; none where both have to be met.
+    pub relaxed: Option<Relaxed>,
+}
+
+impl Rules {
+    /// Costs of missing the marginals, infinite where they have to be met.
+    pub(crate) fn rho(&self) -> [f64; 2] {
+        self.relaxed
+            .map_or([f64::INFINITY; 2], |relaxed| relaxed.rho)
+    }
+
+    /// What turns costs into powers of two.
+    fn scale(&self) -> f64 {
+        std::f64::consts::LOG2_E / self.epsilon
+    }
 }
 
 /// Where an iteration ended.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Ended {
     pub iterations: usize,
-    /// L1 distance of the plan's column sums from `b`; its row sums are `a` up to rounding.
+    /// L1 distance of the plan's column sums from `b`, or from what the potentials call for where
+    /// they may miss it; its row sums are right up to rounding.
     pub marginal_error: f64,
     pub transport_cost: f64,
     pub regularised_cost: f64,
@@ -78,18 +97,29 @@ pub(crate) struct Scaling<T> {
     before: Aligned<T>,
     row_sums: Aligned<T>,
     column_sums: Aligned<T>,
-    /// Columns' factors and lacks of the certificate.
+    /// Columns' factors of a plan with the right marginals.
     kept: Aligned<T>,
-    lacking: Aligned<T>,
+    /// Terms of a sum over rows or columns, so that the logarithms in them are put into vectors.
+    terms: Vec<f64>,
+    lacks: Vec<f64>,
     /// Smallest cost of each row, which `F` is relative to.
-    lowest: Vec<T>,
-    f: Vec<T>,
-    g: Aligned<T>,
+    lowest: Vec<f64>,
+    /// Largest cost of all.
+    largest: f64,
+    /// `F` and `G`, in double precision so that a plan is as exact as its costs.
+    f: Vec<f64>,
+    g: Vec<f64>,
+    /// True potentials in powers of two, of relaxed problems only.
+    phi: Vec<f64>,
+    psi: Vec<f64>,
     anderson: Anderson<T>,
 }
 
-/// Finds the largest less the smallest cost; nothing where one is not finite.
+/// Finds the smallest cost of each row, and the largest less the smallest of all, which is the
+/// result; nothing where a cost is not finite. A workspace has to see a problem so before it solves
+/// it.
 pub(crate) struct Spread<'a, T> {
+    pub workspace: &'a mut Scaling<T>,
     pub view: View<'a, T>,
 }
 
@@ -100,8 +130,11 @@ impl<T: Real> Kernel for Spread<'_, T> {
     fn run<A: Arch>(self) -> Option<f64> {
         let infinite = [(-T::INFINITY).key(), T::INFINITY.key()];
         let (mut least, mut largest) = (infinite[1], infinite[0]);
+        let lowest = &mut self.workspace.lowest;
+        lowest.clear();
         for i in 0..self.view.a.len() {
             let extremes = passes::extremes(self.view.row(i));
+            lowest.push(T::from_key(extremes.0).to_f64());
             least = least.min(extremes.0);
             largest = largest.max(extremes.1);
         }
@@ -109,6 +142,7 @@ impl<T: Real> Kernel for Spread<'_, T> {
             return None;
         }
         let (least, largest) = (T::from_key(least), T::from_key(largest));
+        self.workspace.largest = largest.to_f64();
         Some(largest.to_f64() - least.to_f64())
     }
 }
@@ -130,36 +164,41 @@ impl<T: Real> Kernel for Solve<'_, T> {
     #[inline(always)]
     fn run<A: Arch>(self) -> Ended {
         let (workspace, view, rules) = (self.workspace, self.view, self.rules);
-        let scale = T::from_f64(std::f64::consts::LOG2_E / rules.epsilon);
-        workspace.start(&view);
+        workspace.start(&view, &rules);
         if let Some(g) = self.start {
-            let exponent = |(g, b): (&f64, &T)| scale.to_f64() * g + b.to_f64().log2();
+            let exponent = |(g, b): (&f64, &T)| rules.scale() * g + b.to_f64().log2();
             let g: Vec<f64> = g.iter().zip(view.b).map(exponent).collect();
-            workspace.log_row_step(&view, scale.to_f64(), &g);
+            workspace.log_row_step(&view, &rules, &g);
         }
-        workspace.fill::<A>(&view, scale);
-        let (iterations, marginal_error) = workspace.descend::<A>(&view, scale, rules);
-        workspace.potentials::<A>(&view, rules.epsilon, self.f, self.g);
-        let [regularised_cost, dual_cost] =
-            workspace.objectives(&view, rules.epsilon, self.f, self.g);
-        let feasible = rules.threshold.is_some().then(|| {
-            let (f, g) = (&*self.f, &*self.g);
-            workspace.feasible_cost::<A>(&view, rules.epsilon, f, g)
-        });
+        workspace.fill::<A>(&view, &rules);
+        let (iterations, marginal_error) = workspace.descend::<A>(&view, &rules);
+        workspace.potentials::<A>(&view, &rules, self.f, self.g);
+        let transport_cost = workspace.transport_cost::<A>(&view, &rules, self.f);
+        let certificate = match rules.relaxed {
+            None => workspace.balanced::<A>(&view, &rules, self.f, self.g),
+            Some(relaxed) => workspace.relaxed::<A>(&view, &rules, relaxed, self.f, self.g),
+        };
         Ended {
             iterations,
             marginal_error,
-            transport_cost: workspace.transport_cost::<A>(&view),
-            regularised_cost,
-            dual_cost,
-            duality_gap: feasible.map(|cost| cost - dual_cost),
+            transport_cost,
+            regularised_cost: certificate.regularised_cost,
+            dual_cost: certificate.dual_cost,
+            duality_gap: certificate.duality_gap,
         }
     }
 }
 
 impl<T: Real> Scaling<T> {
+    /// Takes over what another workspace found out about the same problem.
+    pub(crate) fn start_from<S>(&mut self, other: &Scaling<S>) {
+        self.lowest.clone_from(&other.lowest);
+        self.largest = other.largest;
+    }
+
+    /// Makes room for a problem; the row minima are there already.
     #[inline(always)]
-    fn start(&mut self, view: &View<'_, T>) {
+    fn start(&mut self, view: &View<'_, T>, rules: &Rules) {
         let (n, m) = (view.a.len(), view.b.len());
         self.width = m.next_multiple_of(BLOCK);
         self.height = n.next_multiple_of(BLOCK);
@@ -178,27 +217,31 @@ impl<T: Real> Scaling<T> {
         self.row_sums.reset(self.height, T::ZERO);
         self.column_sums.reset(self.width, T::ZERO);
         self.v.reset(self.width, T::ZERO);
-        // Potentials g of zero, up to a constant.
+        // Potentials g of zero, up to a constant where that does not matter.
         let mass: f64 = view.b.iter().map(|weight| weight.to_f64()).sum();
-        let unit = T::from_f64(m as f64 / mass);
+        let unit = match rules.relaxed {
+            None => T::from_f64(m as f64 / mass),
+            Some(_) => T::ONE,
+        };
         for (v, &b) in self.v.get_mut().iter_mut().zip(view.b) {
             *v = b * unit;
         }
         self.before.reset(self.width, T::ZERO);
-        self.g.reset(self.width, T::ZERO);
         self.anderson.start(self.width);
-        self.f.clear();
-        self.f.resize(n, T::ZERO);
-        self.lowest.clear();
-        self.lowest.resize(n, T::ZERO);
-        for i in 0..n {
-            self.lowest[i] = T::from_key(passes::extremes(view.row(i)).0);
+        for (potentials, length) in [(&mut self.f, n), (&mut self.g, m)] {
+            potentials.clear();
+            potentials.resize(length, 0.0);
+        }
+        if rules.relaxed.is_some() {
+            let offset = self.lowest.iter().copied().fold(f64::INFINITY, f64::min);
+            let [_, columns] = Relaxation::sides(rules.rho(), offset);
+            self.g.fill(rules.scale() * columns.offset());
         }
     }
 
     /// Iterates; returns the number of iterations and the marginal error.
     #[inline(always)]
-    fn descend<A: Arch>(&mut self, view: &View<'_, T>, scale: T, rules: Rules) -> (usize, f64) {
+    fn descend<A: Arch>(&mut self, view: &View<'_, T>, rules: &Rules) -> (usize, f64) {
         let safe = f64::powi(2.0, T::SAFE_EXPONENT);
         let keys = |bound: f64| [1.0 / bound, bound].map(|bound| T::from_f64(bound).key());
         let ([safe_least, safe_largest], [least_bound, largest_bound]) =
@@ -206,12 +249,14 @@ impl<T: Real> Scaling<T> {
         let mut rescues = 0;
         let mut iterations = 0;
         loop {
-            self.iterate::<A>();
+            match rules.relaxed {
+                None => self.iterate::<A>(),
+                Some(_) => self.iterate_relaxed::<A>(rules),
+            }
             iterations += 1;
             let last = iterations >= rules.iterations;
             let error = if last || rules.threshold.is_some() {
-                let (b, sums, v) = (self.b.get(), self.column_sums.get(), self.v.get());
-                passes::misplaced::<T, A>(b, sums, v).to_f64()
+                self.error::<A>(rules)
             } else {
                 f64::INFINITY
             };
@@ -219,7 +264,10 @@ impl<T: Real> Scaling<T> {
                 return (iterations, error);
             }
             std::mem::swap(&mut self.v, &mut self.before);
-            passes::divide(self.b.get(), self.column_sums.get(), self.v.get_mut());
+            match rules.relaxed {
+                None => passes::divide(self.b.get(), self.column_sums.get(), self.v.get_mut()),
+                Some(relaxed) => self.update_columns::<A>(rules, relaxed),
+            }
             let (least, largest) = self.extent();
             if least < least_bound || largest > largest_bound {
                 rescues += 1;
@@ -227,9 +275,9 @@ impl<T: Real> Scaling<T> {
                     std::mem::swap(&mut self.v, &mut self.before);
                     return (iterations, f64::INFINITY);
                 }
-                self.log_steps(view, scale.to_f64());
+                self.log_steps(view, rules);
                 self.anderson.forget();
-                self.fill::<A>(view, scale);
+                self.fill::<A>(view, rules);
                 continue;
             }
             if rules.threshold.is_some() {
@@ -240,20 +288,31 @@ impl<T: Real> Scaling<T> {
             if least < safe_least || largest > safe_largest {
                 self.absorb::<A>();
                 self.anderson.forget();
-                self.fill::<A>(view, scale);
+                self.fill::<A>(view, rules);
             }
+        }
+    }
+
+    /// The marginal error of the plan that the factors now make.
+    #[inline(always)]
+    fn error<A: Arch>(&mut self, rules: &Rules) -> f64 {
+        match rules.relaxed {
+            None => {
+                let (b, sums, v) = (self.b.get(), self.column_sums.get(), self.v.get());
+                passes::misplaced::<T, A>(b, sums, v).to_f64()
+            }
+            Some(relaxed) => self.error_relaxed::<A>(rules, relaxed),
         }
     }
 
     /// Computes the kernel of `F` and `G`.
     #[inline(always)]
-    fn fill<A: Arch>(&mut self, view: &View<'_, T>, scale: T) {
+    fn fill<A: Arch>(&mut self, view: &View<'_, T>, rules: &Rules) {
         let m = view.b.len();
-        let g = &self.g.get()[..m];
         let matrix = self.matrix.get_mut();
         for (i, row) in matrix.chunks_exact_mut(self.width).enumerate() {
-            let shift = (self.lowest[i], scale);
-            passes::fill_row::<T, A>(&mut row[..m], view.row(i), shift, self.f[i], g);
+            let shift = (self.lowest[i], rules.scale());
+            passes::fill_row::<T, A>(&mut row[..m], view.row(i), shift, self.f[i], &self.g);
         }
         let transposed = self.transposed.get_mut();
         if !transposed.is_empty() {
@@ -298,47 +357,44 @@ impl<T: Real> Scaling<T> {
     #[inline(always)]
     fn absorb<A: Arch>(&mut self) {
         for (f, &u) in self.f.iter_mut().zip(self.u.get()) {
-            *f += u.log2::<A>();
+            *f += Lanes::log2::<A>(u.to_f64());
         }
-        let factors = self.v.get_mut().iter_mut().zip(self.b.get());
-        for (g, (v, &b)) in self.g.get_mut().iter_mut().zip(factors) {
-            if b > T::ZERO {
-                *g += v.log2::<A>();
-                *v = T::ONE;
-            }
+        for (g, v) in self.g.iter_mut().zip(self.v.get_mut()) {
+            *g += Lanes::log2::<A>(v.to_f64());
+            *v = T::ONE;
         }
     }
 
     /// The column update that left the range of numbers, and the row update after it, in the log
     /// domain.
-    fn log_steps(&mut self, view: &View<'_, T>, scale: f64) {
+    fn log_steps(&mut self, view: &View<'_, T>, rules: &Rules) {
         let (n, m) = (view.a.len(), view.b.len());
         let exponent =
-            |i: usize, j: usize| scale * (self.lowest[i].to_f64() - view.row(i)[j].to_f64());
+            |i: usize, j: usize| rules.scale() * (self.lowest[i] - view.row(i)[j].to_f64());
         // A row factor that is no number either is left out: its row begins anew.
         let factor = |u: &T| Some(u.to_f64().log2()).filter(|log| log.is_finite());
         let rows = self.f.iter().zip(self.u.get());
-        let f: Vec<f64> = rows
-            .map(|(f, u)| f.to_f64() + factor(u).unwrap_or(0.0))
-            .collect();
+        let f: Vec<f64> = rows.map(|(f, u)| f + factor(u).unwrap_or(0.0)).collect();
+        let [_, share] = Relaxed::shares(rules);
         let column = |j: usize| log2_sum((0..n).map(|i| f[i] + exponent(i, j)));
         let g: Vec<f64> = (0..m)
-            .map(|j| view.b[j].to_f64().log2() - column(j))
+            .map(|j| view.b[j].to_f64().log2() - share * column(j))
             .collect();
-        self.log_row_step(view, scale, &g);
+        self.log_row_step(view, rules, &g);
     }
 
     /// Takes `G` and a row update of it as potentials.
-    fn log_row_step(&mut self, view: &View<'_, T>, scale: f64, g: &[f64]) {
+    fn log_row_step(&mut self, view: &View<'_, T>, rules: &Rules, g: &[f64]) {
+        let scale = rules.scale();
+        let [share, _] = Relaxed::shares(rules);
         for (i, (f, a)) in self.f.iter_mut().zip(view.a).enumerate() {
-            let lowest = self.lowest[i].to_f64();
+            let lowest = self.lowest[i];
             let cells = view.row(i).iter().zip(g);
             let sum = log2_sum(cells.map(|(cost, g)| g + scale * (lowest - cost.to_f64())));
-            *f = T::from_f64(a.to_f64().log2() - sum);
+            let shift = scale * lowest;
+            *f = a.to_f64().log2() + share * (shift - sum) - shift;
         }
-        for (target, &g) in self.g.get_mut().iter_mut().zip(g) {
-            *target = T::from_f64(g);
-        }
+        self.g.copy_from_slice(g);
         self.v.get_mut()[..g.len()].fill(T::ONE);
     }
 }

@@ -8,11 +8,8 @@
     reason = "the same lane of several blocks"
 )]
 
-use crate::real::Real;
-use crate::simd::Arch;
-
-/// Numbers handled together: one or two of the widest registers.
-pub(super) const BLOCK: usize = 16;
+use crate::real::{Lanes, Real};
+use crate::simd::{Arch, BLOCK, Block};
 
 /// Side up to which a matrix is kept with its transpose, so that no sum runs across a register.
 pub(super) const SMALL: usize = 64;
@@ -22,12 +19,12 @@ pub(super) const SMALL: usize = 64;
 pub(super) fn fill_row<T: Real, A: Arch>(
     row: &mut [T],
     cost: &[T],
-    (lowest, scale): (T, T),
-    f: T,
-    g: &[T],
+    (lowest, scale): (f64, f64),
+    f: f64,
+    g: &[f64],
 ) {
     for ((kernel, &cost), &g) in row.iter_mut().zip(cost).zip(g) {
-        *kernel = (lowest - cost).fma::<A>(scale, f + g).exp2::<A>();
+        *kernel = T::exp2_of::<A>(Lanes::fma::<A>(lowest - cost.to_f64(), scale, f + g));
     }
 }
 
@@ -39,69 +36,93 @@ pub(super) fn weighted_sum<T: Real, A: Arch>(
     weights: &[T],
     sums: &mut [T],
 ) {
-    // Enough independent chains to hide the latency of an addition, and no more than registers.
-    match (width / BLOCK, A::WIDE) {
-        (1, true) => chains::<T, A, 1, 8>(matrix, weights, sums),
-        (2, true) => chains::<T, A, 2, 4>(matrix, weights, sums),
-        (3, true) => chains::<T, A, 3, 2>(matrix, weights, sums),
-        (4, true) => chains::<T, A, 4, 2>(matrix, weights, sums),
-        (1, false) => chains::<T, A, 1, 4>(matrix, weights, sums),
-        (2, false) => chains::<T, A, 2, 2>(matrix, weights, sums),
-        (3, false) => chains::<T, A, 3, 1>(matrix, weights, sums),
-        (4, false) => chains::<T, A, 4, 1>(matrix, weights, sums),
+    let blocks = matrix.as_chunks::<BLOCK>().0;
+    let sums = sums.as_chunks_mut::<BLOCK>().0;
+    let registers = T::Block::<A>::REGISTERS;
+    // Parts of a row whose sums have room in the registers.
+    match (width / BLOCK, registers) {
+        (1, _) => chains::<T, A, 1, 0, 1>(blocks, weights, sums),
+        (2, 8..) => {
+            chains::<T, A, 2, 0, 1>(blocks, weights, sums);
+            chains::<T, A, 2, 1, 1>(blocks, weights, sums);
+        }
+        (2, _) => chains::<T, A, 2, 0, 2>(blocks, weights, sums),
+        (3, 8..) => {
+            chains::<T, A, 3, 0, 1>(blocks, weights, sums);
+            chains::<T, A, 3, 1, 1>(blocks, weights, sums);
+            chains::<T, A, 3, 2, 1>(blocks, weights, sums);
+        }
+        (3, _) => chains::<T, A, 3, 0, 3>(blocks, weights, sums),
+        (4, 8..) => {
+            chains::<T, A, 4, 0, 1>(blocks, weights, sums);
+            chains::<T, A, 4, 1, 1>(blocks, weights, sums);
+            chains::<T, A, 4, 2, 1>(blocks, weights, sums);
+            chains::<T, A, 4, 3, 1>(blocks, weights, sums);
+        }
+        (4, 4..) => {
+            chains::<T, A, 4, 0, 2>(blocks, weights, sums);
+            chains::<T, A, 4, 2, 2>(blocks, weights, sums);
+        }
+        (4, _) => chains::<T, A, 4, 0, 4>(blocks, weights, sums),
         _ => unreachable!("a small matrix has at most {SMALL} columns"),
     }
 }
 
+/// The sums of `C` blocks of columns, behind the first `O` of `S`.
+///
+/// Enough independent sums of each block hide the latency of an addition, and no more than there
+/// are registers.
 #[inline(always)]
-fn chains<T: Real, A: Arch, const C: usize, const R: usize>(
-    matrix: &[T],
+fn chains<T: Real, A: Arch, const S: usize, const O: usize, const C: usize>(
+    blocks: &[[T; BLOCK]],
     weights: &[T],
-    sums: &mut [T],
+    sums: &mut [[T; BLOCK]],
 ) {
-    let mut sum = [[[T::ZERO; BLOCK]; C]; R];
-    let rows = matrix.as_chunks::<BLOCK>().0.as_chunks::<C>().0;
-    let (blocks, last_rows) = rows.as_chunks::<R>();
+    let room = A::REGISTERS - 4;
+    let rows = blocks.as_chunks::<S>().0;
+    let sums: &mut [[T; BLOCK]; C] = (&mut sums[O..O + C]).try_into().expect("C blocks");
+    match room / (C * T::Block::<A>::REGISTERS) {
+        8.. => interleaved::<T, A, S, O, C, 8>(rows, weights, sums),
+        4.. => interleaved::<T, A, S, O, C, 4>(rows, weights, sums),
+        2.. => interleaved::<T, A, S, O, C, 2>(rows, weights, sums),
+        _ => interleaved::<T, A, S, O, C, 1>(rows, weights, sums),
+    }
+}
+
+/// `R` sums of each block, over every `R`-th row.
+#[inline(always)]
+fn interleaved<T: Real, A: Arch, const S: usize, const O: usize, const C: usize, const R: usize>(
+    rows: &[[[T; BLOCK]; S]],
+    weights: &[T],
+    sums: &mut [[T; BLOCK]; C],
+) {
+    let zero = T::Block::<A>::splat(T::ZERO);
+    let one = T::Block::<A>::splat(T::ONE);
+    let mut sum = [[zero; C]; R];
+    let (groups, last_rows) = rows.as_chunks::<R>();
     let (factors, last_factors) = weights.as_chunks::<R>();
-    for (rows, factors) in blocks.iter().zip(factors) {
+    for (rows, factors) in groups.iter().zip(factors) {
         for r in 0..R {
+            let factor = T::Block::<A>::splat(factors[r]);
             for c in 0..C {
-                sum[r][c] = scaled_sum::<T, A>(&rows[r][c], factors[r], &sum[r][c]);
+                sum[r][c] = T::Block::<A>::load(&rows[r][O + c]).multiply_add(factor, sum[r][c]);
             }
         }
     }
     for (row, &factor) in last_rows.iter().zip(last_factors) {
+        let factor = T::Block::<A>::splat(factor);
         for c in 0..C {
-            sum[0][c] = scaled_sum::<T, A>(&row[c], factor, &sum[0][c]);
+            sum[0][c] = T::Block::<A>::load(&row[O + c]).multiply_add(factor, sum[0][c]);
         }
     }
     for r in 1..R {
         for c in 0..C {
-            sum[0][c] = scaled_sum::<T, A>(&sum[r][c], T::ONE, &sum[0][c]);
+            sum[0][c] = sum[r][c].multiply_add(one, sum[0][c]);
         }
     }
-    let sums = sums.as_chunks_mut::<BLOCK>().0;
-    sums[..C].copy_from_slice(&sum[0]);
-}
-
-/// `block * factor + sum`, lane by lane.
-#[inline(always)]
-fn scaled_sum<T: Real, A: Arch>(block: &[T; BLOCK], factor: T, sum: &[T; BLOCK]) -> [T; BLOCK] {
-    let mut result = [T::ZERO; BLOCK];
-    for l in 0..BLOCK {
-        result[l] = block[l].fma::<A>(factor, sum[l]);
+    for c in 0..C {
+        sum[0][c].store(&mut sums[c]);
     }
-    result
-}
-
-/// `x * y + sum`, lane by lane.
-#[inline(always)]
-fn product_sum<T: Real, A: Arch>(x: &[T; BLOCK], y: &[T; BLOCK], sum: &[T; BLOCK]) -> [T; BLOCK] {
-    let mut result = [T::ZERO; BLOCK];
-    for l in 0..BLOCK {
-        result[l] = x[l].fma::<A>(y[l], sum[l]);
-    }
-    result
 }
 
 /// One full iteration in one pass over the matrix: `u = a / (K v)` and `columns = K^T u`, a row's
@@ -110,11 +131,27 @@ fn product_sum<T: Real, A: Arch>(x: &[T; BLOCK], y: &[T; BLOCK], sum: &[T; BLOCK
 pub(super) fn fused_pass<T: Real, A: Arch>(
     matrix: &[T],
     width: usize,
+    vectors: (&[T], &[T]),
+    u: &mut [T],
+    columns: &mut [T],
+) {
+    // Rows together, and rows of those whose sums are taken together.
+    match (A::REGISTERS - 4) / T::Block::<A>::REGISTERS {
+        8.. => fused_rows::<T, A, 8, 8>(matrix, width, vectors, u, columns),
+        4.. => fused_rows::<T, A, 4, 4>(matrix, width, vectors, u, columns),
+        2.. => fused_rows::<T, A, 4, 2>(matrix, width, vectors, u, columns),
+        _ => fused_rows::<T, A, 4, 1>(matrix, width, vectors, u, columns),
+    }
+}
+
+#[inline(always)]
+fn fused_rows<T: Real, A: Arch, const ROWS: usize, const SUMS: usize>(
+    matrix: &[T],
+    width: usize,
     (a, v): (&[T], &[T]),
     u: &mut [T],
     columns: &mut [T],
 ) {
-    const ROWS: usize = 4;
     columns.fill(T::ZERO);
     let (u_blocks, u_last) = u.as_chunks_mut::<ROWS>();
     let blocked = u_blocks.len() * ROWS;
@@ -123,9 +160,11 @@ pub(super) fn fused_pass<T: Real, A: Arch>(
         .zip(u_blocks)
         .zip(a_blocks)
     {
-        let sums = dots::<T, A, ROWS>(rows, width, v);
+        for (part, sums) in u.as_chunks_mut::<SUMS>().0.iter_mut().enumerate() {
+            *sums = dots::<T, A, SUMS>(&rows[part * SUMS * width..], width, v);
+        }
         for r in 0..ROWS {
-            u[r] = quotient(a[r], sums[r]);
+            u[r] = quotient(a[r], u[r]);
         }
         add_rows::<T, A, ROWS>(rows, width, u, columns);
     }
@@ -137,28 +176,39 @@ pub(super) fn fused_pass<T: Real, A: Arch>(
     }
 }
 
+/// The blocks of `R` rows.
+#[inline(always)]
+fn row_blocks<T: Real, const R: usize>(rows: &[T], width: usize) -> [&[[T; BLOCK]]; R] {
+    let count = width / BLOCK;
+    // The slice to a common length frees the loops from bounds checks.
+    let mut blocks: [&[[T; BLOCK]]; R] = [&[]; R];
+    for r in 0..R {
+        blocks[r] = &rows[r * width..][..width].as_chunks::<BLOCK>().0[..count];
+    }
+    blocks
+}
+
 /// Dot products of `R` rows with `v`.
 #[inline(always)]
 fn dots<T: Real, A: Arch, const R: usize>(rows: &[T], width: usize, v: &[T]) -> [T; R] {
-    let mut sums = [[T::ZERO; BLOCK]; R];
-    let v = v.as_chunks::<BLOCK>().0;
-    let blocks: [&[[T; BLOCK]]; R] =
-        std::array::from_fn(|r| rows[r * width..][..width].as_chunks::<BLOCK>().0);
-    for (index, v) in v[..width / BLOCK].iter().enumerate() {
+    let count = width / BLOCK;
+    let rows = row_blocks::<T, R>(rows, width);
+    let v = &v.as_chunks::<BLOCK>().0[..count];
+    let mut sums = [T::Block::<A>::splat(T::ZERO); R];
+    for index in 0..count {
+        let v = T::Block::<A>::load(&v[index]);
         for r in 0..R {
-            sums[r] = product_sum::<T, A>(&blocks[r][index], v, &sums[r]);
+            sums[r] = T::Block::<A>::load(&rows[r][index]).multiply_add(v, sums[r]);
         }
     }
     let mut totals = [T::ZERO; R];
     for r in 0..R {
-        totals[r] = total(&sums[r]);
+        totals[r] = sums[r].total();
     }
     totals
 }
 
 /// Adds `factors_r rows_r` to the columns.
-///
-/// A flat loop: one over blocks is turned into gathers and scatters where rows are long.
 #[inline(always)]
 fn add_rows<T: Real, A: Arch, const R: usize>(
     rows: &[T],
@@ -166,15 +216,27 @@ fn add_rows<T: Real, A: Arch, const R: usize>(
     factors: &[T; R],
     columns: &mut [T],
 ) {
-    let rows: [&[T]; R] = std::array::from_fn(|r| &rows[r * width..][..width]);
-    let columns = &mut columns[..width];
-    for j in 0..width {
-        let mut sum = columns[j];
-        for r in 0..R {
-            sum = rows[r][j].fma::<A>(factors[r], sum);
-        }
-        columns[j] = sum;
+    let count = width / BLOCK;
+    let rows = row_blocks::<T, R>(rows, width);
+    let columns = &mut columns.as_chunks_mut::<BLOCK>().0[..count];
+    let mut splats = [T::Block::<A>::splat(T::ZERO); R];
+    for r in 0..R {
+        splats[r] = T::Block::<A>::splat(factors[r]);
     }
+    for index in 0..count {
+        let mut sum = T::Block::<A>::load(&columns[index]);
+        for r in 0..R {
+            sum = T::Block::<A>::load(&rows[r][index]).multiply_add(splats[r], sum);
+        }
+        sum.store(&mut columns[index]);
+    }
+}
+
+/// Dot product of two padded vectors.
+#[inline(always)]
+pub(super) fn dot<T: Real, A: Arch>(x: &[T], y: &[T]) -> T {
+    let [sum] = dots::<T, A, 1>(x, x.len(), y);
+    sum
 }
 
 /// Sum over a block, halving it.
@@ -190,21 +252,6 @@ fn total<T: Real>(block: &[T; BLOCK]) -> T {
         half /= 2;
     }
     block[0]
-}
-
-/// Dot product of two padded vectors.
-#[inline(always)]
-pub(super) fn dot<T: Real, A: Arch>(x: &[T], y: &[T]) -> T {
-    let mut sums = [T::ZERO; BLOCK];
-    for (x, y) in x
-        .as_chunks::<BLOCK>()
-        .0
-        .iter()
-        .zip(y.as_chunks::<BLOCK>().0)
-    {
-        sums = product_sum::<T, A>(x, y, &sums);
-    }
-    total(&sums)
 }
 
 /// A scaling factor; zero without mass, also over a sum of zero.
@@ -260,37 +307,78 @@ pub(super) fn extremes<T: Real>(costs: &[T]) -> (T::Key, T::Key) {
     (least, largest)
 }
 
-/// `sum_j weights_j (cost_j - lowest)`; the costs are not padded.
+/// The factors of the last block of the costs of a row, zero where full blocks before it reach:
+/// costs are not padded, so that block may overlap the one before.
 #[inline(always)]
-pub(super) fn unpadded_dot<T: Real, A: Arch>(weights: &[T], cost: &[T], lowest: T) -> T {
-    let mut sums = [T::ZERO; BLOCK];
-    let (costs, last) = cost.as_chunks::<BLOCK>();
-    let (blocks, last_weights) = weights[..cost.len()].as_chunks::<BLOCK>();
-    for (cost, weights) in costs.iter().zip(blocks) {
-        for l in 0..BLOCK {
-            sums[l] = weights[l].fma::<A>(cost[l] - lowest, sums[l]);
-        }
-    }
-    for (l, (&cost, &weight)) in last.iter().zip(last_weights).enumerate() {
-        sums[l] = weight.fma::<A>(cost - lowest, sums[l]);
-    }
-    total(&sums)
+pub(super) fn tail<T: Real>(v: &[T], m: usize) -> [T; BLOCK] {
+    let rest = m % BLOCK;
+    let mut tail = [T::ZERO; BLOCK];
+    tail[BLOCK - rest..].copy_from_slice(&v[m - rest..m]);
+    tail
 }
 
-/// `sum_j row_j v_j (cost_j - lowest)`; the costs are not padded.
+/// `sum_j row_j v_j (cost_j - lowest)`; the costs are not padded, so the `tail` of `v` is needed.
 #[inline(always)]
-pub(super) fn row_cost<T: Real, A: Arch>(row: &[T], v: &[T], cost: &[T], lowest: T) -> T {
-    let mut sums = [T::ZERO; BLOCK];
+pub(super) fn row_cost<T: Real, A: Arch>(
+    row: &[T],
+    v: &[T],
+    tail: &[T; BLOCK],
+    cost: &[T],
+    lowest: T,
+) -> T {
+    let mut sum = T::Block::<A>::splat(T::ZERO);
     let (costs, last) = cost.as_chunks::<BLOCK>();
-    let (rows, last_row) = row[..cost.len()].as_chunks::<BLOCK>();
-    let (vs, last_v) = v[..cost.len()].as_chunks::<BLOCK>();
+    let (rows, vs) = (row.as_chunks::<BLOCK>().0, v.as_chunks::<BLOCK>().0);
     for ((cost, row), v) in costs.iter().zip(rows).zip(vs) {
-        for l in 0..BLOCK {
-            sums[l] = (row[l] * v[l]).fma::<A>(cost[l] - lowest, sums[l]);
-        }
+        sum = block_cost::<T, A>(row, v, cost, lowest, sum);
     }
-    for (l, ((&cost, &row), &v)) in last.iter().zip(last_row).zip(last_v).enumerate() {
-        sums[l] = (row * v).fma::<A>(cost - lowest, sums[l]);
+    if let (false, Some(cost)) = (last.is_empty(), cost.last_chunk::<BLOCK>()) {
+        let row = row[..costs.len() * BLOCK + last.len()].last_chunk::<BLOCK>();
+        let row = row.expect("as many as costs");
+        return block_cost::<T, A>(row, tail, cost, lowest, sum).total();
     }
-    total(&sums)
+    let mut rest = T::ZERO;
+    for (l, &cost) in last.iter().enumerate() {
+        rest = (row[l] * v[l]).fma::<A>(cost - lowest, rest);
+    }
+    sum.total() + rest
+}
+
+/// `sum + row v (cost - lowest)`, lane by lane.
+#[inline(always)]
+fn block_cost<T: Real, A: Arch>(
+    row: &[T; BLOCK],
+    v: &[T; BLOCK],
+    cost: &[T; BLOCK],
+    lowest: T,
+    sum: T::Block<A>,
+) -> T::Block<A> {
+    let one = T::Block::<A>::splat(T::ONE);
+    let mass = T::Block::<A>::load(row);
+    let mass = mass.multiply_add(T::Block::<A>::load(v), T::Block::<A>::splat(T::ZERO));
+    let above = T::Block::<A>::load(cost);
+    let above = above.multiply_add(one, T::Block::<A>::splat(-lowest));
+    mass.multiply_add(above, sum)
+}
+
+/// `sums = K v`, row by row.
+#[inline(always)]
+pub(super) fn row_sums<T: Real, A: Arch>(matrix: &[T], width: usize, v: &[T], sums: &mut [T]) {
+    for (sum, row) in sums.iter_mut().zip(matrix.chunks_exact(width)) {
+        *sum = dot::<T, A>(row, v);
+    }
+}
+
+/// `columns = K^T u`.
+#[inline(always)]
+pub(super) fn column_sums<T: Real, A: Arch>(
+    matrix: &[T],
+    width: usize,
+    u: &[T],
+    columns: &mut [T],
+) {
+    columns.fill(T::ZERO);
+    for (row, &u) in matrix.chunks_exact(width).zip(u) {
+        add_rows::<T, A, 1>(row, width, &[u], columns);
+    }
 }

@@ -1,28 +1,52 @@
 //! Which vector instructions the kernels use, found out at run time.
 //!
 //! A kernel is one generic function; it is compiled once for each instruction set, inside a function
-//! that has the set enabled, and the compiler vectorises each copy for itself. So a program built
-//! for any processor of its family is fast on the newest.
+//! that has the set enabled, and the compiler vectorises each copy for itself, but for sums that
+//! have to stay in registers, which are made of [`Block`]s. So a program built for any processor of
+//! its family is fast on the newest.
 #![expect(
     unsafe_code,
-    reason = "a function compiled for an instruction set may run only where that set was detected"
+    reason = "what is compiled for an instruction set may run only where that set was detected"
 )]
+
+mod block;
+
+pub use block::{BLOCK, Block};
 
 /// An instruction set that kernels are compiled for.
 pub trait Arch: Copy {
     /// Whether a fused multiply-add is one instruction.
     const FMA: bool;
-    /// Whether there are thirty-two vector registers, or sixteen.
-    const WIDE: bool;
+    /// Vector registers there are.
+    const REGISTERS: usize;
+    /// Sixteen numbers in single precision.
+    type F32: Block<f32>;
+    /// Sixteen numbers in double precision.
+    type F64: Block<f64>;
 }
 
 /// What every processor of the family has.
 #[derive(Clone, Copy)]
 pub(crate) struct Baseline;
 
+/// Whether every processor of the family multiplies and adds in one instruction.
+const BASELINE_FMA: bool = cfg!(any(target_arch = "aarch64", target_feature = "fma"));
+
 impl Arch for Baseline {
-    const FMA: bool = cfg!(any(target_arch = "aarch64", target_feature = "fma"));
-    const WIDE: bool = cfg!(target_arch = "aarch64");
+    const FMA: bool = BASELINE_FMA;
+    const REGISTERS: usize = if cfg!(target_arch = "aarch64") {
+        32
+    } else {
+        16
+    };
+    #[cfg(not(target_arch = "x86_64"))]
+    type F32 = block::Lanes16<f32, BASELINE_FMA>;
+    #[cfg(not(target_arch = "x86_64"))]
+    type F64 = block::Lanes16<f64, BASELINE_FMA>;
+    #[cfg(target_arch = "x86_64")]
+    type F32 = block::F32x4x4;
+    #[cfg(target_arch = "x86_64")]
+    type F64 = block::F64x2x8;
 }
 
 /// AVX2 and FMA.
@@ -33,7 +57,9 @@ pub(crate) struct Avx2;
 #[cfg(target_arch = "x86_64")]
 impl Arch for Avx2 {
     const FMA: bool = true;
-    const WIDE: bool = false;
+    const REGISTERS: usize = 16;
+    type F32 = block::F32x8x2;
+    type F64 = block::F64x4x4;
 }
 
 /// AVX-512.
@@ -44,7 +70,9 @@ pub(crate) struct Avx512;
 #[cfg(target_arch = "x86_64")]
 impl Arch for Avx512 {
     const FMA: bool = true;
-    const WIDE: bool = true;
+    const REGISTERS: usize = 32;
+    type F32 = block::F32x16;
+    type F64 = block::F64x8x2;
 }
 
 /// Vector instructions that a solve may use.

@@ -57,11 +57,43 @@ const STEPS: &[Step] = &[
     },
 ];
 
-/// Runs every check in `root` and says how long each took.
-pub(crate) fn all(root: &Path) -> anyhow::Result<()> {
+/// What needs the backends for graphics processors.
+const GPU_STEPS: &[Step] = &[
+    Step {
+        name: "kernels on Vulkan",
+        arguments: &[
+            "test",
+            "--package",
+            "optical-sinkhorn",
+            "--features",
+            "wgpu",
+            "--lib",
+            "burn::",
+        ],
+        environment: &[],
+    },
+    Step {
+        name: "types of the CUDA build",
+        arguments: &[
+            "check",
+            "--package",
+            "optical-driver",
+            "--package",
+            "optical-benches",
+            "--features",
+            "optical-driver/cuda,optical-benches/cuda",
+        ],
+        // Without it, the build of CubeCL downloads a compiler for kernels, which no check needs.
+        environment: &[("DOCS_RS", "1")],
+    },
+];
+
+/// Runs every check in `root`, on graphics processors too if asked to, and says how long each took.
+pub(crate) fn all(root: &Path, gpu: bool) -> anyhow::Result<()> {
     let start = Instant::now();
     timed("architecture", || architecture::check(root))?;
-    for step in STEPS {
+    let gpu_steps: &[Step] = if gpu { GPU_STEPS } else { &[] };
+    for step in STEPS.iter().chain(gpu_steps) {
         timed(step.name, || run(step, root))?;
     }
     eprintln!(

@@ -49,7 +49,12 @@ enum Job {
     #[command(disable_help_flag = true)]
     Bench(PassedOn),
     /// Check architecture, formatting, lints and documentation, and run all tests.
-    Test,
+    Test {
+        /// Also run the transport kernels on a Vulkan device, a software one if there is no other,
+        /// and check the types of the CUDA build; both take minutes to compile
+        #[arg(long)]
+        gpu: bool,
+    },
 }
 
 #[derive(Args)]
@@ -68,7 +73,7 @@ fn main() -> ExitCode {
         Job::Align(passed_on) => start::optical("align", passed_on.arguments),
         Job::Ot(passed_on) => start::optical("ot", passed_on.arguments),
         Job::Bench(passed_on) => start::bench(passed_on.arguments),
-        Job::Test => check::all(root()).map(|()| ExitCode::SUCCESS),
+        Job::Test { gpu } => check::all(root(), gpu).map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

@@ -2,7 +2,7 @@
 
 use crate::log_domain::{Iterate, Support};
 use crate::scaling::Relaxed;
-use crate::{Error, Instructions, Problem, Solution, fixed_point, newton};
+use crate::{Error, Instructions, Problem, Solution, fixed_point, newton, solver};
 
 /// Epsilons below this share of the cost's spread are approached from above: plain iterations
 /// move a potential by about epsilon at a time.
@@ -150,11 +150,12 @@ impl Sinkhorn {
         })
     }
 
-    /// Solves a problem in the log domain.
+    /// Solves a problem, with the last iteration in the log domain.
     ///
-    /// Small epsilons are approached through larger ones. At each, Sinkhorn iterations with Anderson
-    /// acceleration alternate, if they do not suffice, with damped Newton steps on the dual. The
-    /// result depends on nothing but the inputs.
+    /// Where iterations in scaling form, as of a batch, do not converge soon, small epsilons are
+    /// approached through larger ones. At each, Sinkhorn iterations with Anderson acceleration
+    /// alternate, if they do not suffice, with damped Newton steps on the dual. The result depends
+    /// on nothing but the inputs.
     ///
     /// # Errors
     /// [`Error::MassMismatch`] if both marginals have to be met and differ in mass;
@@ -165,6 +166,9 @@ impl Sinkhorn {
         let start = vec![0.0; support.b.len()];
         if !self.accelerated {
             return self.iterate(problem, &support, start);
+        }
+        if let Some((g, used)) = solver::scaled(self, &support) {
+            return self.finish(problem, &support, used, g);
         }
         let mass: f64 = support.b.iter().sum();
         let mut g = start;

@@ -42,7 +42,6 @@ impl<T: Real> Workspace<T> {
         settings.check_range(spread)?;
         let sum = |weights: &[T]| weights.iter().map(|weight| weight.to_f64()).sum::<f64>();
         let mass = sum(view.a).max(sum(view.b));
-        let longest = view.a.len().max(view.b.len()) as f64;
         let straggles = view.b.len() <= newton::LARGEST;
         let rules = Rules {
             epsilon: settings.epsilon(),
@@ -56,7 +55,7 @@ impl<T: Real> Workspace<T> {
         };
         let mut used = 0;
         let mut started = false;
-        let reach = (ROUNDING_MARGIN + longest.sqrt()) * T::ROUNDING * mass;
+        let reach = rounding(view, mass);
         if rules
             .threshold
             .is_none_or(|threshold| 2.0 * reach <= threshold)
@@ -146,6 +145,73 @@ impl<T: Real> Workspace<T> {
         ended.iterations = used + more;
         Ok(ended)
     }
+}
+
+/// Column potentials of a single problem by iterations in scaling form, and the iterations used;
+/// nothing where they do not end soon and another method may.
+pub(crate) fn scaled(settings: &Sinkhorn, support: &Support) -> Option<(Vec<f64>, usize)> {
+    // The log domain has the last word, and finds a little more error than the factors show.
+    let threshold = settings.threshold() / 2.0;
+    let relaxed = settings.relaxed();
+    // Prices of missing a marginal are for the whole cost.
+    let shift = if relaxed.is_some() {
+        support.offset
+    } else {
+        0.0
+    };
+    let cost: Vec<f64> = support.by_row.iter().map(|cost| cost + shift).collect();
+    let view = View {
+        cost: &cost,
+        stride: support.b.len(),
+        a: &support.a,
+        b: &support.b,
+    };
+    let mass = support.a.iter().sum::<f64>().max(support.b.iter().sum());
+    if threshold < 2.0 * rounding::<f64>(view, mass) {
+        return None;
+    }
+    let straggles = support.b.len() <= newton::LARGEST;
+    let budget = settings.max_iterations() / 2;
+    if budget == 0 {
+        return None;
+    }
+    let rules = Rules {
+        epsilon: settings.epsilon(),
+        threshold: Some(threshold),
+        iterations: if straggles {
+            budget.min(SCALING_ITERATIONS)
+        } else {
+            budget
+        },
+        relaxed,
+    };
+    let mut workspace = Scaling::default();
+    settings.instructions().run(Spread {
+        workspace: &mut workspace,
+        view,
+    })?;
+    let (mut f, mut g) = (vec![0.0; support.a.len()], vec![0.0; support.b.len()]);
+    let ended = settings.instructions().run(Solve {
+        workspace: &mut workspace,
+        view,
+        rules,
+        start: None,
+        f: &mut f,
+        g: &mut g,
+    });
+    let finite = ended.marginal_error.is_finite() && g.iter().all(|g| g.is_finite());
+    if !finite || (straggles && ended.marginal_error > threshold) {
+        return None;
+    }
+    let offset = support.relaxed_columns.offset();
+    g.iter_mut().for_each(|g| *g -= offset);
+    Some((g, ended.iterations))
+}
+
+/// Marginal error that rounding may leave in sums of a plan.
+fn rounding<T: Real>(view: View<'_, T>, mass: f64) -> f64 {
+    let longest = view.a.len().max(view.b.len()) as f64;
+    (ROUNDING_MARGIN + longest.sqrt()) * T::ROUNDING * mass
 }
 
 impl Sinkhorn {

@@ -157,6 +157,9 @@ struct Place {
 pub struct BatchSolution {
     epsilon: f64,
     places: Vec<Place>,
+    /// Row potentials less the smallest cost of their problem, for plans at large costs.
+    centred_f: Vec<f64>,
+    offsets: Vec<f64>,
     f: Vec<f64>,
     g: Vec<f64>,
     reports: Vec<Report>,
@@ -192,13 +195,14 @@ impl BatchSolution {
         let (a, b) = batch.weights_of(place);
         let columns = || b.iter().zip(&self.g[place.columns.clone()]);
         let costs = batch.costs[place.costs.clone()].chunks_exact(place.columns.len());
-        let rows = costs.zip(a.iter().zip(&self.f[place.rows.clone()]));
+        let rows = costs.zip(a.iter().zip(&self.centred_f[place.rows.clone()]));
+        let offset = self.offsets[index];
         rows.flat_map(|(costs, (a, f))| {
             costs.iter().zip(columns()).map(move |(cost, (b, g))| {
                 let weight = a.to_f64() * b.to_f64();
                 // A cost without mass may be anything, so it must not be touched.
                 if weight > 0.0 {
-                    weight * ((f + g - cost.to_f64()) / self.epsilon).exp()
+                    weight * ((f - (cost.to_f64() - offset) + g) / self.epsilon).exp()
                 } else {
                     0.0
                 }
@@ -219,7 +223,7 @@ impl Sinkhorn {
     /// [`Error::InBatch`] around the first problem's refusal, as by
     /// [`Problem::new`](crate::Problem::new) and [`Sinkhorn::solve`].
     pub fn solve_batch<T: Real>(&self, batch: &Batch<'_, T>) -> Result<BatchSolution, Error> {
-        self.solve_each(batch, None).into_solution()
+        self.solve_each(batch, None).into_solution(batch)
     }
 
     /// As [`solve_batch`](Self::solve_batch), starting from column potentials `g`, laid out as the
@@ -240,7 +244,7 @@ impl Sinkhorn {
             let found = g.len();
             return Err(Error::PotentialCount { expected, found });
         }
-        self.solve_each(batch, Some(g)).into_solution()
+        self.solve_each(batch, Some(g)).into_solution(batch)
     }
 
     /// Solves every problem of a batch, those beside a refused one as well.
@@ -249,9 +253,9 @@ impl Sinkhorn {
         let (rows, columns) = batch.sides();
         let mut each = Each {
             epsilon: self.epsilon(),
-            f: vec![0.0; rows],
+            centred_f: vec![0.0; rows],
             g: vec![0.0; columns],
-            reports: vec![Err(Error::EmptyCost { n: 0, m: 0 }); places.len()],
+            ends: vec![Err(Error::EmptyCost { n: 0, m: 0 }); places.len()],
             places,
         };
         Part {
@@ -259,9 +263,9 @@ impl Sinkhorn {
             batch,
             start,
             places: &each.places,
-            f: &mut each.f,
+            f: &mut each.centred_f,
             g: &mut each.g,
-            reports: &mut each.reports,
+            ends: &mut each.ends,
         }
         .solve();
         each
@@ -272,26 +276,58 @@ impl Sinkhorn {
 pub(crate) struct Each {
     epsilon: f64,
     places: Vec<Place>,
-    pub f: Vec<f64>,
+    centred_f: Vec<f64>,
     pub g: Vec<f64>,
-    pub reports: Vec<Result<Report, Error>>,
+    ends: Vec<End>,
 }
 
+/// How a problem ended, and the smallest of its costs.
+type End = Result<(Report, f64), Error>;
+
 impl Each {
-    fn into_solution(self) -> Result<BatchSolution, Error> {
-        let named = |(problem, report): (usize, Result<Report, Error>)| {
-            report.map_err(|error| Error::InBatch {
+    /// How every problem ended.
+    #[cfg(feature = "flex")]
+    pub(crate) fn reports(&self) -> impl Iterator<Item = Result<&Report, &Error>> {
+        let ends = self.ends.iter();
+        ends.map(|end| end.as_ref().map(|(report, _)| report))
+    }
+
+    /// Row potentials; zero where there is no mass.
+    pub(crate) fn f<T: Real>(&self, batch: &Batch<'_, T>) -> Vec<f64> {
+        let mut f = self.centred_f.clone();
+        for (place, end) in self.places.iter().zip(&self.ends) {
+            let (a, _) = batch.weights_of(place);
+            let offset = end.as_ref().map_or(0.0, |(_, offset)| *offset);
+            for (f, a) in f[place.rows.clone()].iter_mut().zip(a.iter()) {
+                if *a > T::ZERO {
+                    *f += offset;
+                }
+            }
+        }
+        f
+    }
+
+    fn into_solution<T: Real>(self, batch: &Batch<'_, T>) -> Result<BatchSolution, Error> {
+        let f = self.f(batch);
+        let mut reports = Vec::with_capacity(self.ends.len());
+        let mut offsets = Vec::with_capacity(self.ends.len());
+        for (problem, end) in self.ends.into_iter().enumerate() {
+            let error = |error| Error::InBatch {
                 problem,
                 error: Box::new(error),
-            })
-        };
-        let reports = self.reports.into_iter().enumerate().map(named);
+            };
+            let (report, offset) = end.map_err(error)?;
+            reports.push(report);
+            offsets.push(offset);
+        }
         Ok(BatchSolution {
             epsilon: self.epsilon,
             places: self.places,
-            f: self.f,
+            centred_f: self.centred_f,
+            offsets,
+            f,
             g: self.g,
-            reports: reports.collect::<Result<_, _>>()?,
+            reports,
         })
     }
 }
@@ -304,7 +340,7 @@ struct Part<'a, 'b, T> {
     places: &'a [Place],
     f: &'a mut [f64],
     g: &'a mut [f64],
-    reports: &'a mut [Result<Report, Error>],
+    ends: &'a mut [End],
 }
 
 /// Cells of a part that is not divided further: enough to outweigh handing it to another thread.
@@ -326,20 +362,20 @@ impl<T: Real> Part<'_, '_, T> {
         let columns = places.iter().map(|place| place.columns.len()).sum();
         let (f, more_f) = self.f.split_at_mut(rows);
         let (g, more_g) = self.g.split_at_mut(columns);
-        let (reports, more_reports) = self.reports.split_at_mut(places.len());
+        let (ends, more_ends) = self.ends.split_at_mut(places.len());
         let (settings, batch, start) = (self.settings, self.batch, self.start);
-        let part = |places, f, g, reports| Part {
+        let part = |places, f, g, ends| Part {
             settings,
             batch,
             start,
             places,
             f,
             g,
-            reports,
+            ends,
         };
         let (left, right) = (
-            part(places, f, g, reports),
-            part(more_places, more_f, more_g, more_reports),
+            part(places, f, g, ends),
+            part(more_places, more_f, more_g, more_ends),
         );
         rayon::join(|| left.solve(), || right.solve());
     }
@@ -352,12 +388,12 @@ impl<T: Real> Part<'_, '_, T> {
     fn solve_in_turn(self) {
         let mut workspace = Workspace::default();
         let (mut f, mut g) = (self.f, self.g);
-        for (place, report) in self.places.iter().zip(self.reports) {
+        for (place, end) in self.places.iter().zip(self.ends) {
             let (this_f, rest_f) = f.split_at_mut(place.rows.len());
             let (this_g, rest_g) = g.split_at_mut(place.columns.len());
             let start = self.start.map(|start| &start[place.columns.clone()]);
             let potentials = (this_f, this_g);
-            *report = solve_one(
+            let report = solve_one(
                 self.settings,
                 self.batch,
                 place,
@@ -365,6 +401,7 @@ impl<T: Real> Part<'_, '_, T> {
                 &mut workspace,
                 potentials,
             );
+            *end = report.map(|report| (report, workspace.offset()));
             (f, g) = (rest_f, rest_g);
         }
     }

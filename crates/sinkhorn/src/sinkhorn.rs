@@ -124,6 +124,10 @@ impl Sinkhorn {
         self.accelerated
     }
 
+    pub(crate) fn rho(&self) -> [f64; 2] {
+        self.rho
+    }
+
     /// What it costs to miss the marginals; none where both have to be met.
     pub(crate) fn relaxed(&self) -> Option<Relaxed> {
         (!self.is_balanced()).then_some(Relaxed { rho: self.rho })

@@ -29,8 +29,13 @@ impl<T: Real> Workspace<T> {
         })
     }
 
+    /// The smallest cost of the problem last solved, by which its potentials `f` are short.
+    pub(crate) fn offset(&self) -> f64 {
+        self.scaling.offset()
+    }
+
     /// Solves the problem whose [`spread`](Self::spread) was just found, from column potentials if
-    /// some are given, and writes its potentials.
+    /// some are given, and writes its potentials: `f` less the [`offset`](Self::offset), and `g`.
     pub(crate) fn solve(
         &mut self,
         settings: &Sinkhorn,
@@ -74,6 +79,7 @@ impl<T: Real> Workspace<T> {
             used = ended.iterations;
             started = ended.marginal_error.is_finite();
             if settings.is_final(&ended) {
+                let ended = settings.checked(ended, view, (spread, mass), f, g);
                 return settings.report(ended, spread, f, g);
             }
         }
@@ -83,8 +89,9 @@ impl<T: Real> Workspace<T> {
         }
         let double = Double::of(&view);
         self.double.start_from(&self.scaling);
-        self.solve_double(settings, double.view(), rules, (used, started), f, g)
-            .and_then(|ended| settings.report(ended, spread, f, g))
+        let ended = self.solve_double(settings, double.view(), rules, (used, started), f, g)?;
+        let ended = settings.checked(ended, view, (spread, mass), f, g);
+        settings.report(ended, spread, f, g)
     }
 
     /// Goes on in double precision, from `g` where iterations have started.
@@ -220,6 +227,34 @@ impl Sinkhorn {
         !self.accelerated()
             || ended.marginal_error <= self.threshold()
             || ended.iterations >= self.max_iterations()
+    }
+
+    /// The same end with the marginal error of the potentials themselves where their rounding, which
+    /// epsilon divides, may exceed that of the factors they were made of.
+    fn checked<T: Real>(
+        &self,
+        ended: Ended,
+        view: View<'_, T>,
+        (spread, mass): (f64, f64),
+        f: &[f64],
+        g: &[f64],
+    ) -> Ended {
+        let blur = f64::ROUNDING * spread / self.epsilon() * mass;
+        if !self.accelerated() || 4.0 * blur < self.threshold() {
+            return ended;
+        }
+        let support = Support::of_view(&Double::of(&view).view()).relaxed(self.rho());
+        let [rows, columns] = [support.relaxed_rows, support.relaxed_columns];
+        let f: Vec<f64> = f
+            .iter()
+            .map(|f| f + (support.offset - rows.offset()))
+            .collect();
+        let g: Vec<f64> = g.iter().map(|g| g - columns.offset()).collect();
+        let error = support.error_of(self.epsilon(), &f, &g);
+        Ended {
+            marginal_error: ended.marginal_error.max(error),
+            ..ended
+        }
     }
 
     fn report(&self, ended: Ended, spread: f64, f: &[f64], g: &[f64]) -> Result<Report, Error> {

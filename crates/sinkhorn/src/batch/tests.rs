@@ -363,6 +363,35 @@ fn potentials_that_do_not_fit_are_named() {
     assert_eq!(error.to_string(), "problem 1: g[1] = NaN is not finite");
 }
 
+/// A constant on all costs moves the potentials, and nothing else.
+#[test]
+fn large_offsets_cost_no_digits() {
+    let cost: Vec<f64> = (0..30).map(|i| f64::from(i * 61 % 89) / 88.0).collect();
+    let far: Vec<f64> = cost.iter().map(|cost| cost + 1e6).collect();
+    // The costs that are left once the offset has taken its digits.
+    let near: Vec<f64> = far.iter().map(|cost| cost - 1e6).collect();
+    let solver = solver(1e-3).with_threshold(1e-10);
+    let solve = |costs: &[f64]| {
+        let batch = Batch::padded(costs, 1, 5, 6).unwrap();
+        let solution = solver.solve_batch(&batch).unwrap();
+        (
+            solution.plan(&batch, 0),
+            solution.reports()[0],
+            solution.f().to_vec(),
+        )
+    };
+    let ((plan, report, f), (far_plan, far_report, far_f)) = (solve(&near), solve(&far));
+    assert!(far_report.converged(), "{far_report:?}");
+    assert_close(&far_plan, &plan, 1e-10);
+    assert!((far_report.transport_cost - 1e6 - report.transport_cost).abs() < 1e-8);
+    assert!((far_report.dual_cost - 1e6 - report.dual_cost).abs() < 1e-8);
+    assert!(
+        (far_report.duality_gap.unwrap()).abs() < 1e-10,
+        "{far_report:?}"
+    );
+    assert!((far_f[2] - 1e6 - f[2]).abs() < 1e-8);
+}
+
 /// In single precision, what the potentials say is within the threshold too, not only what the
 /// factors said.
 #[test]

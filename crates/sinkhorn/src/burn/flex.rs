@@ -43,10 +43,12 @@ fn solve_as<T: Real + Element>(
     let b = b.as_slice::<T>().expect(values);
 
     let problems = Batch::padded(cost, batch, n, m).and_then(|all| all.with_weights(a, b));
-    let mut found = solver(settings).solve_each(&problems.expect("shapes were checked"), None);
+    let problems = problems.expect("shapes were checked");
+    let found = solver(settings).solve_each(&problems, None);
+    let (mut f, mut g) = (found.f(&problems), found.g.clone());
     let mut errors = Vec::with_capacity(batch);
     let mut iterations = Vec::with_capacity(batch);
-    for (index, report) in found.reports.iter().enumerate() {
+    for (index, report) in found.reports().enumerate() {
         let (rows, columns) = (index * n..(index + 1) * n, index * m..(index + 1) * m);
         let without_mass = |weights: &[T]| weights.iter().all(|weight| *weight == T::ZERO);
         let (error, count) = match report {
@@ -57,8 +59,8 @@ fn solve_as<T: Real + Element>(
             }
             // And one that has no plan is `NaN`.
             Err(_) => {
-                found.f[rows].fill(f64::NAN);
-                found.g[columns].fill(f64::NAN);
+                f[rows].fill(f64::NAN);
+                g[columns].fill(f64::NAN);
                 (f64::NAN, 0)
             }
         };
@@ -68,8 +70,8 @@ fn solve_as<T: Real + Element>(
     let options = (&device, T::dtype());
     let narrow = |values: &[f64]| values.iter().map(|&v| T::from_f64(v)).collect::<Vec<T>>();
     TensorSolution {
-        f: Tensor::from_data(TensorData::new(narrow(&found.f), [batch, n]), options),
-        g: Tensor::from_data(TensorData::new(narrow(&found.g), [batch, m]), options),
+        f: Tensor::from_data(TensorData::new(narrow(&f), [batch, n]), options),
+        g: Tensor::from_data(TensorData::new(narrow(&g), [batch, m]), options),
         marginal_error: Tensor::from_data(TensorData::new(errors, [batch]), options),
         iterations: Tensor::from_data(TensorData::new(iterations, [batch]), &device),
         settings: *settings,

@@ -15,8 +15,9 @@ pub(super) struct Certificate {
 }
 
 impl<T: Real> Scaling<T> {
-    /// The potentials with `P_ij = a_i b_j exp((f_i + g_j - C_ij) / epsilon)`, in units of the cost;
-    /// where both marginals have to be met, with a `b`-weighted mean of `g` of zero.
+    /// The potentials with `P_ij = a_i b_j exp((f_i + g_j - C_ij) / epsilon)`, in units of the cost,
+    /// `f` less the smallest cost; where both marginals have to be met, with a `b`-weighted mean of
+    /// `g` of zero.
     #[inline(always)]
     pub(super) fn potentials<A: Arch>(
         &self,
@@ -32,7 +33,8 @@ impl<T: Real> Scaling<T> {
         }
         let factors = self.u.get().iter().zip(&self.f).zip(&self.lowest);
         for ((f, a), ((u, absorbed), lowest)) in f.iter_mut().zip(view.a).zip(factors) {
-            *f = lowest + unit * (absorbed + Lanes::log2::<A>(u.to_f64() / a.to_f64()));
+            *f = (lowest - self.offset)
+                + unit * (absorbed + Lanes::log2::<A>(u.to_f64() / a.to_f64()));
         }
         if rules.relaxed.is_none() {
             let mass: f64 = view.b.iter().map(|b| b.to_f64()).sum();
@@ -66,7 +68,7 @@ impl<T: Real> Scaling<T> {
     /// The costs of a plan whose marginals have to be met, and its certificate.
     ///
     /// Since `log(P_ij / (a_i b_j)) = (f_i + g_j - C_ij) / epsilon`, the costs follow from the
-    /// marginals.
+    /// marginals. All is computed on costs less the smallest, so that it costs the gap no digits.
     #[inline(always)]
     pub(super) fn balanced<A: Arch>(
         &mut self,
@@ -95,9 +97,10 @@ impl<T: Real> Scaling<T> {
             .threshold
             .is_some()
             .then(|| self.feasible_cost::<A>(view, rules, masses, f, g));
+        let above = self.offset * mass_a;
         Certificate {
-            regularised_cost: dual_cost + missed,
-            dual_cost,
+            regularised_cost: dual_cost + missed + above,
+            dual_cost: dual_cost + above,
             duality_gap: feasible.map(|cost| cost - dual_cost),
         }
     }
@@ -155,7 +158,7 @@ impl<T: Real> Scaling<T> {
             let parts = -lack * lack.ln()
                 - entropy::<A>((mass - lack).max(0.0), mass)
                 - entropy::<A>(lack, mass);
-            cost += lack * self.largest + rules.epsilon * parts;
+            cost += lack * (self.largest - self.offset) + rules.epsilon * parts;
         }
         cost + rules.epsilon * (mass_a * mass_b - mass_a)
     }

@@ -104,7 +104,8 @@ pub(crate) struct Scaling<T> {
     lacks: Vec<f64>,
     /// Smallest cost of each row, which `F` is relative to.
     lowest: Vec<f64>,
-    /// Largest cost of all.
+    /// Smallest and largest cost of all.
+    offset: f64,
     largest: f64,
     /// `F` and `G`, in double precision so that a plan is as exact as its costs.
     f: Vec<f64>,
@@ -142,12 +143,13 @@ impl<T: Real> Kernel for Spread<'_, T> {
             return None;
         }
         let (least, largest) = (T::from_key(least), T::from_key(largest));
+        self.workspace.offset = least.to_f64();
         self.workspace.largest = largest.to_f64();
         Some(largest.to_f64() - least.to_f64())
     }
 }
 
-/// One problem to solve in a workspace; its potentials go to `f` and `g`.
+/// One problem to solve in a workspace; its potentials go to `f`, less the smallest cost, and `g`.
 pub(crate) struct Solve<'a, T> {
     pub workspace: &'a mut Scaling<T>,
     pub view: View<'a, T>,
@@ -190,10 +192,16 @@ impl<T: Real> Kernel for Solve<'_, T> {
 }
 
 impl<T: Real> Scaling<T> {
+    /// The smallest cost of the problem, by which potentials `f` are short: with it, a cost of 1e6
+    /// would leave them ten digits for differences that epsilon divides.
+    pub(crate) fn offset(&self) -> f64 {
+        self.offset
+    }
+
     /// Takes over what another workspace found out about the same problem.
     pub(crate) fn start_from<S>(&mut self, other: &Scaling<S>) {
         self.lowest.clone_from(&other.lowest);
-        self.largest = other.largest;
+        (self.offset, self.largest) = (other.offset, other.largest);
     }
 
     /// Makes room for a problem; the row minima are there already.
@@ -233,8 +241,7 @@ impl<T: Real> Scaling<T> {
             potentials.resize(length, 0.0);
         }
         if rules.relaxed.is_some() {
-            let offset = self.lowest.iter().copied().fold(f64::INFINITY, f64::min);
-            let [_, columns] = Relaxation::sides(rules.rho(), offset);
+            let [_, columns] = Relaxation::sides(rules.rho(), self.offset);
             self.g.fill(rules.scale() * columns.offset());
         }
     }

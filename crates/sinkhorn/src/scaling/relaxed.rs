@@ -123,6 +123,7 @@ impl<T: Real> Scaling<T> {
         g: &[f64],
     ) -> Certificate {
         let (a, b) = (wide(view.a), wide(view.b));
+        let f = &self.whole(f);
         let [rows, columns] = Relaxation::sides(relaxed.rho, 0.0);
         let row_sums = rows.targets(&a, f);
         let factors = self.column_sums.get().iter().zip(self.v.get());
@@ -168,7 +169,12 @@ impl<T: Real> Scaling<T> {
     /// Row sums of the plan, as their update made them.
     pub(super) fn row_masses(&self, view: &View<'_, T>, rules: &Rules, f: &[f64]) -> Vec<f64> {
         let [rows, _] = Relaxation::sides(rules.rho(), 0.0);
-        rows.targets(&wide(view.a), f)
+        rows.targets(&wide(view.a), &self.whole(f))
+    }
+
+    /// Row potentials with the smallest cost in them.
+    fn whole(&self, f: &[f64]) -> Vec<f64> {
+        f.iter().map(|f| f + self.offset).collect()
     }
 }
 

@@ -78,10 +78,8 @@ const GPU_STEPS: &[Step] = &[
             "check",
             "--package",
             "optical-driver",
-            "--package",
-            "optical-benches",
             "--features",
-            "optical-driver/cuda,optical-benches/cuda",
+            "optical-driver/cuda",
         ],
         // Without it, the build of CubeCL downloads a compiler for kernels, which no check needs.
         environment: &[("DOCS_RS", "1")],

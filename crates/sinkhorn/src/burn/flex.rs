@@ -35,7 +35,6 @@ fn solve_as<T: Real + Element>(
 ) -> TensorSolution {
     let [batch, n, m] = cost.dims();
     let device = cost.device();
-    let solver = solver(settings);
     let (cost, a, b) = (cost.into_data(), a.into_data(), b.into_data());
     let values = "the data of a tensor has its type";
     let cost = cost.as_slice::<T>().expect(values);

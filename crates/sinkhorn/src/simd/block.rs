@@ -96,7 +96,6 @@ lanes16!(f64);
 pub use x86::{F32x4x4, F32x8x2, F32x16, F64x2x8, F64x4x4, F64x8x2};
 
 #[cfg(target_arch = "x86_64")]
-#[expect(clippy::needless_range_loop, reason = "parts of several blocks")]
 mod x86 {
     use std::arch::x86_64::*;
 

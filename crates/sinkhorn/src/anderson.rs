@@ -29,6 +29,17 @@ impl Anderson {
     /// The next point to try, given the latest `point` and its `image` under the map; the image
     /// itself while there is no past to combine.
     pub(crate) fn extrapolate(&mut self, point: &[f64], image: &[f64]) -> Vec<f64> {
+        self.extrapolate_in(None, point, image)
+    }
+
+    /// As [`extrapolate`](Self::extrapolate), residuals being compared after multiplication by
+    /// `scales`, where some entries matter less than others.
+    pub(crate) fn extrapolate_in(
+        &mut self,
+        scales: Option<&[f64]>,
+        point: &[f64],
+        image: &[f64],
+    ) -> Vec<f64> {
         let step = Step {
             residual: difference(image, point),
             image: image.to_vec(),
@@ -42,20 +53,24 @@ impl Anderson {
                 image: difference(&step.image, &last.image),
             });
         }
-        let next = self.combine(&step);
+        let next = self.combine(scales, &step);
         self.latest = Some(step);
         next
     }
 
     /// Projects the residual off the span of past residual differences by modified Gram-Schmidt,
     /// newest first, and applies the same coefficients to the images.
-    fn combine(&self, step: &Step) -> Vec<f64> {
+    fn combine(&self, scales: Option<&[f64]>, step: &Step) -> Vec<f64> {
+        let scaled = |residual: &[f64]| match scales {
+            Some(scales) => product(residual, scales),
+            None => residual.to_vec(),
+        };
         let mut basis: Vec<Step> = Vec::with_capacity(self.differences.len());
-        let mut residual = step.residual.clone();
+        let mut residual = scaled(&step.residual);
         let mut image = step.image.clone();
         for past in self.differences.iter().rev() {
             let mut candidate = Step {
-                residual: past.residual.clone(),
+                residual: scaled(&past.residual),
                 image: past.image.clone(),
             };
             let length = dot(&candidate.residual, &candidate.residual);
@@ -87,6 +102,13 @@ fn difference(left: &[f64], right: &[f64]) -> Vec<f64> {
     left.iter()
         .zip(right)
         .map(|(left, right)| left - right)
+        .collect()
+}
+
+fn product(left: &[f64], right: &[f64]) -> Vec<f64> {
+    left.iter()
+        .zip(right)
+        .map(|(left, right)| left * right)
         .collect()
 }
 

@@ -1,5 +1,7 @@
 //! Many problems at once, padded to one shape or ragged, each solved and stopped for itself.
 
+mod apply;
+
 use std::borrow::Cow;
 use std::ops::Range;
 

@@ -36,7 +36,7 @@ mod solution;
 
 use burn::prelude::*;
 
-pub use gradient::Gradient;
+pub use crate::Gradient;
 pub use solution::TensorSolution;
 
 /// Stands in for the scaled cost of a padded cell: finite, so that no `inf - inf` arises, and so
@@ -152,7 +152,8 @@ pub fn plan(cost: Tensor<3>, a: Tensor<2>, b: Tensor<2>, settings: &BatchSetting
 /// Returns the transport cost of each problem, differentiable in `cost` as `gradient` says.
 ///
 /// Cells that carry no weight contribute neither value nor gradient, which is exactly zero there,
-/// so a `NaN` or infinite cost in padding stays there.
+/// so a `NaN` or infinite cost in padding stays there. [`Gradient::Unrolled`] runs as library ops on
+/// every backend.
 ///
 /// # Shapes
 /// - `cost`: `[batch, n, m]`

@@ -109,6 +109,95 @@ pub enum Error {
         /// The potential.
         value: f64,
     },
+    /// A vector has another length than a product with the plan needs.
+    VectorLength {
+        /// Name of the vector.
+        name: &'static str,
+        /// Length needed.
+        expected: usize,
+        /// Length given.
+        found: usize,
+    },
+    /// A solution was asked about a problem of another shape than the one it solves.
+    ProblemShape {
+        /// Rows and columns of the problem that was solved.
+        expected: (usize, usize),
+        /// Rows and columns of the problem given.
+        found: (usize, usize),
+    },
+    /// Only a solve of a fixed number of iterations can be differentiated through all of them.
+    NotUnrolled,
+    /// The system of an implicit derivative is numerically singular.
+    Singular {
+        /// Number of unknowns.
+        unknowns: usize,
+    },
+    /// The cost of a measure with itself is not as large as the measure.
+    SelfCostShape {
+        /// The measure.
+        side: Side,
+        /// Number of its weights.
+        expected: usize,
+        /// Rows and columns of the cost.
+        found: (usize, usize),
+    },
+    /// The cost of a measure with itself is not symmetric between positive weights.
+    Asymmetric {
+        /// The measure.
+        side: Side,
+        /// Zero-based row.
+        i: usize,
+        /// Zero-based column.
+        j: usize,
+        /// The cost in that row and column.
+        value: f64,
+        /// The cost in the column's row and the row's column.
+        mirrored: f64,
+    },
+    /// The cost of a measure with itself was refused.
+    InSelfCost {
+        /// The measure.
+        side: Side,
+        /// Why.
+        error: Box<Error>,
+    },
+    /// A divergence is asked for with marginals that may be missed at different prices.
+    UnequalRho {
+        /// Price of the rows.
+        rows: f64,
+        /// Price of the columns.
+        columns: f64,
+    },
+    /// A share of a barycentre's measure is negative or not finite.
+    Share {
+        /// Zero-based position of the measure.
+        index: usize,
+        /// The share.
+        value: f64,
+    },
+    /// Two measures of a barycentre carry different mass.
+    MeasureMass {
+        /// Zero-based position of the measure.
+        measure: usize,
+        /// Mass of those before it.
+        expected: f64,
+        /// Its mass.
+        found: f64,
+    },
+    /// A measure of a barycentre was refused.
+    InMeasure {
+        /// Zero-based position of the measure.
+        measure: usize,
+        /// Why.
+        error: Box<Error>,
+    },
+    /// A barycentre is asked for with marginals that may be missed.
+    Relaxed {
+        /// Price of the rows.
+        rows: f64,
+        /// Price of the columns.
+        columns: f64,
+    },
     /// A problem of a batch was refused.
     InBatch {
         /// Zero-based position of the problem.
@@ -199,6 +288,86 @@ impl fmt::Display for Error {
             Self::Potential { index, value } => {
                 write!(formatter, "g[{index}] = {value} is not finite")
             }
+            Self::VectorLength {
+                name,
+                expected,
+                found,
+            } => write!(
+                formatter,
+                "{name} has {found} values, {expected} are needed"
+            ),
+            Self::ProblemShape { expected, found } => {
+                let ((n, m), (rows, columns)) = (expected, found);
+                write!(
+                    formatter,
+                    "the solution is that of a {n} x {m} problem, not of a {rows} x {columns} one"
+                )
+            }
+            Self::NotUnrolled => formatter.write_str(
+                "an unrolled derivative needs a solve with a fixed number of iterations",
+            ),
+            Self::Singular { unknowns } => write!(
+                formatter,
+                "the {unknowns} equations of the implicit derivative are singular"
+            ),
+            Self::SelfCostShape {
+                side,
+                expected,
+                found: (n, m),
+            } => {
+                let symbol = side.symbol();
+                write!(
+                    formatter,
+                    "the cost of {symbol} with itself is {n} x {m}, not {expected} x {expected}"
+                )
+            }
+            Self::Asymmetric {
+                side,
+                i,
+                j,
+                value,
+                mirrored,
+            } => {
+                let symbol = side.symbol();
+                write!(
+                    formatter,
+                    "the cost of {symbol} with itself is not symmetric: \
+                     cost[{i}][{j}] = {value}, cost[{j}][{i}] = {mirrored}"
+                )
+            }
+            Self::InSelfCost { side, error } => {
+                write!(
+                    formatter,
+                    "the cost of {} with itself: {error}",
+                    side.symbol()
+                )
+            }
+            Self::UnequalRho { rows, columns } => write!(
+                formatter,
+                "a divergence needs one rho for both marginals, not {rows} for rows and {columns} \
+                 for columns"
+            ),
+            Self::Share { index, value } => {
+                write!(
+                    formatter,
+                    "lambda[{index}] = {value} is negative or not finite"
+                )
+            }
+            Self::MeasureMass {
+                measure,
+                expected,
+                found,
+            } => write!(
+                formatter,
+                "measure {measure} sums to {found}, those before it to {expected}: \
+                 a barycentre needs equal mass"
+            ),
+            Self::InMeasure { measure, error } => write!(formatter, "measure {measure}: {error}"),
+            Self::Relaxed { rows, columns } => write!(
+                formatter,
+                "rho = {rows} for rows and {columns} for columns: \
+                 a barycentre needs marginals that are met"
+            ),
             Self::InBatch { problem, error } => write!(formatter, "problem {problem}: {error}"),
             Self::OutOfRange { epsilon, spread } => write!(
                 formatter,

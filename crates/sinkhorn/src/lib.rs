@@ -24,16 +24,20 @@
 //! ```
 
 mod anderson;
+mod apply;
 mod assignment;
+mod barycentre;
 mod batch;
 #[cfg(feature = "burn")]
 pub mod burn;
 mod cholesky;
 mod cost;
+mod divergence;
 mod error;
 mod exact;
 mod feasible;
 mod fixed_point;
+mod gradient;
 mod log_domain;
 mod newton;
 mod partial;
@@ -49,14 +53,18 @@ mod simd;
 mod sinkhorn;
 mod solution;
 mod solver;
+mod symmetric;
 #[cfg(test)]
 mod testing;
 
 pub use assignment::Assignment;
+pub use barycentre::{Barycentre, BarycentreProblem};
 pub use batch::{Batch, BatchSolution};
 pub use cost::CostMatrix;
+pub use divergence::{Divergence, DivergenceProblem};
 pub use error::{Error, Side};
 pub use exact::ExactSolution;
+pub use gradient::Gradient;
 pub use partial::PartialSolution;
 pub use problem::Problem;
 pub use proximal::ProximalPoint;

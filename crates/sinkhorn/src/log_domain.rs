@@ -39,11 +39,11 @@ pub(crate) struct Support {
     pub b: Vec<f64>,
     pub relaxed_rows: Relaxation,
     pub relaxed_columns: Relaxation,
-    log_a: Vec<f64>,
-    log_b: Vec<f64>,
+    pub log_a: Vec<f64>,
+    pub log_b: Vec<f64>,
     /// Costs less `offset`, row by row and column by column.
     pub by_row: Vec<f64>,
-    by_column: Vec<f64>,
+    pub by_column: Vec<f64>,
 }
 
 impl Support {

@@ -16,18 +16,18 @@ pub(crate) const LARGEST: usize = 512;
 /// Ridges on the Hessian, as shares of its diagonal, each tried where the one before left it
 /// numerically indefinite. The Hessian is singular along constants, and nearly so where the plan
 /// falls into blocks that exchange almost no mass.
-const RIDGES: [f64; 4] = [1e-12, 1e-10, 1e-8, 1e-6];
+pub(crate) const RIDGES: [f64; 4] = [1e-12, 1e-10, 1e-8, 1e-6];
 
 /// Share of the rise of the dual, or of the fall of the marginal error, that the first-order model
 /// promises and a step has to deliver.
-const SUFFICIENT: f64 = 0.05;
+pub(crate) const SUFFICIENT: f64 = 0.05;
 
 /// Changes of the dual below this share of it, or of the cost's spread, are rounding.
-const ROUNDING: f64 = 1e-14;
+pub(crate) const ROUNDING: f64 = 1e-14;
 
 /// Steps shorter than this share of both epsilon and the direction are left to first-order
 /// iterations.
-const SHORTEST: f64 = 0.01;
+pub(crate) const SHORTEST: f64 = 0.01;
 
 /// Steps until the marginal error is at most `threshold`, no step helps, or `budget` evaluations
 /// are spent. Returns the last point and the evaluations used.

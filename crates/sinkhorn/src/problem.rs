@@ -120,7 +120,7 @@ pub(crate) fn check_costs<T: Real>(cost: &[T], a: &[T], b: &[T]) -> Result<(), E
     Ok(())
 }
 
-fn checked_count(side: Side, weights: &[f64], expected: usize) -> Result<(), Error> {
+pub(crate) fn checked_count(side: Side, weights: &[f64], expected: usize) -> Result<(), Error> {
     if weights.len() == expected {
         return Ok(());
     }
@@ -131,7 +131,7 @@ fn checked_count(side: Side, weights: &[f64], expected: usize) -> Result<(), Err
     })
 }
 
-fn checked_mass<T: Real>(side: Side, weights: &[T]) -> Result<f64, Error> {
+pub(crate) fn checked_mass<T: Real>(side: Side, weights: &[T]) -> Result<f64, Error> {
     let bad = |weight: &T| !weight.to_f64().is_finite() || *weight < T::ZERO;
     if let Some(index) = weights.iter().position(bad) {
         return Err(Error::Weight {

@@ -2,6 +2,7 @@
 
 use crate::log_domain::{Iterate, Support};
 use crate::scaling::Relaxed;
+use crate::solution::Start;
 use crate::{Error, Instructions, Problem, Solution, fixed_point, newton, solver};
 
 /// Epsilons below this share of the cost's spread are approached from above: plain iterations
@@ -12,7 +13,7 @@ const WARM_START_BELOW: f64 = 0.02;
 const WARM_START_RATIO: f64 = 0.25;
 
 /// L1 marginal error, as a share of the mass, that a warm-start stage has to reach.
-const WARM_START_THRESHOLD: f64 = 1e-3;
+pub(crate) const WARM_START_THRESHOLD: f64 = 1e-3;
 
 /// First-order iterations between attempts at Newton steps.
 const FIRST_ORDER_ITERATIONS: usize = 60;
@@ -124,6 +125,7 @@ impl Sinkhorn {
         self.accelerated
     }
 
+    /// Costs of missing the marginals, infinite where they have to be met.
     pub(crate) fn rho(&self) -> [f64; 2] {
         self.rho
     }
@@ -167,15 +169,14 @@ impl Sinkhorn {
     /// error: its [`status`](Solution::status) says so.
     pub fn solve(&self, problem: &Problem) -> Result<Solution, Error> {
         let support = self.support(problem)?;
-        let start = vec![0.0; support.b.len()];
         if !self.accelerated {
-            return self.iterate(problem, &support, start);
+            return self.iterate(problem, &support, Start::Level);
         }
         if let Some((g, used)) = solver::scaled(self, &support) {
             return self.finish(problem, &support, used, g);
         }
         let mass: f64 = support.b.iter().sum();
-        let mut g = start;
+        let mut g = vec![0.0; support.b.len()];
         let mut left = self.max_iterations.max(1);
         for epsilon in warm_start(support.spread, self.epsilon) {
             // At most half of what is left: the epsilon asked for must get its share.
@@ -214,12 +215,12 @@ impl Sinkhorn {
         if self.accelerated {
             self.finish(problem, &support, 0, start)
         } else {
-            self.iterate(problem, &support, start)
+            self.iterate(problem, &support, Start::Given(start))
         }
     }
 
     /// The cells between positive weights, if these settings can deal with them.
-    fn support(&self, problem: &Problem) -> Result<Support, Error> {
+    pub(crate) fn support(&self, problem: &Problem) -> Result<Support, Error> {
         if self.is_balanced() {
             problem.check_balanced()?;
         }
@@ -246,8 +247,9 @@ impl Sinkhorn {
         &self,
         problem: &Problem,
         support: &Support,
-        mut g: Vec<f64>,
+        start: Start,
     ) -> Result<Solution, Error> {
+        let mut g = start.potentials(support.b.len());
         let mut f = support.row_update(self.epsilon, &g);
         for _ in 1..self.max_iterations {
             g = support.column_update(self.epsilon, &f);
@@ -257,10 +259,11 @@ impl Sinkhorn {
             let mean = support.centre(&mut g);
             f.iter_mut().for_each(|f| *f += mean);
         }
-        self.solution(problem, support, (&f, &g), self.max_iterations)
+        let solution = self.solution(problem, support, (&f, &g), self.max_iterations)?;
+        Ok(solution.started_at(start))
     }
 
-    fn solution(
+    pub(crate) fn solution(
         &self,
         problem: &Problem,
         support: &Support,
@@ -280,7 +283,7 @@ impl Sinkhorn {
 }
 
 /// The larger epsilons to pass through, largest first; none where `epsilon` is not small.
-fn warm_start(spread: f64, epsilon: f64) -> impl Iterator<Item = f64> {
+pub(crate) fn warm_start(spread: f64, epsilon: f64) -> impl Iterator<Item = f64> {
     let first = WARM_START_BELOW * spread;
     std::iter::successors(Some(first), |stage| Some(stage * WARM_START_RATIO))
         .take_while(move |stage| *stage > epsilon)

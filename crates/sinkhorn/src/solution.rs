@@ -1,9 +1,9 @@
 //! What a solver found: potentials, plan, named costs, and how far to trust them.
 
-use crate::Problem;
 use crate::feasible::{column_sums, meet, row_sums};
 use crate::log_domain::{Support, soft_minimum};
 use crate::relaxation::{Relaxation, divergence};
+use crate::{Error, Problem};
 
 /// How a solve ended. A result that has not converged is data, not an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,19 +20,39 @@ pub enum Status {
 /// Methods that take a problem expect the one that was solved.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Solution {
-    epsilon: f64,
+    pub(crate) epsilon: f64,
     /// Costs of missing the marginals.
-    rho: [f64; 2],
+    pub(crate) rho: [f64; 2],
     /// The smallest cost between positive weights; `centred_f` and `centred_g` are for costs less
     /// that.
-    offset: f64,
-    centred_f: Vec<f64>,
-    centred_g: Vec<f64>,
+    pub(crate) offset: f64,
+    pub(crate) centred_f: Vec<f64>,
+    pub(crate) centred_g: Vec<f64>,
     f: Vec<f64>,
     g: Vec<f64>,
     iterations: usize,
     marginal_error: f64,
     status: Status,
+    /// Where iterations started if they were plain and of a fixed number.
+    pub(crate) start: Option<Start>,
+}
+
+/// Where plain iterations start: what it takes to repeat them.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Start {
+    /// Column potentials of zero for costs less their offset.
+    Level,
+    /// These column potentials of the support, for costs less their offset.
+    Given(Vec<f64>),
+}
+
+impl Start {
+    pub(crate) fn potentials(&self, columns: usize) -> Vec<f64> {
+        match self {
+            Self::Level => vec![0.0; columns],
+            Self::Given(potentials) => potentials.clone(),
+        }
+    }
 }
 
 impl Solution {
@@ -84,7 +104,26 @@ impl Solution {
             } else {
                 Status::MaxIterations
             },
+            start: None,
         }
+    }
+
+    /// Remembers where plain iterations started.
+    pub(crate) fn started_at(self, start: Start) -> Self {
+        Self {
+            start: Some(start),
+            ..self
+        }
+    }
+
+    /// Refuses a problem of another shape than the one that was solved.
+    pub(crate) fn check_shape(&self, problem: &Problem) -> Result<(), Error> {
+        let expected = (self.f.len(), self.g.len());
+        let found = (problem.cost().n(), problem.cost().m());
+        if expected == found {
+            return Ok(());
+        }
+        Err(Error::ProblemShape { expected, found })
     }
 
     /// Row potentials, in units of the cost.

@@ -1,28 +1,10 @@
-//! What a derivative with respect to the cost holds fixed, and the derivatives by name.
+//! The derivatives by name, on tensors.
 
 use burn::prelude::*;
 use burn::tensor::DType;
 
 use super::point::Point;
-
-/// Which value a transport cost is, and what of it is differentiated with respect to the cost.
-///
-/// The weights are constants in all of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Gradient {
-    /// The regularised cost `<P, C> + epsilon KL(P | a b^T)`, by its dual. Its derivative is `P`,
-    /// since at the optimum no other change matters (envelope theorem).
-    Envelope,
-    /// The expected cost `<P, C>` along a plan held fixed: the derivative is called `P` too, though
-    /// `P` would move if the cost did.
-    Detached,
-    /// The expected cost `<P, C>` with the plan moving as the cost does, by the implicit function
-    /// theorem at the optimum: exact where the iterations have converged.
-    Implicit,
-    /// The expected cost `<P, C>` of the iterations done, differentiated through every one of
-    /// them. It keeps all of them in memory and runs as library ops on every backend.
-    Unrolled,
-}
+use crate::Gradient;
 
 /// What the derivative by the cost is recomputed from in a backward pass.
 #[derive(Debug, Clone)]

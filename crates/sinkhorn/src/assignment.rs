@@ -2,11 +2,15 @@
 //! own, at the least sum of costs.
 //!
 //! Shortest augmenting paths with potentials (Jonker and Volgenant 1987, in the rectangular form of
-//! Crouse 2016, "On implementing 2D rectangular assignment algorithms"): each row in turn takes the
-//! cheapest path to a free column, and the rows on it move over.
+//! Crouse 2016, "On implementing 2D rectangular assignment algorithms"): a row whose cheapest columns
+//! are taken gets the cheapest path to a free one, and the rows on it move over. The paths grow over
+//! whole rows of costs at a time, in vector instructions.
 
-use crate::exact::{check_spread, minima};
-use crate::{CostMatrix, Error};
+use crate::exact::out_of_range;
+use crate::exact::padded::PaddedCosts;
+use crate::exact::scan::{least_sum, lower, place_of, place_of_sum, relax};
+use crate::simd::{Arch, Kernel};
+use crate::{CostMatrix, Error, Instructions};
 
 /// A cheapest matching, with potentials that prove it.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,50 +30,45 @@ impl Assignment {
     /// the range of numbers.
     pub fn of(cost: &CostMatrix) -> Result<Self, Error> {
         let (n, m, values) = (cost.n(), cost.m(), cost.values());
-        if let Some(cell) = values.iter().position(|value| !value.is_finite()) {
-            let (i, j, value) = (cell / m, cell % m, values[cell]);
-            return Err(Error::Cost { i, j, value });
-        }
-        let offset = values.iter().copied().fold(f64::INFINITY, f64::min);
-        let spread = values
-            .iter()
-            .map(|value| value - offset)
-            .fold(0.0, f64::max);
-        check_spread(spread)?;
         // The smaller side chooses.
         let across = n > m;
-        let (few, many) = if across { (m, n) } else { (n, m) };
-        let at = |row: usize, column: usize| match across {
-            true => values[column * m + row] - offset,
-            false => values[row * m + column] - offset,
-        };
-        let costs: Vec<f64> = (0..few * many)
-            .map(|cell| at(cell / many, cell % many))
-            .collect();
-        let mut matching = Matching::new(&costs, few, many);
-        (0..few).for_each(|row| matching.insert(row));
+        let found = Instructions::detected().run(Match { cost, across });
+        let matching = found.map_err(|spread| {
+            let bad = values.iter().position(|value| !value.is_finite());
+            bad.map_or(out_of_range(spread), |cell| Error::Cost {
+                i: cell / m,
+                j: cell % m,
+                value: values[cell],
+            })
+        })?;
 
-        // Feasible whatever rounding did: the largest row potentials that the columns' allow.
-        let u = minima(&costs, &matching.v);
-        let dual = u.iter().sum::<f64>() + matching.v.iter().sum::<f64>();
-        let partners = matching.column_of.iter().enumerate();
-        let above: f64 = partners.clone().map(|(row, &column)| at(row, column)).sum();
-        let mut pairs: Vec<_> = partners
-            .map(|(row, &column)| if across { (column, row) } else { (row, column) })
+        let partners = || matching.column_of.iter().copied().enumerate();
+        let slack = |(row, column): (usize, usize)| {
+            let price = matching.prices[column];
+            matching.costs.row(row)[column] + price - matching.potentials[row]
+        };
+        let mut pairs: Vec<_> = partners()
+            .map(|(row, column)| if across { (column, row) } else { (row, column) })
             .collect();
         pairs.sort_unstable();
-        let u = u.iter().map(|u| u + offset).collect();
+        // Of all pairs of potentials, that whose larger side is nowhere above zero.
+        let prices = &matching.prices[..n.max(m)];
+        let least = prices.iter().copied().fold(f64::INFINITY, f64::min);
+        let chosen = prices.iter().map(|price| least - price).collect();
+        let offset = matching.costs.offset() - least;
+        let choosing = matching.potentials.iter().map(|f| f + offset).collect();
         let (f, g) = if across {
-            (matching.v, u)
+            (chosen, choosing)
         } else {
-            (u, matching.v)
+            (choosing, chosen)
         };
         Ok(Self {
             cost: pairs.iter().map(|&(i, j)| values[i * m + j]).sum(),
             pairs,
             f,
             g,
-            duality_gap: above - dual,
+            // A sum of what each pair wastes loses no digits; columns left over have a price of zero.
+            duality_gap: partners().map(slack).sum(),
         })
     }
 
@@ -85,8 +84,8 @@ impl Assignment {
         self.cost
     }
 
-    /// Row potentials: `f_i + g_j <= C_ij`, with equality for a pair. Those of the larger side are
-    /// at most zero, and zero for what is left without a partner.
+    /// Row potentials: `f_i + g_j <= C_ij`, with equality for a pair. Those of the larger side, of the
+    /// columns if there are as many rows, are at most zero, and zero for what is left without a partner.
     #[must_use]
     pub fn f(&self) -> &[f64] {
         &self.f
@@ -105,90 +104,156 @@ impl Assignment {
     }
 }
 
+/// No row.
 const FREE: usize = usize::MAX;
 
-/// The rows matched so far.
-struct Matching<'a> {
-    costs: &'a [f64],
-    m: usize,
-    u: Vec<f64>,
-    v: Vec<f64>,
-    column_of: Vec<usize>,
-    row_of: Vec<usize>,
-    distance: Vec<f64>,
-    row_before: Vec<usize>,
-    open: Vec<usize>,
-    done: Vec<usize>,
+/// The task of matching the rows of a cost matrix, or of its transpose.
+struct Match<'a> {
+    cost: &'a CostMatrix,
+    across: bool,
 }
 
-impl<'a> Matching<'a> {
-    fn new(costs: &'a [f64], n: usize, m: usize) -> Self {
+/// Rows and their partners; a row pays the cost of a column and its price.
+struct Matching {
+    costs: PaddedCosts,
+    /// What each row pays: the least it can.
+    potentials: Vec<f64>,
+    /// Of the columns with their padding.
+    prices: Vec<f64>,
+    column_of: Vec<usize>,
+    row_of: Vec<usize>,
+}
+
+/// Cheapest paths from a row to all columns.
+struct Paths {
+    /// Lengths to the columns that are not reached yet; of the others they are infinite.
+    distances: Vec<f64>,
+    /// The last row on the path to each column.
+    row_before: Vec<usize>,
+    /// Prices that are infinite for the columns reached, so that no path to them becomes shorter.
+    open_prices: Vec<f64>,
+    /// Columns reached, with the lengths of their paths.
+    reached: Vec<(usize, f64)>,
+}
+
+impl Kernel for Match<'_> {
+    /// The spread of costs that leave the range of numbers is an error.
+    type Output = Result<Matching, f64>;
+
+    #[inline(always)]
+    fn run<A: Arch>(self) -> Result<Matching, f64> {
+        let (n, m, values) = (self.cost.n(), self.cost.m(), self.cost.values());
+        let mut costs = PaddedCosts::default();
+        if self.across {
+            costs.fill(m, n, |column, costs| {
+                let column = values[column..].iter().step_by(m);
+                costs
+                    .iter_mut()
+                    .zip(column)
+                    .for_each(|(cost, &value)| *cost = value);
+            })?;
+        } else {
+            costs.fill(n, m, |row, costs| {
+                costs.copy_from_slice(&values[row * m..][..m]);
+            })?;
+        }
+        let mut matching = Matching::new(costs, n.max(m));
+        matching.find();
+        Ok(matching)
+    }
+}
+
+impl Matching {
+    #[inline(always)]
+    fn new(costs: PaddedCosts, columns: usize) -> Self {
+        let (rows, width) = (costs.rows().len(), costs.width());
+        let mut prices = vec![0.0; width];
+        // Where no column is left over, it may start at any price: one at which a row wants it.
+        if rows == columns {
+            let mut least = vec![f64::INFINITY; width];
+            costs.rows().for_each(|row| lower(&mut least, row));
+            let least = least[..columns].iter();
+            prices
+                .iter_mut()
+                .zip(least)
+                .for_each(|(price, least)| *price = -least);
+        }
         Self {
+            potentials: vec![0.0; rows],
+            column_of: vec![FREE; rows],
+            row_of: vec![FREE; width],
             costs,
-            m,
-            u: vec![0.0; n],
-            v: vec![0.0; m],
-            column_of: vec![FREE; n],
-            row_of: vec![FREE; m],
-            distance: vec![0.0; m],
-            row_before: vec![0; m],
-            open: Vec::with_capacity(m),
-            done: Vec::with_capacity(m),
+            prices,
+        }
+    }
+
+    #[inline(always)]
+    fn find(&mut self) {
+        let mut left = Vec::new();
+        for row in 0..self.column_of.len() {
+            let costs = self.costs.row(row);
+            let least = least_sum(costs, &self.prices);
+            let row_of = &mut self.row_of;
+            let column = place_of_sum(costs, &self.prices, least, |column| row_of[column] == FREE);
+            self.potentials[row] = least;
+            if row_of[column] == FREE {
+                row_of[column] = row;
+                self.column_of[row] = column;
+            } else {
+                left.push(row);
+            }
+        }
+        let mut paths = Paths {
+            distances: vec![0.0; self.prices.len()],
+            row_before: vec![0; self.prices.len()],
+            open_prices: self.prices.clone(),
+            reached: Vec::new(),
+        };
+        left.into_iter()
+            .for_each(|row| self.insert(row, &mut paths));
+        // The largest that the prices allow, whatever rounding did.
+        for (potential, costs) in self.potentials.iter_mut().zip(self.costs.rows()) {
+            *potential = least_sum(costs, &self.prices);
         }
     }
 
     /// Matches one more row by the cheapest change of the others.
-    fn insert(&mut self, source: usize) {
-        self.distance.fill(f64::INFINITY);
-        self.open.clear();
-        self.open.extend(0..self.m);
-        self.done.clear();
+    #[inline(always)]
+    fn insert(&mut self, source: usize, paths: &mut Paths) {
+        paths.distances.fill(f64::INFINITY);
+        paths.reached.clear();
         let (mut row, mut length) = (source, 0.0);
         let end = loop {
-            let place = self.nearest(row, length);
-            let column = self.open.swap_remove(place);
-            length = self.distance[column];
-            if self.row_of[column] == FREE {
-                break column;
+            let ways = (self.costs.row(row), &paths.open_prices[..]);
+            let from = (row, self.potentials[row], length);
+            length = relax(ways, from, &mut paths.distances, &mut paths.row_before);
+            let free = |column: usize| self.row_of[column] == FREE;
+            let nearest = place_of(&paths.distances, length, free);
+            if free(nearest) {
+                break nearest;
             }
-            self.done.push(column);
-            row = self.row_of[column];
+            paths.reached.push((nearest, length));
+            paths.distances[nearest] = f64::INFINITY;
+            paths.open_prices[nearest] = f64::INFINITY;
+            row = self.row_of[nearest];
         };
-        self.u[source] += length;
-        for &column in &self.done {
-            let rise = length - self.distance[column];
-            self.v[column] -= rise;
-            self.u[self.row_of[column]] += rise;
+        // Potentials rise by what the search has left of the path's length, so that it has no slack.
+        self.potentials[source] += length;
+        for &(column, distance) in &paths.reached {
+            let rise = length - distance;
+            self.potentials[self.row_of[column]] += rise;
+            self.prices[column] += rise;
+            paths.open_prices[column] = self.prices[column];
         }
         let mut column = end;
         loop {
-            let row = self.row_before[column];
+            let row = paths.row_before[column];
             self.row_of[column] = row;
             std::mem::swap(&mut self.column_of[row], &mut column);
             if row == source {
                 break;
             }
         }
-    }
-
-    /// Extends the paths by one row that ends at `length`; the place in `open` of the nearest
-    /// column, a free one where several are.
-    fn nearest(&mut self, row: usize, length: f64) -> usize {
-        let costs = &self.costs[row * self.m..][..self.m];
-        let base = length - self.u[row];
-        let (mut best, mut place) = (f64::INFINITY, 0);
-        for (at, &column) in self.open.iter().enumerate() {
-            let distance = (base + costs[column] - self.v[column]).max(length);
-            if distance < self.distance[column] {
-                self.distance[column] = distance;
-                self.row_before[column] = row;
-            }
-            let distance = self.distance[column];
-            if distance < best || (distance == best && self.row_of[column] == FREE) {
-                (best, place) = (distance, at);
-            }
-        }
-        place
     }
 }
 

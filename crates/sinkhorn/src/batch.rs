@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::error::Side;
-use crate::problem::{check_costs, check_weights, checked_masses};
+use crate::problem::{check_costs, check_weights, checked_count, checked_masses};
 use crate::real::Real;
 use crate::scaling::View;
 use crate::solver::Workspace;
@@ -76,18 +76,8 @@ impl<'a, T: Real> Batch<'a, T> {
     /// [`Error::WeightCount`] if there are not as many as rows and columns in all.
     pub fn with_weights(self, a: &'a [T], b: &'a [T]) -> Result<Self, Error> {
         let (rows, columns) = self.sides();
-        for (side, expected, found) in [
-            (Side::Rows, rows, a.len()),
-            (Side::Columns, columns, b.len()),
-        ] {
-            if expected != found {
-                return Err(Error::WeightCount {
-                    side,
-                    expected,
-                    found,
-                });
-            }
-        }
+        checked_count(Side::Rows, a, rows)?;
+        checked_count(Side::Columns, b, columns)?;
         Ok(Self {
             weights: Some((a, b)),
             ..self
@@ -127,6 +117,14 @@ impl<'a, T: Real> Batch<'a, T> {
         }
     }
 
+    /// Each problem's costs, row weights and column weights.
+    pub(crate) fn problems(&self) -> impl Iterator<Item = Weighted<'a, T>> {
+        self.places().into_iter().map(|place| {
+            let (a, b) = self.weights_of(&place);
+            (&self.costs[place.costs], a, b)
+        })
+    }
+
     /// Where each problem's costs, row weights and column weights stand.
     fn places(&self) -> Vec<Place> {
         let (mut cost, mut row, mut column) = (0, 0, 0);
@@ -142,6 +140,9 @@ impl<'a, T: Real> Batch<'a, T> {
         self.shapes.iter().map(place).collect()
     }
 }
+
+/// Costs, row weights and column weights of a problem.
+type Weighted<'a, T> = (&'a [T], Cow<'a, [T]>, Cow<'a, [T]>);
 
 /// The ranges of one problem in the arrays of its batch.
 #[derive(Debug, Clone, PartialEq)]

@@ -120,7 +120,7 @@ pub(crate) fn check_costs<T: Real>(cost: &[T], a: &[T], b: &[T]) -> Result<(), E
     Ok(())
 }
 
-pub(crate) fn checked_count(side: Side, weights: &[f64], expected: usize) -> Result<(), Error> {
+pub(crate) fn checked_count<T>(side: Side, weights: &[T], expected: usize) -> Result<(), Error> {
     if weights.len() == expected {
         return Ok(());
     }

@@ -18,6 +18,13 @@ impl Side {
             Self::Columns => "b",
         }
     }
+
+    fn points(self) -> &'static str {
+        match self {
+            Self::Rows => "x",
+            Self::Columns => "y",
+        }
+    }
 }
 
 /// Why a problem or a setting was refused.
@@ -108,6 +115,33 @@ pub enum Error {
         index: usize,
         /// The potential.
         value: f64,
+    },
+    /// The coordinates of a side's points do not divide into points of the dimension.
+    PointLength {
+        /// The marginal that the points belong to.
+        side: Side,
+        /// Coordinates of a point.
+        dimension: usize,
+        /// Number of coordinates given.
+        found: usize,
+    },
+    /// A coordinate of a point with mass is `NaN` or infinite.
+    Point {
+        /// The marginal that the point belongs to.
+        side: Side,
+        /// Zero-based position of the point.
+        index: usize,
+        /// Zero-based coordinate.
+        coordinate: usize,
+        /// The coordinate.
+        value: f64,
+    },
+    /// A point with mass is zero, so its cosines are not defined.
+    ZeroPoint {
+        /// The marginal that the point belongs to.
+        side: Side,
+        /// Zero-based position of the point.
+        index: usize,
     },
     /// A vector has another length than a product with the plan needs.
     VectorLength {
@@ -287,6 +321,36 @@ impl fmt::Display for Error {
             }
             Self::Potential { index, value } => {
                 write!(formatter, "g[{index}] = {value} is not finite")
+            }
+            Self::PointLength {
+                side,
+                dimension,
+                found,
+            } => {
+                let points = side.points();
+                write!(
+                    formatter,
+                    "{points} has {found} coordinates, not a multiple of dimension = {dimension}"
+                )
+            }
+            Self::Point {
+                side,
+                index,
+                coordinate,
+                value,
+            } => {
+                let points = side.points();
+                write!(
+                    formatter,
+                    "{points}[{index}][{coordinate}] = {value} is not finite at a positive weight"
+                )
+            }
+            Self::ZeroPoint { side, index } => {
+                let points = side.points();
+                write!(
+                    formatter,
+                    "{points}[{index}] is zero at a positive weight: it has no cosine"
+                )
             }
             Self::VectorLength {
                 name,

@@ -7,7 +7,7 @@ const LINE: usize = 64;
 
 /// A growable array of numbers, aligned to a cache line, that keeps its memory.
 #[derive(Debug, Default)]
-pub(super) struct Aligned<T> {
+pub(crate) struct Aligned<T> {
     values: Vec<T>,
     start: usize,
     length: usize,
@@ -15,7 +15,7 @@ pub(super) struct Aligned<T> {
 
 impl<T: Real> Aligned<T> {
     /// Makes it `length` numbers long, all of them `value`.
-    pub(super) fn reset(&mut self, length: usize, value: T) {
+    pub(crate) fn reset(&mut self, length: usize, value: T) {
         self.values.clear();
         self.values.resize(length + LINE / size_of::<T>(), value);
         self.start = self
@@ -27,12 +27,12 @@ impl<T: Real> Aligned<T> {
     }
 
     #[inline(always)]
-    pub(super) fn get(&self) -> &[T] {
+    pub(crate) fn get(&self) -> &[T] {
         &self.values[self.start..self.start + self.length]
     }
 
     #[inline(always)]
-    pub(super) fn get_mut(&mut self) -> &mut [T] {
+    pub(crate) fn get_mut(&mut self) -> &mut [T] {
         &mut self.values[self.start..self.start + self.length]
     }
 }

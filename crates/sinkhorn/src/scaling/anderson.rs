@@ -28,7 +28,7 @@ const RIDGE: f64 = 8.0;
 
 /// The past of one iteration, kept as memory from one problem to the next.
 #[derive(Debug, Default)]
-pub(super) struct Anderson<T> {
+pub(crate) struct Anderson<T> {
     width: usize,
     /// Iterations since the start or the last time it was misled.
     age: usize,
@@ -45,7 +45,7 @@ pub(super) struct Anderson<T> {
 
 impl<T: Real> Anderson<T> {
     #[inline(always)]
-    pub(super) fn start(&mut self, width: usize) {
+    pub(crate) fn start(&mut self, width: usize) {
         self.width = width;
         for (memory, length) in [
             (&mut self.residual, width),
@@ -60,7 +60,7 @@ impl<T: Real> Anderson<T> {
 
     /// Forgets the past, for when it has misled or the factors have been absorbed.
     #[inline(always)]
-    pub(super) fn forget(&mut self) {
+    pub(crate) fn forget(&mut self) {
         (self.age, self.held, self.next) = (0, 0, 0);
         self.best = f64::INFINITY;
     }
@@ -69,7 +69,7 @@ impl<T: Real> Anderson<T> {
     ///
     /// `error` is the marginal error at `before`; lanes without mass hold zero in `masses`.
     #[inline(always)]
-    pub(super) fn extrapolate<A: Arch>(
+    pub(crate) fn extrapolate<A: Arch>(
         &mut self,
         error: f64,
         masses: &[T],

@@ -7,8 +7,8 @@
 //! near one at every epsilon. Where a factor leaves the range at once, two exact steps in the log
 //! domain bring the iteration back.
 
-mod aligned;
-mod anderson;
+pub(crate) mod aligned;
+pub(crate) mod anderson;
 mod certificate;
 mod passes;
 mod relaxed;

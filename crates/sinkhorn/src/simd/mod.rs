@@ -19,6 +19,8 @@ pub trait Arch: Copy {
     const FMA: bool;
     /// Vector registers there are.
     const REGISTERS: usize;
+    /// Bytes of a vector register.
+    const BYTES: usize;
     /// Sixteen numbers in single precision.
     type F32: Block<f32>;
     /// Sixteen numbers in double precision.
@@ -39,6 +41,7 @@ impl Arch for Baseline {
     } else {
         16
     };
+    const BYTES: usize = 16;
     #[cfg(not(target_arch = "x86_64"))]
     type F32 = block::Lanes16<f32, BASELINE_FMA>;
     #[cfg(not(target_arch = "x86_64"))]
@@ -58,6 +61,7 @@ pub(crate) struct Avx2;
 impl Arch for Avx2 {
     const FMA: bool = true;
     const REGISTERS: usize = 16;
+    const BYTES: usize = 32;
     type F32 = block::F32x8x2;
     type F64 = block::F64x4x4;
 }
@@ -71,6 +75,7 @@ pub(crate) struct Avx512;
 impl Arch for Avx512 {
     const FMA: bool = true;
     const REGISTERS: usize = 32;
+    const BYTES: usize = 64;
     type F32 = block::F32x16;
     type F64 = block::F64x8x2;
 }

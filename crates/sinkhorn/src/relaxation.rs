@@ -103,10 +103,12 @@ impl Relaxation {
         -self.rho * self.excess(weights, potentials)
     }
 
-    /// The mass that potentials call for less that of the weights.
+    /// The mass that potentials call for less that of the weights. Without weight a potential may be
+    /// anything, even one that calls for an infinite share.
     pub(crate) fn excess(self, weights: &[f64], potentials: &[f64]) -> f64 {
         let sides = weights.iter().zip(potentials);
         sides
+            .filter(|(weight, _)| **weight > 0.0)
             .map(|(weight, potential)| weight * self.log_share(*potential).exp_m1())
             .sum()
     }

@@ -169,6 +169,19 @@ fn costs_without_mass_are_not_read() {
     );
 }
 
+/// A row without mass whose cost is far below the others' has a potential that calls for more than a
+/// number can hold.
+#[test]
+fn rows_without_mass_have_no_part_in_the_dual() {
+    let solver = Sinkhorn::new(0.1).unwrap().with_rho(0.5, 0.5).unwrap();
+    let costs = CostMatrix::new(&[-1e4, 0.4], 2, 1).unwrap();
+    let problem = Problem::unbalanced(costs, &[0.0, 0.75], &[1.5]).unwrap();
+    let solution = solver.solve(&problem).unwrap();
+    let cost = solution.regularised_cost(&problem);
+    assert_close(&[solution.dual_cost(&problem)], &[cost], 1e-8);
+    assert_close(&[solution.duality_gap(&problem)], &[0.0], 1e-8);
+}
+
 #[test]
 fn iterations_that_run_out_are_reported() {
     let problem = tabled();

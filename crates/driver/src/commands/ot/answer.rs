@@ -1,0 +1,424 @@
+//! What a method found, with its certificates.
+
+use anyhow::{Context, ensure};
+use optical_sinkhorn::{
+    Assignment, CostMatrix, ExactSolution, PartialSolution, Problem, ProximalPoint, Sinkhorn,
+    Solution,
+};
+use serde::Serialize;
+
+use super::question::{Method, Question};
+
+/// Default tolerance, as a share of the mass that is moved.
+const TOLERANCE: f64 = 1e-9;
+
+/// Default iterations at most.
+const MAX_ITERATIONS: usize = 10_000;
+
+/// Default first step of the proximal point method, as a share of the costs' spread.
+const FIRST_STEP: f64 = 0.1;
+
+/// Share of the costs' spread times the mass that rounding may leave of a gap.
+const ROUNDING: f64 = 1e-9;
+
+/// A solution as other programs read it. What a method has not is left out.
+#[derive(Debug, Default, Serialize)]
+pub struct Answer {
+    pub method: Method,
+    pub plan: Vec<Vec<f64>>,
+    pub f: Vec<f64>,
+    pub g: Vec<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gradient: Option<Vec<Vec<f64>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gradient_of: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pairs: Option<Vec<(usize, usize)>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost: Option<f64>,
+    pub transport_cost: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub regularised_cost: Option<f64>,
+    pub dual_cost: f64,
+    pub duality_gap: f64,
+    pub mass: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mass_price: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub marginal_error: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub iterations: Option<usize>,
+    pub converged: bool,
+    pub status: &'static str,
+}
+
+impl Answer {
+    /// Solves the problem that `question` states.
+    pub fn to(question: &Question) -> anyhow::Result<Self> {
+        question.check()?;
+        let problem = question.problem()?;
+        match question.method {
+            Method::Sinkhorn => sinkhorn(question, &problem),
+            Method::Exact => {
+                let solution = ExactSolution::of(&problem)?;
+                let status = solved(solution.converged(), "unproven");
+                Ok(unregularised(question, &problem, &solution, status))
+            }
+            Method::Ipot => ipot(question, &problem),
+            Method::Assignment => assignment(question, &problem),
+            Method::Partial => partial(question, &problem),
+        }
+    }
+}
+
+fn sinkhorn(question: &Question, problem: &Problem) -> anyhow::Result<Answer> {
+    let (solution, iterations, converged) = entropic(question, problem)?;
+    let plan = solution.plan(problem);
+    let (gradient, gradient_of) = match question.gradient() {
+        Some((gradient, of)) => {
+            let slope = solution.gradient(problem, gradient)?;
+            (Some(in_rows(&slope, problem)), Some(of))
+        }
+        None => (None, None),
+    };
+    Ok(Answer {
+        method: question.method,
+        gradient,
+        gradient_of,
+        f: solution.f().to_vec(),
+        g: solution.g().to_vec(),
+        transport_cost: solution.transport_cost(problem),
+        regularised_cost: Some(solution.regularised_cost(problem)),
+        dual_cost: solution.dual_cost(problem),
+        duality_gap: solution.duality_gap(problem),
+        mass: total(&plan),
+        plan: in_rows(&plan, problem),
+        marginal_error: Some(solution.marginal_error()),
+        iterations: Some(iterations),
+        converged,
+        status: solved(converged, "max_iterations"),
+        ..Answer::default()
+    })
+}
+
+/// Solves an entropic problem; also the iterations of all solves, and whether the tolerance is met.
+fn entropic(question: &Question, problem: &Problem) -> anyhow::Result<(Solution, usize, bool)> {
+    let epsilon = question
+        .epsilon()
+        .with_context(|| question.missing("epsilon"))?;
+    let [rows, columns] = question.rho();
+    let mut solver = Sinkhorn::new(epsilon)?.with_rho(rows, columns)?;
+    let mut most = question.max_iterations()?.unwrap_or(MAX_ITERATIONS);
+    solver = match question.fixed_iterations()? {
+        Some(iterations) => {
+            most = iterations;
+            solver.with_fixed_iterations(iterations)
+        }
+        None => solver.with_max_iterations(most),
+    };
+    let tolerance = question.tolerance()?;
+    let held = match (rows.is_infinite(), columns.is_infinite()) {
+        (true, _) => total(problem.a()),
+        (_, true) => total(problem.b()),
+        _ => total(problem.a()).min(total(problem.b())),
+    };
+    let threshold = tolerance.unwrap_or(TOLERANCE * held);
+    let mut solution = solver.with_threshold(threshold).solve(problem)?;
+    let mut used = solution.iterations();
+    if tolerance.is_some() || rows.is_infinite() || columns.is_infinite() {
+        let converged = solution.converged();
+        return Ok((solution, used, converged));
+    }
+    // Where both marginals may be missed, only a solve tells the mass that 1e-9 is a share of.
+    loop {
+        let threshold = TOLERANCE * total(&solution.plan(problem));
+        let converged = solution.marginal_error() <= threshold;
+        if converged || used >= most {
+            return Ok((solution, used, converged));
+        }
+        solver = solver
+            .with_threshold(threshold)
+            .with_max_iterations(most - used);
+        solution = solver.solve_from(problem, solution.g())?;
+        used += solution.iterations();
+    }
+}
+
+fn ipot(question: &Question, problem: &Problem) -> anyhow::Result<Answer> {
+    let beta = question.epsilon().unwrap_or_else(|| {
+        let share = FIRST_STEP * spread(problem);
+        // Equal costs leave any step; of costs too far apart the solver itself tells.
+        if share > 0.0 && share.is_finite() {
+            share
+        } else {
+            1.0
+        }
+    });
+    ensure!(
+        beta > 0.0 && beta.is_finite(),
+        "epsilon = {beta} is not positive and finite"
+    );
+    let mut solver = ProximalPoint::new(beta)?;
+    if let Some(tolerance) = question.tolerance()? {
+        solver = solver.with_threshold(tolerance);
+    }
+    if let Some(iterations) = question.max_iterations()? {
+        solver = solver.with_max_iterations(iterations);
+    }
+    let solution = solver.solve(problem)?;
+    let status = solved(solution.converged(), "max_iterations");
+    Ok(unregularised(question, problem, &solution, status))
+}
+
+fn unregularised(
+    question: &Question,
+    problem: &Problem,
+    solution: &ExactSolution,
+    status: &'static str,
+) -> Answer {
+    Answer {
+        method: question.method,
+        plan: in_rows(solution.plan(), problem),
+        f: solution.f().to_vec(),
+        g: solution.g().to_vec(),
+        transport_cost: solution.transport_cost(),
+        dual_cost: solution.dual_cost(),
+        duality_gap: solution.duality_gap(),
+        mass: total(solution.plan()),
+        marginal_error: Some(solution.marginal_error()),
+        iterations: Some(solution.iterations()),
+        converged: solution.converged(),
+        status,
+        ..Answer::default()
+    }
+}
+
+fn partial(question: &Question, problem: &Problem) -> anyhow::Result<Answer> {
+    let solution = PartialSolution::of(problem, question.mass()?)?;
+    let proven = solution.duality_gap() <= ROUNDING * spread(problem) * solution.mass()
+        && solution.marginal_error() <= ROUNDING * solution.mass();
+    Ok(Answer {
+        method: question.method,
+        plan: in_rows(solution.plan(), problem),
+        f: solution.f().to_vec(),
+        g: solution.g().to_vec(),
+        transport_cost: solution.transport_cost(),
+        dual_cost: solution.transport_cost() - solution.duality_gap(),
+        duality_gap: solution.duality_gap(),
+        mass: solution.mass(),
+        mass_price: Some(solution.mass_price()),
+        marginal_error: Some(solution.marginal_error()),
+        iterations: Some(solution.iterations()),
+        converged: proven,
+        status: solved(proven, "unproven"),
+        ..Answer::default()
+    })
+}
+
+/// Matches the rows and columns that have weight, in their own places.
+fn assignment(question: &Question, problem: &Problem) -> anyhow::Result<Answer> {
+    let rows = taking_part("a", problem.a())?;
+    let columns = taking_part("b", problem.b())?;
+    let (n, m) = (problem.a().len(), problem.b().len());
+    let values: Vec<f64> = rows
+        .iter()
+        .flat_map(|i| {
+            columns
+                .iter()
+                .map(move |j| problem.cost().values()[i * m + j])
+        })
+        .collect();
+    let matching = Assignment::of(&CostMatrix::new(&values, rows.len(), columns.len())?)?;
+    let pairs: Vec<_> = matching
+        .pairs()
+        .iter()
+        .map(|&(row, column)| (rows[row], columns[column]))
+        .collect();
+    let mut plan = vec![vec![0.0; m]; n];
+    pairs.iter().for_each(|&(i, j)| plan[i][j] = 1.0);
+    let spread_out = |potentials: &[f64], places: &[usize], length: usize| {
+        let mut all = vec![0.0; length];
+        places
+            .iter()
+            .zip(potentials)
+            .for_each(|(&place, potential)| all[place] = *potential);
+        all
+    };
+    let mass = pairs.len() as f64;
+    let proven = matching.duality_gap() <= ROUNDING * spread(problem) * mass;
+    Ok(Answer {
+        method: question.method,
+        plan,
+        f: spread_out(matching.f(), &rows, n),
+        g: spread_out(matching.g(), &columns, m),
+        pairs: Some(pairs),
+        cost: Some(matching.cost()),
+        transport_cost: matching.cost(),
+        dual_cost: matching.cost() - matching.duality_gap(),
+        duality_gap: matching.duality_gap(),
+        mass,
+        converged: proven,
+        status: solved(proven, "unproven"),
+        ..Answer::default()
+    })
+}
+
+/// The positions with weight. A matching takes rows and columns whole, so their weights can only say
+/// which of them there are.
+fn taking_part(name: &str, weights: &[f64]) -> anyhow::Result<Vec<usize>> {
+    let places: Vec<usize> = (0..weights.len())
+        .filter(|&index| weights[index] > 0.0)
+        .collect();
+    let first = places[0];
+    for &index in &places {
+        let (weight, other) = (weights[index], weights[first]);
+        ensure!(
+            (weight - other).abs() <= ROUNDING * other,
+            "{name}[{index}] = {weight} but {name}[{first}] = {other}: method assignment needs \
+             weights that are equal or zero"
+        );
+    }
+    Ok(places)
+}
+
+fn solved(converged: bool, otherwise: &'static str) -> &'static str {
+    if converged { "converged" } else { otherwise }
+}
+
+/// Largest less smallest cost between positive weights.
+fn spread(problem: &Problem) -> f64 {
+    let rows = problem
+        .cost()
+        .rows()
+        .zip(problem.a())
+        .filter(|(_, a)| **a > 0.0);
+    let cells = rows.flat_map(|(row, _)| row.iter().zip(problem.b()));
+    let costs = cells.filter(|(_, b)| **b > 0.0).map(|(cost, _)| *cost);
+    let (least, most) = costs.fold((f64::INFINITY, f64::NEG_INFINITY), |(least, most), cost| {
+        (least.min(cost), most.max(cost))
+    });
+    most - least
+}
+
+fn total(masses: &[f64]) -> f64 {
+    masses.iter().sum()
+}
+
+fn in_rows(cells: &[f64], problem: &Problem) -> Vec<Vec<f64>> {
+    cells
+        .chunks(problem.b().len())
+        .map(<[f64]>::to_vec)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn answer(text: &str) -> anyhow::Result<Answer> {
+        Answer::to(&serde_json::from_str(text).unwrap())
+    }
+
+    #[test]
+    fn iterations_that_run_out_are_an_answer() {
+        let text = r#"{"cost": [[0, 1], [1, 0.5]], "a": [0.2, 0.8], "epsilon": 0.05,
+            "tolerance": 1e-12, "max_iterations": 1}"#;
+        let found = answer(text).unwrap();
+        assert_eq!((found.converged, found.status), (false, "max_iterations"));
+        assert_eq!(found.iterations, Some(1));
+        assert!(found.marginal_error.unwrap() > 1e-12);
+    }
+
+    /// One row update from potentials of zero: rows have their weights, columns do not yet.
+    #[test]
+    fn fixed_iterations_are_plain_ones() {
+        let (a, b, epsilon) = ([0.2, 0.8], [0.5, 0.5], 0.5_f64);
+        let cost = [[0.0, 1.0], [1.0, 0.5]];
+        let text = r#"{"cost": [[0, 1], [1, 0.5]], "a": [0.2, 0.8], "epsilon": 0.5,
+            "fixed_iterations": 1}"#;
+        let found = answer(text).unwrap();
+        for (i, row) in found.plan.iter().enumerate() {
+            let kernel = [0, 1].map(|j| b[j] * (-cost[i][j] / epsilon).exp());
+            for (j, mass) in row.iter().enumerate() {
+                let expected = a[i] * kernel[j] / (kernel[0] + kernel[1]);
+                assert!((mass - expected).abs() < 1e-15);
+            }
+        }
+    }
+
+    /// At a billion times the mass, 1e-9 of it is asked of the marginals, and reached.
+    #[test]
+    fn the_default_tolerance_is_a_share_of_the_mass() {
+        for mass in [1e-9, 1.0, 1e9] {
+            let text = format!(
+                r#"{{"cost": [[0, 1, 0.3], [1, 0.5, 0.7]], "a": [{}, {}], "b": [{}, {}, {}],
+                    "epsilon": 0.02}}"#,
+                0.25 * mass,
+                0.75 * mass,
+                0.5 * mass,
+                0.25 * mass,
+                0.25 * mass
+            );
+            let found = answer(&text).unwrap();
+            assert!(found.converged, "{found:?}");
+            let columns = [0, 1, 2].map(|j| (found.plan[0][j] + found.plan[1][j]) / mass);
+            let error: f64 = columns
+                .iter()
+                .zip([0.5, 0.25, 0.25])
+                .map(|(sum, b)| (sum - b).abs())
+                .sum();
+            assert!(error < 1e-9, "{error}");
+        }
+    }
+
+    /// One cell of mass `p` at cost `c`: `(epsilon + 2 r) log p = -c` for weights of one.
+    #[test]
+    fn so_it_is_where_the_mass_is_found() {
+        let (epsilon, r) = (0.1, 0.05);
+        for cost in [10.0_f64, -5.0] {
+            let text = format!(r#"{{"cost": [[{cost}]], "epsilon": {epsilon}, "rho": {r}}}"#);
+            let found = answer(&text).unwrap();
+            let expected = (-cost / (epsilon + 2.0 * r)).exp();
+            assert!(found.converged, "{found:?}");
+            assert!(
+                (found.mass / expected - 1.0).abs() < 2e-9,
+                "{found:?} {expected}"
+            );
+        }
+    }
+
+    #[test]
+    fn proximal_steps_start_where_the_costs_say() {
+        for (cost, least) in [("[[3, 3], [3, 3]]", 3.0), ("[[0, 1000], [1000, 1]]", 0.5)] {
+            let found = answer(&format!(r#"{{"cost": {cost}, "method": "ipot"}}"#)).unwrap();
+            assert!(
+                found.converged && (found.transport_cost - least).abs() < 1e-6,
+                "{found:?}"
+            );
+        }
+        let text = r#"{"cost": [[1]], "method": "ipot", "epsilon": 0}"#;
+        let message = answer(text).unwrap_err().to_string();
+        assert_eq!(message, "epsilon = 0 is not positive and finite");
+    }
+
+    #[test]
+    fn a_matching_takes_rows_whole() {
+        let text =
+            r#"{"cost": [[1, 5], [2, 9], [0, 0]], "method": "assignment", "a": [0.3, 0.3, 0]}"#;
+        let found = answer(text).unwrap();
+        assert_eq!(found.pairs, Some(vec![(0, 1), (1, 0)]));
+        assert_eq!(
+            (found.cost, found.dual_cost, found.mass),
+            (Some(7.0), 7.0, 2.0)
+        );
+        let message = answer(&text.replace("0.3, 0]", "0.2, 0]"))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.starts_with("a[1] = 0.2 but a[0] = 0.3: method assignment"),
+            "{message}"
+        );
+    }
+}

@@ -1,0 +1,379 @@
+//! A transport problem as other programs state it, and what its method needs of it.
+
+use std::fmt;
+
+use anyhow::{Context, bail, ensure};
+use optical_sinkhorn::{CostMatrix, Gradient, Problem};
+use serde::de::{self, Deserializer, Visitor};
+use serde::{Deserialize, Serialize};
+
+/// How a problem is solved.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Method {
+    /// Entropic transport.
+    #[default]
+    Sinkhorn,
+    /// Unregularised transport, with potentials that prove it.
+    Exact,
+    /// The cheapest one-to-one matching.
+    Assignment,
+    /// The cheapest way to move a part of the mass.
+    Partial,
+    /// Unregularised transport by proximal point steps.
+    Ipot,
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(formatter)
+    }
+}
+
+/// A problem and how to solve it. What a method has no use for is refused, not ignored.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Question {
+    cost: Vec<Vec<Number>>,
+    a: Option<Vec<Number>>,
+    b: Option<Vec<Number>>,
+    #[serde(default)]
+    pub method: Method,
+    epsilon: Option<f64>,
+    rho: Option<Rho>,
+    mass: Option<f64>,
+    tolerance: Option<f64>,
+    max_iterations: Option<usize>,
+    fixed_iterations: Option<usize>,
+    gradient: Option<Slope>,
+}
+
+/// The derivatives that [`Gradient`] explains.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Slope {
+    Envelope,
+    Detached,
+    Implicit,
+    Unrolled,
+}
+
+impl Question {
+    /// Refuses keys that the method has no use for, and settings that exclude each other.
+    pub fn check(&self) -> anyhow::Result<()> {
+        use Method::{Ipot, Partial, Sinkhorn};
+        let takers: [(&str, bool, &[Method]); 7] = [
+            ("epsilon", self.epsilon.is_some(), &[Sinkhorn, Ipot]),
+            ("rho", self.rho.is_some(), &[Sinkhorn]),
+            ("mass", self.mass.is_some(), &[Partial]),
+            ("tolerance", self.tolerance.is_some(), &[Sinkhorn, Ipot]),
+            (
+                "max_iterations",
+                self.max_iterations.is_some(),
+                &[Sinkhorn, Ipot],
+            ),
+            (
+                "fixed_iterations",
+                self.fixed_iterations.is_some(),
+                &[Sinkhorn],
+            ),
+            ("gradient", self.gradient.is_some(), &[Sinkhorn]),
+        ];
+        for (key, given, methods) in takers {
+            if given && !methods.contains(&self.method) {
+                let methods: Vec<String> = methods.iter().map(Method::to_string).collect();
+                bail!(
+                    "{key} does not apply to method {}: it is for {}",
+                    self.method,
+                    methods.join(" and ")
+                );
+            }
+        }
+        ensure!(
+            self.max_iterations.is_none() || self.fixed_iterations.is_none(),
+            "max_iterations and fixed_iterations exclude each other"
+        );
+        ensure!(
+            self.gradient != Some(Slope::Unrolled) || self.fixed_iterations.is_some(),
+            "missing field `fixed_iterations`: gradient unrolled needs it"
+        );
+        Ok(())
+    }
+
+    /// The costs with their weights. They may differ in mass if something can be left unmoved.
+    pub fn problem(&self) -> anyhow::Result<Problem> {
+        let n = self.cost.len();
+        let m = self.cost.first().map_or(0, Vec::len);
+        let mut values = Vec::with_capacity(n * m);
+        for (i, row) in self.cost.iter().enumerate() {
+            ensure!(
+                row.len() == m,
+                "cost[{i}] has {} values, cost[0] has {m}",
+                row.len()
+            );
+            values.extend(row.iter().map(|number| number.0));
+        }
+        let cost = CostMatrix::new(&values, n, m)?;
+        let weights = |given: &Option<Vec<Number>>, count: usize| match given {
+            Some(weights) => weights.iter().map(|weight| weight.0).collect(),
+            None => vec![1.0 / count as f64; count],
+        };
+        let (a, b) = (weights(&self.a, n), weights(&self.b, m));
+        let free = self.rho().iter().any(|rho| rho.is_finite());
+        Ok(match self.method {
+            Method::Sinkhorn if free => Problem::unbalanced(cost, &a, &b)?,
+            Method::Partial | Method::Assignment => Problem::unbalanced(cost, &a, &b)?,
+            Method::Sinkhorn | Method::Exact | Method::Ipot => Problem::new(cost, &a, &b)?,
+        })
+    }
+
+    /// The regularisation, or the first proximal step.
+    pub fn epsilon(&self) -> Option<f64> {
+        self.epsilon
+    }
+
+    /// What missing the row and the column weights costs: infinite where they must be met.
+    pub fn rho(&self) -> [f64; 2] {
+        match self.rho {
+            None => [f64::INFINITY; 2],
+            Some(Rho::Both(rho)) => [rho; 2],
+            Some(Rho::Sides(sides)) => sides.map(|rho| rho.unwrap_or(f64::INFINITY)),
+        }
+    }
+
+    /// The mass to move.
+    pub fn mass(&self) -> anyhow::Result<f64> {
+        self.mass.with_context(|| self.missing("mass"))
+    }
+
+    /// The derivative asked for, and the value that it is a derivative of.
+    pub fn gradient(&self) -> Option<(Gradient, &'static str)> {
+        Some(match self.gradient? {
+            Slope::Envelope => (Gradient::Envelope, "regularised_cost"),
+            Slope::Detached => (
+                Gradient::Detached,
+                "transport_cost with the plan held fixed",
+            ),
+            Slope::Implicit => (Gradient::Implicit, "transport_cost"),
+            Slope::Unrolled => (Gradient::Unrolled, "transport_cost after fixed_iterations"),
+        })
+    }
+
+    /// Why a key that the method cannot do without is refused in its absence.
+    pub fn missing(&self, key: &str) -> String {
+        format!("missing field `{key}`: method {} needs it", self.method)
+    }
+
+    /// When to stop, if the question says so.
+    pub fn tolerance(&self) -> anyhow::Result<Option<f64>> {
+        if let Some(tolerance) = self.tolerance {
+            ensure!(tolerance >= 0.0, "tolerance = {tolerance} is negative");
+        }
+        Ok(self.tolerance)
+    }
+
+    /// The most iterations, if the question says so.
+    pub fn max_iterations(&self) -> anyhow::Result<Option<usize>> {
+        some_work("max_iterations", self.max_iterations)
+    }
+
+    /// The number of plain iterations, if the question asks for these.
+    pub fn fixed_iterations(&self) -> anyhow::Result<Option<usize>> {
+        some_work("fixed_iterations", self.fixed_iterations)
+    }
+}
+
+fn some_work(key: &str, iterations: Option<usize>) -> anyhow::Result<Option<usize>> {
+    ensure!(iterations != Some(0), "{key} = 0 leaves nothing to do");
+    Ok(iterations)
+}
+
+/// One price for missing either marginal, or one each.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "rho is neither a number nor [rows, columns] of numbers or null"
+)]
+enum Rho {
+    Both(f64),
+    Sides([Option<f64>; 2]),
+}
+
+/// A number that need not be finite; null is not a number.
+#[derive(Debug, Clone, Copy)]
+struct Number(f64);
+
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(NumberVisitor)
+    }
+}
+
+struct NumberVisitor;
+
+impl Visitor<'_> for NumberVisitor {
+    type Value = Number;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a number, null, \"NaN\", \"inf\" or \"-inf\"")
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Number, E> {
+        Ok(Number(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Number, E> {
+        Ok(Number(value as f64))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Number, E> {
+        Ok(Number(value as f64))
+    }
+
+    fn visit_unit<E>(self) -> Result<Number, E> {
+        Ok(Number(f64::NAN))
+    }
+
+    fn visit_str<E: de::Error>(self, value: &str) -> Result<Number, E> {
+        match value {
+            "NaN" | super::json::SHORT_NAN => Ok(Number(f64::NAN)),
+            "inf" => Ok(Number(f64::INFINITY)),
+            "-inf" => Ok(Number(f64::NEG_INFINITY)),
+            _ => Err(E::invalid_value(de::Unexpected::Str(value), &self)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn question(text: &str) -> Question {
+        serde_json::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn weights_are_uniform_unless_given() {
+        let found = question(r#"{"cost": [[1, 2], [3, 4], [5, 6]], "b": [0.25, 0.75], "a": null}"#);
+        let problem = found.problem().unwrap();
+        assert_eq!(problem.a(), [1.0 / 3.0; 3]);
+        assert_eq!(problem.b(), [0.25, 0.75]);
+        assert_eq!(problem.cost().values(), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+    }
+
+    #[test]
+    fn each_method_has_its_keys() {
+        let values = [
+            ("epsilon", "0.1"),
+            ("rho", "[1, null]"),
+            ("mass", "0.5"),
+            ("tolerance", "0"),
+            ("max_iterations", "10"),
+            ("fixed_iterations", "10"),
+            ("gradient", "\"implicit\""),
+        ];
+        for (method, taken) in [
+            (
+                "sinkhorn",
+                "epsilon rho tolerance max_iterations fixed_iterations gradient",
+            ),
+            ("exact", ""),
+            ("assignment", ""),
+            ("partial", "mass"),
+            ("ipot", "epsilon tolerance max_iterations"),
+        ] {
+            for (key, value) in values {
+                let text = format!(r#"{{"cost": [[1]], "method": "{method}", "{key}": {value}}}"#);
+                let checked = question(&text).check();
+                if taken.split(' ').any(|taken| taken == key) {
+                    checked.unwrap();
+                } else {
+                    let message = checked.unwrap_err().to_string();
+                    let start = format!("{key} does not apply to method {method}: it is for ");
+                    assert!(message.starts_with(&start), "{message}");
+                }
+                let null = text.replace(value, "null");
+                question(&null).check().unwrap();
+            }
+        }
+        let both = r#"{"cost": [[1]], "max_iterations": 1, "fixed_iterations": 1}"#;
+        assert!(question(both).check().is_err());
+        let message = question(r#"{"cost": [[1]], "gradient": "unrolled"}"#)
+            .check()
+            .unwrap_err();
+        assert!(
+            message
+                .to_string()
+                .starts_with("missing field `fixed_iterations`"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn sides_are_held_or_free() {
+        let rho = |text: &str| question(&format!(r#"{{"cost": [[1]], "rho": {text}}}"#)).rho();
+        let held = f64::INFINITY;
+        assert_eq!(rho("null"), [held, held]);
+        assert_eq!(rho("2"), [2.0, 2.0]);
+        assert_eq!(rho("[0.5, null]"), [0.5, held]);
+        assert_eq!(rho("[null, 0.5]"), [held, 0.5]);
+        // Where one may be missed, masses may differ; where none may, they may not.
+        let text = r#"{"cost": [[1]], "b": [2], "rho": [null, 0.5]}"#;
+        assert!(question(text).problem().is_ok());
+        let message = question(&text.replace("0.5", "null"))
+            .problem()
+            .unwrap_err();
+        assert!(
+            message.to_string().contains("a sums to 1 but b to 2"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn values_are_refused_by_name() {
+        for (text, expected) in [
+            (
+                r#"{"cost": [[1, 2], [3]]}"#,
+                "cost[1] has 1 values, cost[0] has 2",
+            ),
+            (r#"{"cost": []}"#, "0 x 0 cost matrix is empty"),
+            (
+                r#"{"cost": [[1]], "a": [1, 0]}"#,
+                "a has 2 weights, the cost needs 1",
+            ),
+            (
+                r#"{"cost": [[1, 2]], "b": [1.5, -0.5]}"#,
+                "b[1] = -0.5 is negative",
+            ),
+            (
+                r#"{"cost": [[1, 2]], "b": [1, null]}"#,
+                "b[1] = NaN is negative or not finite",
+            ),
+            (r#"{"cost": [[1]], "a": [2]}"#, "a sums to 2 but b to 1"),
+            (
+                r#"{"cost": [[1, "inf"]]}"#,
+                "cost[0][1] = inf is not finite",
+            ),
+        ] {
+            let message = question(text).problem().unwrap_err().to_string();
+            assert!(message.contains(expected), "{message}");
+        }
+        let text =
+            r#"{"cost": [[1]], "tolerance": -1, "max_iterations": 0, "fixed_iterations": 0}"#;
+        let found = question(text);
+        assert_eq!(
+            found.tolerance().unwrap_err().to_string(),
+            "tolerance = -1 is negative"
+        );
+        assert!(found.max_iterations().is_err() && found.fixed_iterations().is_err());
+        assert!(
+            found
+                .mass()
+                .unwrap_err()
+                .to_string()
+                .contains("missing field `mass`")
+        );
+    }
+}

@@ -5,16 +5,21 @@
     reason = "a command line tool reports to its terminal"
 )]
 
-use std::io::Write;
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use clap::Parser;
-use optical_benches::cases::{self, Case};
-use optical_benches::measure::Stored;
-use optical_benches::peers::Peers;
-use optical_benches::report::{CaseResults, Machine, Results, SolverResult, compare};
-use optical_sinkhorn::Instructions;
+use optical_benches::backend::Backend;
+use optical_benches::case::Case;
+use optical_benches::cases;
+use optical_benches::compare::compare;
+use optical_benches::environment::Environment;
+use optical_benches::ours::Ours;
+use optical_benches::results::{Results, write_whole};
+use optical_benches::solver::Solver;
+use optical_benches::{peers, picture, summary, tables, turns};
 
 /// Measures the rooms of the workspace, alone and beside the programs people use today
 #[derive(Parser)]
@@ -23,7 +28,8 @@ enum Bench {
     /// Transport solvers: the same problems through ours and, where given, through others.
     ///
     /// Solvers take turns, so that whatever else the machine does falls on all of them. Times are
-    /// processor time of one thread. Errors are of <P, C>, against ours in double precision.
+    /// processor time of one thread, or time on the wall for a device. Errors are of <P, C>,
+    /// against ours in double precision. docs/benchmarks.md tells more.
     Ot(OtArgs),
     /// Sets two result files side by side.
     Compare {
@@ -36,138 +42,141 @@ enum Bench {
 
 #[derive(clap::Args)]
 struct OtArgs {
-    /// A Python with any of POT and torch, OTT-JAX and jax
+    /// A Python with any of POT, OTT-JAX, GeomLoss, torch and SciPy
     #[arg(long, value_name = "PYTHON")]
     peers: Option<PathBuf>,
-    /// Runs of every solver on every case
+    /// Measure our tensor solver on this backend as well
+    #[arg(long, value_name = "NAME")]
+    backend: Option<Backend>,
+    /// Timed runs of every solver on every case, after one that is not
     #[arg(long, default_value_t = 7)]
     rounds: usize,
-    /// Only cases whose name contains this
+    /// Only cases whose name contains this; may be given more than once
     #[arg(long, value_name = "TEXT")]
-    only: Option<String>,
-    /// The result file
+    only: Vec<String>,
+    /// List the cases, and do nothing else
+    #[arg(long)]
+    list: bool,
+    /// The result file; tables and pictures are written beside it
     #[arg(long, value_name = "FILE", default_value = "runs/bench-ot.json")]
     out: PathBuf,
 }
 
-fn main() -> anyhow::Result<()> {
-    match Bench::parse() {
+fn main() -> ExitCode {
+    let outcome = match Bench::parse() {
         Bench::Ot(args) => ot(&args),
-        Bench::Compare { a, b } => {
-            println!("{}", compare(&read(&a)?, &read(&b)?)?.to_terminal());
-            Ok(())
+        Bench::Compare { a, b } => side_by_side(&a, &b),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
         }
     }
 }
 
-fn read(path: &Path) -> anyhow::Result<Results> {
-    let read = || anyhow::Ok(serde_json::from_slice(&std::fs::read(path)?)?);
-    read().with_context(|| format!("result file {}", path.display()))
-}
-
-fn ot(args: &OtArgs) -> anyhow::Result<()> {
-    let mut peers = args.peers.as_deref().map(Peers::start).transpose()?;
-    let ours: Vec<(String, Instructions)> = [
-        ("ours, AVX-512", Instructions::Avx512),
-        ("ours, AVX2", Instructions::Avx2),
-        ("ours, baseline", Instructions::Baseline),
-    ]
-    .into_iter()
-    .filter(|(_, instructions)| *instructions <= Instructions::detected())
-    .map(|(name, instructions)| (name.to_owned(), instructions))
-    .collect();
-    let version = env!("CARGO_PKG_VERSION").to_owned();
-    let mut solvers: Vec<_> = ours
-        .iter()
-        .map(|(n, _)| (n.clone(), version.clone()))
-        .collect();
-    solvers.extend(peers.iter().flat_map(|peers| peers.solvers.clone()));
-    let mut results = Results {
-        machine: Machine::here(),
-        solvers,
-        cases: Vec::new(),
-    };
-    println!(
-        "{}, {}",
-        results.machine.processor, results.machine.platform
-    );
-    let wanted = |case: &Case| {
-        args.only
-            .as_ref()
-            .is_none_or(|text| case.name().contains(text))
-    };
-    for case in cases::all().into_iter().filter(wanted) {
-        let case = measure(case, args.rounds, &ours, peers.as_mut())?;
-        println!("\n{}", case.table()?.to_terminal());
-        results.cases.push(case);
+fn side_by_side(a: &Path, b: &Path) -> anyhow::Result<()> {
+    let compared = compare(&Results::read(a)?, &Results::read(b)?)?;
+    println!("{}", compared.table.to_terminal());
+    for line in compared.differences {
+        println!("{line}");
     }
-    write(&args.out, &results).with_context(|| format!("result file {}", args.out.display()))?;
-    println!("results: {}", args.out.display());
     Ok(())
 }
 
-/// All solvers in turn, round by round.
-fn measure(
-    case: Case,
-    rounds: usize,
-    ours: &[(String, Instructions)],
-    mut peers: Option<&mut Peers>,
-) -> anyhow::Result<CaseResults> {
-    let values = case.values();
-    let exact = Stored::F64(values.clone())
-        .solve(&case, Instructions::detected())?
-        .values;
-    let error = |found: &[f64]| {
-        let errors = exact.iter().zip(found).map(|(e, f)| (f / e - 1.0).abs());
-        errors.fold(0.0, f64::max)
+fn ot(args: &OtArgs) -> anyhow::Result<()> {
+    let wanted = |case: &Case| {
+        let name = case.name();
+        args.only.is_empty() || args.only.iter().any(|text| name.contains(text))
     };
-    let mut file = tempfile::NamedTempFile::new()?;
-    for value in &values {
-        file.write_all(&value.to_le_bytes())?;
+    let cases: Vec<Case> = cases::all().into_iter().filter(wanted).collect();
+    ensure!(
+        !cases.is_empty(),
+        "no case has {:?} in its name; --list lists them",
+        args.only
+    );
+    if args.list {
+        cases.iter().for_each(|case| println!("{}", case.name()));
+        return Ok(());
     }
-    file.flush()?;
-    let stored = Stored::new(&case, &values);
-    let others = peers
-        .iter()
-        .flat_map(|peers| peers.solvers.iter().map(|(n, _)| n.clone()));
-    let names = ours.iter().map(|(name, _)| name.clone()).chain(others);
-    let mut solvers: Vec<SolverResult> = names
-        .map(|solver| SolverResult {
-            solver,
-            seconds: Vec::new(),
-            error: 0.0,
-            unable: None,
-        })
-        .collect();
-    for round in 0..rounds.max(1) {
-        for (index, result) in solvers.iter_mut().enumerate() {
-            if result.unable.is_some() {
-                continue;
+
+    let mut environment = Environment::here();
+    let solvers = solvers(args, &mut environment)?;
+    println!("{}, {}", environment.processor, environment.system);
+    if let Some(device) = &environment.device {
+        println!(
+            "{}, {}, driver {}",
+            device.name, device.backend, device.driver
+        );
+    }
+    let drawn = std::io::stderr().is_terminal();
+    let about = solvers.iter().map(|solver| solver.about().clone());
+    let mut results = Results::new(environment, about.collect());
+    for case in cases {
+        let name = case.name();
+        let found = turns::measure(case, args.rounds, &solvers, |who| {
+            if drawn {
+                eprint!("\r\x1b[K{name}: {who} ");
             }
-            eprint!("\r{}: round {} of {rounds} ", case.name(), round + 1);
-            let measured = match (ours.get(index), &mut peers) {
-                (Some((_, instructions)), _) => Ok(stored.solve(&case, *instructions)?),
-                (None, Some(peers)) => peers.solve(&case, file.path(), &result.solver)?,
-                (None, None) => continue,
-            };
-            match measured {
-                Ok(measured) => {
-                    result.seconds.push(measured.seconds);
-                    result.error = result.error.max(error(&measured.values));
-                }
-                Err(reason) => result.unable = Some(reason),
-            }
+        });
+        if drawn {
+            eprint!("\r\x1b[K");
+        } else {
+            eprintln!("{name}: measured");
         }
+        let found = found.with_context(|| name.clone())?;
+        println!("\n{}", tables::case(&found)?.to_terminal());
+        for line in tables::unable(&found) {
+            println!("{line}");
+        }
+        results.cases.push(found);
+        // A long run that is broken off leaves what it has found.
+        results.write(&args.out)?;
     }
-    eprintln!();
-    Ok(CaseResults { case, solvers })
+    println!("\n{}", summary::table(&results)?.to_terminal());
+    show(&results, &args.out)
 }
 
-fn write(path: &Path, results: &Results) -> anyhow::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    serde_json::to_writer_pretty(&mut file, results)?;
-    file.persist(path)?;
+/// Everything that is to be measured; a device goes into `environment`.
+fn solvers(args: &OtArgs, environment: &mut Environment) -> anyhow::Result<Vec<Box<dyn Solver>>> {
+    let boxed = |ours| -> Box<dyn Solver> { Box::new(ours) };
+    let mut solvers: Vec<Box<dyn Solver>> = Ours::all()?.into_iter().map(boxed).collect();
+    if let Some(backend) = args.backend {
+        let (device, on_device) = backend.open()?;
+        environment.device = Some(device);
+        solvers.extend(on_device);
+    }
+    #[cfg(feature = "peers")]
+    solvers.push(Box::new(optical_benches::wass_crate::Wass::new(
+        environment.library("wass"),
+    )));
+    if let Some(python) = &args.peers {
+        let device = if args.backend == Some(Backend::Cuda) {
+            "cuda"
+        } else {
+            "cpu"
+        };
+        for peer in peers::start(python, device)? {
+            solvers.push(Box::new(peer));
+        }
+    }
+    Ok(solvers)
+}
+
+/// Writes the page and the pictures beside the result file.
+fn show(results: &Results, out: &Path) -> anyhow::Result<()> {
+    let stem = out.with_extension("");
+    let picture = picture::draw(results, &stem)?;
+    let name = picture
+        .png
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy();
+    let page = out.with_extension("md");
+    write_whole(&page, &tables::page(results, &name)?)?;
+    for path in [out, &page, &picture.png, &picture.svg] {
+        println!("{}", path.display());
+    }
     Ok(())
 }

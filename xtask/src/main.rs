@@ -46,6 +46,9 @@ enum Job {
     #[command(disable_help_flag = true)]
     Ot(PassedOn),
     /// Measure solvers, ours and others, in one run; compare two such runs.
+    ///
+    /// `--backend NAME` compiles in flex, wgpu, vulkan, metal or cuda and measures there as well;
+    /// `--peers PYTHON` compiles in the Rust crate among the others.
     #[command(disable_help_flag = true)]
     Bench(PassedOn),
     /// Check architecture, formatting, lints and documentation, and run all tests.

@@ -44,13 +44,29 @@ pub(crate) fn optical(command: &str, mut arguments: Vec<OsString>) -> anyhow::Re
     run(cargo).context("cargo cannot be started")
 }
 
-/// Builds the benchmarks and starts one.
+/// Builds the benchmarks with what the arguments ask for, and starts one.
 pub(crate) fn bench(arguments: Vec<OsString>) -> anyhow::Result<ExitCode> {
     let mut cargo = cargo();
     cargo.args(["run", "--release", "--package", "optical-benches"]);
     cargo.arg("--manifest-path").arg(root().join("Cargo.toml"));
+    let features = bench_features(&arguments)?;
+    if !features.is_empty() {
+        cargo.arg("--features").arg(features.join(","));
+    }
     cargo.arg("--").args(arguments);
     run(cargo).context("cargo cannot be started")
+}
+
+/// The cargo features of the benchmarks that arguments ask for, which are passed on all the same.
+fn bench_features(arguments: &[OsString]) -> anyhow::Result<Vec<String>> {
+    let mut arguments = arguments.to_vec();
+    let backend = take_option(&mut arguments, "--backend")?;
+    let peers = take_option(&mut arguments, "--peers")?;
+    let backend = backend.map(|backend| backend.to_string_lossy().into_owned());
+    Ok(backend
+        .into_iter()
+        .chain(peers.map(|_| "peers".to_owned()))
+        .collect())
 }
 
 /// Takes `name VALUE` or `name=VALUE` out of the arguments, wherever it stands: clap would leave
@@ -127,6 +143,20 @@ mod tests {
             );
         }
         assert_eq!(take("--offline --steps 10"), (None, rest));
+    }
+
+    #[test]
+    fn benchmarks_are_built_with_what_they_are_asked_for() {
+        let features = |line: &str| {
+            let arguments: Vec<_> = line.split_whitespace().map(OsString::from).collect();
+            bench_features(&arguments).unwrap()
+        };
+        assert_eq!(features("ot --rounds 1"), [""; 0]);
+        assert_eq!(
+            features("ot --peers=python3 --backend wgpu"),
+            ["wgpu", "peers"]
+        );
+        assert_eq!(features("compare a.json b.json"), [""; 0]);
     }
 
     #[test]

@@ -5,8 +5,8 @@ use std::error::Error;
 use std::path::PathBuf;
 
 use optical_report::plot::{
-    Alignment, Axes, BarChart, BarGroup, Panel, Series, SeriesStyle, alignment, bars, curves,
-    panels,
+    Alignment, Axes, BarChart, BarGroup, LogBar, LogBarChart, LogBarGroup, Panel, Series,
+    SeriesStyle, alignment, bars, curves, log_bars, panels,
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -100,6 +100,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         groups,
     };
     bars(&chart, &folder.join("bars"))?;
+    solvers(&folder.join("log-bars"))?;
 
     soft_alignment(
         &folder.join("alignment"),
@@ -134,6 +135,46 @@ fn main() -> Result<(), Box<dyn Error>> {
         "yego",
         &[0.0],
     )?;
+    Ok(())
+}
+
+/// Times over five powers of ten, in groups of different sizes.
+fn solvers(stem: &std::path::Path) -> Result<(), Box<dyn Error>> {
+    let bar = |name: &str, value: f64, class: usize| LogBar {
+        name: name.to_owned(),
+        value,
+        range: Some((0.9 * value, 1.3 * value)),
+        class: (class < 3).then_some(class),
+    };
+    let ours = [bar("ours", 1.64, 0), bar("ours, baseline", 9.99, 0)];
+    let others = [
+        bar("log domain, batched", 34.2, 1),
+        bar("log domain, one by one", 12_310.0, 1),
+        bar("kernel form", 8.3, 2),
+        bar("quick and wrong", 1.2, 3),
+    ];
+    let group = |name: &str, bars: &[&[LogBar]]| LogBarGroup {
+        name: name.to_owned(),
+        bars: bars.concat(),
+    };
+    let chart = LogBarChart {
+        title: "Optimal transport, by problem and solver".to_owned(),
+        x: "milliseconds, logarithmic: shorter is faster".to_owned(),
+        classes: ["ours", "others", "others, unstable"]
+            .map(str::to_owned)
+            .to_vec(),
+        classless: "wrong".to_owned(),
+        groups: vec![
+            group("256x32x32 f32 eps 0.1, 50 iterations", &[&ours, &others]),
+            group("assignment 1024", &[&ours[..1], &others[2..3]]),
+            group(
+                "64x128x128 f64 eps 0.1, 50 iterations",
+                &[&ours, &others[..1]],
+            ),
+        ],
+        columns: 2,
+    };
+    log_bars(&chart, stem)?;
     Ok(())
 }
 

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use optical_report::ReportError;
 use optical_report::plot::{
-    Alignment, Axes, BarChart, BarGroup, Panel, Picture, Series, SeriesStyle, alignment, bars,
-    curves, panels,
+    Alignment, Axes, BarChart, BarGroup, LogBar, LogBarChart, LogBarGroup, Panel, Picture, Series,
+    SeriesStyle, alignment, bars, curves, log_bars, panels,
 };
 use resvg::{tiny_skia::Pixmap, usvg};
 
@@ -190,6 +190,92 @@ fn a_bar_is_as_high_as_its_value() {
         .map(|height| height.parse().unwrap())
         .collect();
     assert_eq!(heights, [65.0, 130.0, 260.0]);
+}
+
+fn log_chart(values: &[f64]) -> LogBarChart {
+    let bar = |(index, value): (usize, &f64)| LogBar {
+        name: format!("solver {index}"),
+        value: *value,
+        range: None,
+        class: Some(index),
+    };
+    LogBarChart {
+        title: "Times".to_owned(),
+        x: "milliseconds".to_owned(),
+        classes: vec!["ours".to_owned(), "others".to_owned()],
+        classless: "broken".to_owned(),
+        groups: vec![LogBarGroup {
+            name: "256x32x32".to_owned(),
+            bars: values.iter().enumerate().map(bar).collect(),
+        }],
+        columns: 3,
+    }
+}
+
+#[test]
+fn a_bar_on_a_logarithmic_axis_is_as_long_as_its_logarithm() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut chart = log_chart(&[2.0, 200.0]);
+    chart.groups[0].bars[1].range = Some((100.0, 1000.0));
+    let (svg, painted) = check(&log_bars(&chart, &folder.path().join("times")).unwrap());
+    assert!(0.01 < painted, "{painted}");
+    for label in [
+        "256x32x32",
+        "solver 0",
+        "2.00",
+        "200",
+        "1,000",
+        "others",
+        "broken",
+    ] {
+        assert!(svg.contains(&format!(">{label}<")), "{label}");
+    }
+    // From 1 to 1000 on 250: two decades are 166.67 apart.
+    let widths: Vec<f64> = (svg.lines().filter(|line| line.contains("height=\"10.00\"")))
+        .map(|line| {
+            line.split("width=\"")
+                .nth(1)
+                .unwrap()
+                .split('"')
+                .next()
+                .unwrap()
+        })
+        .map(|width| width.parse().unwrap())
+        .collect();
+    assert!(
+        (widths[0] - 250.0 * 2.0_f64.log10() / 3.0).abs() < 0.01,
+        "{widths:?}"
+    );
+    assert!(
+        (widths[1] - widths[0] - 250.0 * 2.0 / 3.0).abs() < 0.02,
+        "{widths:?}"
+    );
+}
+
+#[test]
+fn what_has_no_logarithm_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let refused = |chart: &LogBarChart| {
+        let error = log_bars(chart, &folder.path().join("bad")).unwrap_err();
+        error.to_string()
+    };
+    assert_eq!(
+        refused(&log_chart(&[1.0, 0.0])),
+        "group \"256x32x32\": value 1 is 0, expected a positive number"
+    );
+    assert_eq!(
+        refused(&log_chart(&[1.0, f64::NAN])),
+        "group \"256x32x32\": value 1 is NaN, expected a finite number"
+    );
+    assert_eq!(
+        refused(&log_chart(&[1.0, 1.0, 1.0])),
+        "group \"256x32x32\": value 2 is 2, expected a class of the chart"
+    );
+    assert_eq!(refused(&log_chart(&[])), "group \"256x32x32\" is empty");
+    let mut chart = log_chart(&[1.0]);
+    chart.groups.clear();
+    assert_eq!(refused(&chart), "the chart is empty");
+    assert!(files(folder.path()).is_empty());
 }
 
 #[test]

@@ -116,6 +116,31 @@ pub fn solve(
     library::solve(cost, a, b, settings)
 }
 
+/// As [`solve`], by library ops whatever the backend is: to measure a backend's own way against, or to
+/// do without it. It iterates all problems until the last of them may stop.
+///
+/// # Shapes
+/// - `cost`: `[batch, n, m]`
+/// - `a`: `[batch, n]` and `b`: `[batch, m]`, of equal mass in each problem
+///
+/// # Panics
+/// As [`solve`].
+#[must_use]
+pub fn solve_by_library_ops(
+    cost: Tensor<3>,
+    a: Tensor<2>,
+    b: Tensor<2>,
+    settings: &BatchSettings,
+) -> TensorSolution {
+    check(&cost, &a, &b, settings);
+    library::solve(
+        cost.without_autodiff(),
+        a.without_autodiff(),
+        b.without_autodiff(),
+        settings,
+    )
+}
+
 #[track_caller]
 fn check(cost: &Tensor<3>, a: &Tensor<2>, b: &Tensor<2>, settings: &BatchSettings) {
     let [batch, n, m] = cost.dims();

@@ -9,12 +9,15 @@ mod bars;
 mod canvas;
 mod colour;
 mod curves;
+mod log_bars;
+mod log_scale;
 pub(crate) mod scale;
 
 pub use alignment::{Alignment, alignment};
 pub use bars::{BarChart, BarGroup, bars};
 pub use canvas::Picture;
 pub use curves::{Axes, Panel, Series, SeriesStyle, curves, panels};
+pub use log_bars::{LogBar, LogBarChart, LogBarGroup, log_bars};
 
 /// Space between a picture's edge and what is in it.
 const MARGIN: f64 = 24.0;

@@ -67,7 +67,7 @@ fn padded_reference(epsilon: f64) -> [Vec<f64>; 2] {
 type Solver = fn(Tensor<3>, Tensor<2>, Tensor<2>, &BatchSettings) -> TensorSolution;
 
 /// The core on slices, which [`solve`] takes here, and library ops.
-const SOLVERS: [Solver; 2] = [solve, library::solve];
+const SOLVERS: [Solver; 2] = [solve, solve_by_library_ops];
 
 fn plan_by(
     solver: Solver,

@@ -1,12 +1,16 @@
-//! Entropic optimal transport: plans, potentials and costs of balanced problems.
+//! Optimal transport: plans, potentials and costs, entropic and exact, each with a certificate.
 //!
 //! A problem moves the mass `a` of its rows to the mass `b` of its columns at the least cost,
 //! `min <P, C> + epsilon KL(P | a b^T)` over plans `P >= 0` with row sums `a` and column sums `b`.
 //! Every solution has the form `P_ij = a_i b_j exp((f_i + g_j - C_ij) / epsilon)`.
 //!
-//! The core works on slices and depends on nothing: single problems in `f64`, and a [`Batch`] of
-//! them in `f32` or `f64` with the processor's vector instructions. With the feature `burn`, module
-//! `burn` has the batched, masked version on tensors and the training loss made of it.
+//! The core works on slices and depends on nothing. [`Sinkhorn`] solves single problems in `f64`,
+//! a [`Batch`] of them in `f32` or `f64` with the processor's vector instructions, and problems of
+//! points whose [`Cost`] is never kept; marginals may be missed at a price
+//! ([`Sinkhorn::with_rho`]). [`ExactSolution`], [`Assignment`], [`PartialSolution`] and
+//! [`ProximalPoint`] do without regularisation; [`Sinkhorn::divergence`] and
+//! [`Sinkhorn::barycentre`] compare and average measures. With the feature `burn`, module `burn` has
+//! batched, masked solves on tensors of any device.
 //!
 //! ```
 //! use optical_sinkhorn::{CostMatrix, Problem, Sinkhorn};

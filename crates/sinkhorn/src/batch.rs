@@ -1,6 +1,7 @@
 //! Many problems at once, padded to one shape or ragged, each solved and stopped for itself.
 
 mod apply;
+mod part;
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -11,6 +12,7 @@ use crate::real::Real;
 use crate::scaling::View;
 use crate::solver::Workspace;
 use crate::{Error, Report, Sinkhorn};
+use part::Part;
 
 /// Cost matrices one behind the other, with the weights of their rows and columns.
 ///
@@ -332,81 +334,6 @@ impl Each {
             g: self.g,
             reports,
         })
-    }
-}
-
-/// Consecutive problems of a batch, and where their results go.
-struct Part<'a, 'b, T> {
-    settings: &'a Sinkhorn,
-    batch: &'a Batch<'b, T>,
-    start: Option<&'a [f64]>,
-    places: &'a [Place],
-    f: &'a mut [f64],
-    g: &'a mut [f64],
-    ends: &'a mut [End],
-}
-
-/// Cells of a part that is not divided further: enough to outweigh handing it to another thread.
-#[cfg(feature = "rayon")]
-const PART_SIZE: usize = 1 << 13;
-
-impl<T: Real> Part<'_, '_, T> {
-    #[cfg(feature = "rayon")]
-    fn solve(self) {
-        let cells = match self.places {
-            [] | [_] => 0,
-            [first, .., last] => last.costs.end - first.costs.start,
-        };
-        if cells <= PART_SIZE {
-            return self.solve_in_turn();
-        }
-        let (places, more_places) = self.places.split_at(self.places.len() / 2);
-        let rows = places.iter().map(|place| place.rows.len()).sum();
-        let columns = places.iter().map(|place| place.columns.len()).sum();
-        let (f, more_f) = self.f.split_at_mut(rows);
-        let (g, more_g) = self.g.split_at_mut(columns);
-        let (ends, more_ends) = self.ends.split_at_mut(places.len());
-        let (settings, batch, start) = (self.settings, self.batch, self.start);
-        let part = |places, f, g, ends| Part {
-            settings,
-            batch,
-            start,
-            places,
-            f,
-            g,
-            ends,
-        };
-        let (left, right) = (
-            part(places, f, g, ends),
-            part(more_places, more_f, more_g, more_ends),
-        );
-        rayon::join(|| left.solve(), || right.solve());
-    }
-
-    #[cfg(not(feature = "rayon"))]
-    fn solve(self) {
-        self.solve_in_turn();
-    }
-
-    fn solve_in_turn(self) {
-        let mut workspace = Workspace::default();
-        let (mut f, mut g) = (self.f, self.g);
-        for (place, end) in self.places.iter().zip(self.ends) {
-            let (this_f, rest_f) = f.split_at_mut(place.rows.len());
-            let (this_g, rest_g) = g.split_at_mut(place.columns.len());
-            let start = self.start.map(|start| &start[place.columns.clone()]);
-            let potentials = (this_f, this_g);
-            let report = solve_one(
-                self.settings,
-                self.batch,
-                place,
-                start,
-                &mut workspace,
-                potentials,
-            );
-            *end = report.map(|report| (report, workspace.offset()));
-            (f, g) = (rest_f, rest_g);
-        }
     }
 }
 

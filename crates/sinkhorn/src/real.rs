@@ -48,9 +48,20 @@ pub trait Lanes:
     /// be subnormal, since a floor instead would let a wrong plan pass for a converged one.
     fn exp2<A: Arch>(self) -> Self;
 
-    /// Two to the power of a number in double precision, as exact as [`exp2`](Self::exp2) is near
-    /// zero: of a large exponent, single precision would leave few digits behind the point.
-    fn exp2_of<A: Arch>(exponent: f64) -> Self;
+    /// Divides an exponent in double precision into the nearest integer and a rest that this type
+    /// holds as exactly: of a large exponent, single precision would leave few digits behind the
+    /// point.
+    fn split_exponent(exponent: f64) -> [Self; 2];
+
+    /// Two to the power of a [split exponent](Self::split_exponent), as exact as
+    /// [`exp2`](Self::exp2) is near zero.
+    fn exp2_of_split<A: Arch>(split: [Self; 2]) -> Self;
+
+    /// Two to the power of a number in double precision.
+    #[inline(always)]
+    fn exp2_of<A: Arch>(exponent: f64) -> Self {
+        Self::exp2_of_split::<A>(Self::split_exponent(exponent))
+    }
 
     /// The logarithm to base two of a positive normal number, absolute error below 2e-7 or 5e-16
     /// times one or the result, whichever is larger.
@@ -126,18 +137,23 @@ macro_rules! real {
             }
 
             #[inline(always)]
-            fn exp2_of<A: Arch>(exponent: f64) -> Self {
-                const WIDE_ROUNDER: f64 = ((3_u64) << 51) as f64;
-                const ROUNDER: $type = ((3 as $bits) << ($mantissa - 1)) as $type;
+            fn split_exponent(exponent: f64) -> [Self; 2] {
+                const ROUNDER: f64 = ((3_u64) << 51) as f64;
                 const LOWEST: f64 = $lowest;
                 let x = if exponent > -LOWEST { -LOWEST } else { exponent };
                 let x = if x < 2.0 * LOWEST { 2.0 * LOWEST } else { x };
-                let rounded = (x + WIDE_ROUNDER) - WIDE_ROUNDER;
-                let rest = (x - rounded) as $type;
-                let shifted = rounded as $type + ROUNDER;
+                let rounded = (x + ROUNDER) - ROUNDER;
+                [rounded as $type, (x - rounded) as $type]
+            }
+
+            #[inline(always)]
+            fn exp2_of_split<A: Arch>([rounded, rest]: [Self; 2]) -> Self {
+                const ROUNDER: $type = ((3 as $bits) << ($mantissa - 1)) as $type;
+                const LOWEST: $type = $lowest;
+                let shifted = rounded + ROUNDER;
                 let power = (shifted.to_bits() << $mantissa).wrapping_add($bias << $mantissa);
                 let value = real!(@polynomial A, rest; $exp2) * $type::from_bits(power);
-                if x < LOWEST { 0.0 } else { value }
+                if rounded + rest < LOWEST { 0.0 } else { value }
             }
 
             #[inline(always)]

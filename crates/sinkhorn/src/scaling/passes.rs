@@ -23,8 +23,22 @@ pub(super) fn fill_row<T: Real, A: Arch>(
     f: f64,
     g: &[f64],
 ) {
-    for ((kernel, &cost), &g) in row.iter_mut().zip(cost).zip(g) {
-        *kernel = T::exp2_of::<A>(Lanes::fma::<A>(lowest - cost.to_f64(), scale, f + g));
+    // In two loops: the compiler gives a loop the vectors of its widest numbers, and only the first
+    // has double precision.
+    const PART: usize = 64;
+    let mut split = [[T::ZERO; PART]; 2];
+    for ((row, cost), g) in (row.chunks_mut(PART).zip(cost.chunks(PART))).zip(g.chunks(PART)) {
+        let count = row.len();
+        let [rounded, rest] = &mut split;
+        let (rounded, rest) = (&mut rounded[..count], &mut rest[..count]);
+        let (cost, g) = (&cost[..count], &g[..count]);
+        for l in 0..count {
+            let exponent = Lanes::fma::<A>(lowest - cost[l].to_f64(), scale, f + g[l]);
+            [rounded[l], rest[l]] = T::split_exponent(exponent);
+        }
+        for l in 0..count {
+            row[l] = T::exp2_of_split::<A>([rounded[l], rest[l]]);
+        }
     }
 }
 
@@ -138,7 +152,7 @@ pub(super) fn fused_pass<T: Real, A: Arch>(
     // Rows together, and rows of those whose sums are taken together.
     match (A::REGISTERS - 4) / T::Block::<A>::REGISTERS {
         8.. => fused_rows::<T, A, 8, 8>(matrix, width, vectors, u, columns),
-        4.. => fused_rows::<T, A, 4, 4>(matrix, width, vectors, u, columns),
+        4.. => fused_rows::<T, A, 8, 4>(matrix, width, vectors, u, columns),
         2.. => fused_rows::<T, A, 4, 2>(matrix, width, vectors, u, columns),
         _ => fused_rows::<T, A, 4, 1>(matrix, width, vectors, u, columns),
     }

@@ -256,8 +256,8 @@ fn errors_name_the_problem_the_key_and_the_place() {
             "`sinkhorn`, `exact`, `assignment`",
         ),
         (
-            r#"{"cost": [[1]], "method": "exact", "epsilon": 1}"#,
-            "epsilon does not apply to method exact: it is for sinkhorn and ipot",
+            r#"{"cost": [[1]], "method": "exact", "rho": 1}"#,
+            "rho does not apply to method exact: it is for sinkhorn",
         ),
         ("{\"cost\": [[1]],\n \"epsilon\": }", "line 2 column 13"),
         (

@@ -87,6 +87,10 @@ enum OtCommand {
 /// and zero elsewhere. Weights are equal or zero. f_i + g_j <= C_ij, the larger
 /// side's are at most zero, and dual_cost, the sum of f and g, is no less.
 ///
+/// epsilon, tolerance and max_iterations say how closely to solve, and may stand
+/// in a problem whose method needs none; every other key that the method cannot
+/// honour is refused.
+///
 /// Every answer has method, plan, f, g, transport_cost, dual_cost, duality_gap
 /// (how far the plan's cost is from the least at most), mass (of the plan),
 /// converged and status: converged, max_iterations, or unproven where rounding

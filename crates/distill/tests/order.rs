@@ -13,6 +13,7 @@ fn pairs() -> Vec<TrainingPair> {
         TokenSequence {
             ids: vec![id; length],
             kept: vec![true; length],
+            unattended: 0,
         }
     };
     (0..300)

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use optical_encoder::convert_e5s1;
 
 use crate::commands::fetch;
@@ -43,10 +43,22 @@ fn dataset(name: &str, cache: &Path, offline: bool) -> anyhow::Result<PathBuf> {
     Ok(folder)
 }
 
+/// Where the weights of a Hugging Face folder are, the first that is there: whole, or in shards that
+/// an index lists.
+const WEIGHTS: [[&str; 2]; 2] = [
+    ["model.safetensors", "model.safetensors.index.json"],
+    ["pytorch_model.bin", "pytorch_model.bin.index.json"],
+];
+
 /// The files of a model on the Hugging Face hub.
 fn hub(name: &str, cache: &Path, offline: bool) -> anyhow::Result<PathBuf> {
     let folder = cache.join("models").join(name.replace('/', "--"));
-    if folder.join("model.safetensors").is_file() {
+    // The file that leads to the weights is written last, so where it is the folder is whole.
+    if WEIGHTS
+        .concat()
+        .iter()
+        .any(|file| folder.join(file).is_file())
+    {
         return Ok(folder);
     }
     if offline {
@@ -60,24 +72,146 @@ fn hub(name: &str, cache: &Path, offline: bool) -> anyhow::Result<PathBuf> {
         .build()
         .with_context(failed)?;
     let repository = api.model(name.to_owned());
-    std::fs::create_dir_all(folder.join("1_Dense")).with_context(failed)?;
-    // Markers and a projection come with late-interaction models only; the weights come last, so
-    // that a folder that has them is whole.
-    let optional = [
-        "config_sentence_transformers.json",
-        "1_Dense/config.json",
-        "1_Dense/model.safetensors",
-    ];
     let listed = repository.info().with_context(failed)?.siblings;
-    let there = |file: &str| listed.iter().any(|sibling| sibling.rfilename == file);
-    let wanted = optional.into_iter().filter(|file| there(file));
-    for file in wanted.chain(["config.json", "tokenizer.json", "model.safetensors"]) {
+    let listed: Vec<_> = listed.into_iter().map(|file| file.rfilename).collect();
+    for file in wanted(&listed).with_context(failed)? {
         let downloaded = repository
             .get(file)
             .with_context(|| format!("{}: {file}", failed()))?;
+        let place = folder.join(file);
+        std::fs::create_dir_all(place.parent().unwrap_or(&folder)).with_context(failed)?;
         let partial = folder.join(format!("{file}.partial"));
         std::fs::copy(&downloaded, &partial).with_context(failed)?;
-        std::fs::rename(&partial, folder.join(file)).with_context(failed)?;
+        std::fs::rename(&partial, place).with_context(failed)?;
     }
     Ok(folder)
+}
+
+/// Which of a repository's files make up the model: configurations and tokenizer, the folders of
+/// dense layers, and the weights in one format, behind everything else.
+fn wanted(listed: &[String]) -> anyhow::Result<Vec<&str>> {
+    let there = |file: &str| listed.iter().any(|listed| listed == file);
+    for required in ["config.json", "tokenizer.json"] {
+        ensure!(there(required), "the hub lists no {required}");
+    }
+    let [whole, index] = WEIGHTS
+        .into_iter()
+        .find(|files| files.iter().any(|file| there(file)))
+        .with_context(|| format!("the hub lists none of {}", WEIGHTS.concat().join(", ")))?;
+    let entry = if there(whole) { whole } else { index };
+    let stem = entry.split('.').next().unwrap_or(entry);
+    let is_shard = |file: &str| entry == index && file.starts_with(&format!("{stem}-"));
+    let small = |file: &str| match file.split_once('/') {
+        None => {
+            file == "artifact.metadata" || file.ends_with(".json") && !file.ends_with(".index.json")
+        }
+        // 1_Dense and the like.
+        Some((folder, file)) => {
+            let number = folder.split('_').next().unwrap_or_default();
+            let numbered = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+            let known = ["config.json", "model.safetensors", "pytorch_model.bin"];
+            numbered
+                && folder
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+                && known.contains(&file)
+        }
+    };
+    let files = listed.iter().map(String::as_str);
+    let plain = |file: &&str| !file.contains(['\\', ':']);
+    Ok(files
+        .clone()
+        .filter(|file| small(file))
+        .chain(files.filter(|file| !file.contains('/') && is_shard(file)))
+        .filter(plain)
+        .chain([entry])
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn chosen(listed: &[&str]) -> Vec<String> {
+        let listed: Vec<String> = listed.iter().map(|&file| file.to_owned()).collect();
+        let files = wanted(&listed).unwrap().into_iter();
+        files.map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn whole_safetensors_come_before_other_weights() {
+        let found = chosen(&[
+            "model.safetensors",
+            "pytorch_model.bin",
+            "README.md",
+            "config.json",
+            "tokenizer.json",
+            "1_Dense/model.safetensors",
+            "1_Dense/config.json",
+            "onnx/config.json",
+            "onnx/model.safetensors",
+        ]);
+        let expected = [
+            "config.json",
+            "tokenizer.json",
+            "1_Dense/model.safetensors",
+            "1_Dense/config.json",
+            "model.safetensors",
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn shards_come_before_the_index_that_makes_the_folder_whole() {
+        let found = chosen(&[
+            "pytorch_model.bin.index.json",
+            "pytorch_model-00001-of-00002.bin",
+            "config.json",
+            "pytorch_model-00002-of-00002.bin",
+            "artifact.metadata",
+            "tokenizer.json",
+        ]);
+        let expected = [
+            "config.json",
+            "artifact.metadata",
+            "tokenizer.json",
+            "pytorch_model-00001-of-00002.bin",
+            "pytorch_model-00002-of-00002.bin",
+            "pytorch_model.bin.index.json",
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn nothing_leads_out_of_the_folder() {
+        let found = chosen(&[
+            "config.json",
+            "tokenizer.json",
+            "model.safetensors",
+            "../config.json",
+            "1_../config.json",
+            "1_x\\..\\..\\y.json",
+            "/1_Dense/config.json",
+        ]);
+        assert_eq!(
+            found,
+            ["config.json", "tokenizer.json", "model.safetensors"]
+        );
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let refused = |listed: &[&str]| {
+            let listed: Vec<String> = listed.iter().map(|&file| file.to_owned()).collect();
+            wanted(&listed).unwrap_err().to_string()
+        };
+        assert_eq!(refused(&["config.json"]), "the hub lists no tokenizer.json");
+        let weights = refused(&["config.json", "tokenizer.json", "tf_model.h5"]);
+        assert!(
+            weights.starts_with("the hub lists none of model.safetensors"),
+            "{weights}"
+        );
+    }
 }

@@ -13,7 +13,8 @@ use std::time::Instant;
 
 use burn::tensor::{Bool, Device, Distribution, Int, Tensor, TensorData};
 use optical_encoder::{
-    Encoder, EncoderConfig, EncoderError, Family, NamedTensor, WeightsReader, write_weights,
+    BertConfig, Encoder, EncoderConfig, EncoderError, Family, NamedTensor, WeightsReader,
+    write_weights,
 };
 
 // The driver's allocator: the default one gives the large buffers of every op back to the system.
@@ -26,17 +27,14 @@ const BATCHES: [[usize; 2]; 2] = [[32, 32], [8, 180]];
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let rounds: usize = std::env::args().nth(1).map_or(Ok(5), |text| text.parse())?;
     let config = EncoderConfig {
-        model_type: Family::Bert,
         vocab_size: 30_000,
         hidden_size: 384,
         num_hidden_layers: 12,
         num_attention_heads: 12,
         intermediate_size: 1536,
         max_position_embeddings: 512,
-        type_vocab_size: 2,
-        layer_norm_eps: 1e-12,
         pad_token_id: 0,
-        hidden_act: "gelu".into(),
+        family: Family::Bert(BertConfig::default()),
     };
     let plain = Device::flex();
     let tracked = Device::flex().autodiff();
@@ -115,7 +113,7 @@ fn random_weights(config: &EncoderConfig) -> Vec<NamedTensor> {
     for (name, rows) in [
         ("word", config.vocab_size),
         ("position", config.max_position_embeddings),
-        ("token_type", config.type_vocab_size),
+        ("token_type", 2),
     ] {
         add(
             format!("embeddings.{name}_embeddings.weight"),

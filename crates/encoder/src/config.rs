@@ -1,27 +1,17 @@
-//! `config.json` of the BERT family, with Hugging Face's own field names.
+//! `config.json`, with Hugging Face's own field names.
 
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::EncoderError;
-
-/// Families this crate runs: post-norm transformers with absolute positions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Family {
-    /// BERT, mBERT, Multilingual-MiniLM: positions count from zero.
-    #[serde(rename = "bert")]
-    Bert,
-    /// XLM-R: positions count from the padding id plus one.
-    #[serde(rename = "xlm-roberta")]
-    XlmRoberta,
-}
+use crate::families::Family;
+use crate::parts::Dropout;
 
 /// The part of `config.json` that the encoder depends on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EncoderConfig {
-    /// Architecture family.
-    pub model_type: Family,
     /// Rows of the word embedding.
     pub vocab_size: usize,
     /// Width of a token vector.
@@ -32,48 +22,55 @@ pub struct EncoderConfig {
     pub num_attention_heads: usize,
     /// Width of the feed-forward layer.
     pub intermediate_size: usize,
-    /// Rows of the position embedding.
+    /// Positions there are.
     pub max_position_embeddings: usize,
-    /// Rows of the token type embedding.
-    pub type_vocab_size: usize,
-    /// Added to the variance in layer norms.
-    pub layer_norm_eps: f64,
     /// The padding id; XLM-R counts positions from it.
     pub pad_token_id: usize,
-    /// Activation of the feed-forward layer; only `"gelu"` (by the error function) is known.
-    #[serde(default = "gelu")]
-    pub hidden_act: String,
-}
-
-fn gelu() -> String {
-    "gelu".into()
+    /// The `model_type`, and what its family adds.
+    #[serde(flatten)]
+    pub family: Family,
 }
 
 impl EncoderConfig {
-    /// Reads and checks a `config.json`; keys the encoder does not depend on are left alone.
+    /// Reads and checks a `config.json`; keys the encoder does not depend on are left alone, and
+    /// what the file leaves out has the Hugging Face library's default.
     ///
     /// # Errors
     /// If the file is missing or malformed, or a value cannot be a model's.
     pub fn load(path: &Path) -> Result<Self, EncoderError> {
-        let text =
-            std::fs::read_to_string(path).map_err(|error| EncoderError::read(path, error))?;
-        let config: Self = serde_json::from_str(&text).map_err(|error| EncoderError::Config {
-            path: path.to_owned(),
-            reason: error.to_string(),
-        })?;
-        config.check().map_err(|reason| EncoderError::Config {
+        let refuse = |reason: String| EncoderError::Config {
             path: path.to_owned(),
             reason,
-        })?;
+        };
+        let text =
+            std::fs::read_to_string(path).map_err(|error| EncoderError::read(path, error))?;
+        let mut keys: Map<String, Value> =
+            serde_json::from_str(&text).map_err(|error| refuse(error.to_string()))?;
+        Family::complete(&mut keys);
+        let config: Self = serde_json::from_value(Value::Object(keys))
+            .map_err(|error| refuse(error.to_string()))?;
+        config.check().map_err(refuse)?;
         Ok(config)
+    }
+
+    /// The keys and values of a `config.json`, for [`Self::load`] and the Hugging Face library.
+    pub(crate) fn to_json(&self) -> Map<String, Value> {
+        match serde_json::to_value(self) {
+            Ok(Value::Object(mut keys)) => {
+                self.family.rename(&mut keys);
+                keys.insert(
+                    "architectures".into(),
+                    vec![self.family.layout().class].into(),
+                );
+                keys
+            }
+            _ => Map::new(),
+        }
     }
 
     /// The position id of a text's first token.
     pub fn first_position(&self) -> usize {
-        match self.model_type {
-            Family::Bert => 0,
-            Family::XlmRoberta => self.pad_token_id + 1,
-        }
+        self.family.first_position(self.pad_token_id)
     }
 
     /// The most tokens a text may have.
@@ -81,26 +78,29 @@ impl EncoderConfig {
         self.max_position_embeddings - self.first_position()
     }
 
+    /// Shares that the checkpoint's authors dropped in training.
+    pub(crate) fn dropout(&self) -> Dropout {
+        self.family.dropout()
+    }
+
     fn check(&self) -> Result<(), String> {
-        let sizes = [
-            ("vocab_size", self.vocab_size),
-            ("hidden_size", self.hidden_size),
-            ("num_hidden_layers", self.num_hidden_layers),
-            ("num_attention_heads", self.num_attention_heads),
-            ("intermediate_size", self.intermediate_size),
-            ("max_position_embeddings", self.max_position_embeddings),
-            ("type_vocab_size", self.type_vocab_size),
-        ];
-        for (key, size) in sizes {
-            // A header that claims more would only end in a failed allocation.
-            if size == 0 || (1 << 24) < size {
-                return Err(format!("{key} = {size}, expected 1 to {}", 1 << 24));
-            }
-        }
+        check_size("vocab_size", self.vocab_size)?;
+        check_size("hidden_size", self.hidden_size)?;
+        check_size("num_hidden_layers", self.num_hidden_layers)?;
+        check_size("num_attention_heads", self.num_attention_heads)?;
+        check_size("intermediate_size", self.intermediate_size)?;
+        check_size("max_position_embeddings", self.max_position_embeddings)?;
         if !self.hidden_size.is_multiple_of(self.num_attention_heads) {
             return Err(format!(
                 "num_attention_heads = {} does not divide hidden_size = {}",
                 self.num_attention_heads, self.hidden_size
+            ));
+        }
+        // Not a sum: the padding id may be as large as a number gets.
+        if self.vocab_size <= self.pad_token_id {
+            return Err(format!(
+                "pad_token_id = {}, expected less than vocab_size = {}",
+                self.pad_token_id, self.vocab_size
             ));
         }
         if self.max_position_embeddings <= self.first_position() {
@@ -110,19 +110,59 @@ impl EncoderConfig {
                 self.first_position()
             ));
         }
-        if self.hidden_act != "gelu" {
-            return Err(format!(
-                "hidden_act = {:?}, expected \"gelu\"",
-                self.hidden_act
-            ));
+        self.family.check(self)
+    }
+}
+
+/// Fills in what a configuration leaves out or says nothing of.
+pub(crate) fn complete_with(config: &mut Map<String, Value>, defaults: Value) {
+    let Value::Object(defaults) = defaults else {
+        return;
+    };
+    for (key, value) in defaults {
+        let known = config.entry(key).or_insert(Value::Null);
+        if known.is_null() {
+            *known = value;
         }
-        if !(0.0 < self.layer_norm_eps && self.layer_norm_eps < 1.0) {
-            return Err(format!(
-                "layer_norm_eps = {}, expected 0 to 1",
-                self.layer_norm_eps
-            ));
-        }
+    }
+}
+
+/// Refuses a size of nothing, or one that would only end in a failed allocation.
+pub(crate) fn check_size(key: &str, size: usize) -> Result<(), String> {
+    const MAXIMUM: usize = 1 << 24;
+    if (1..=MAXIMUM).contains(&size) {
         Ok(())
+    } else {
+        Err(format!("{key} = {size}, expected 1 to {MAXIMUM}"))
+    }
+}
+
+/// Refuses what cannot be added to a variance.
+pub(crate) fn check_epsilon(key: &str, value: f64) -> Result<(), String> {
+    if 0.0 < value && value < 1.0 {
+        Ok(())
+    } else {
+        Err(format!("{key} = {value}, expected 0 to 1"))
+    }
+}
+
+/// Refuses what cannot be dropped.
+pub(crate) fn check_share(key: &str, value: f64) -> Result<(), String> {
+    if (0.0..1.0).contains(&value) {
+        Ok(())
+    } else {
+        Err(format!(
+            "{key} = {value}, expected at least 0 and less than 1"
+        ))
+    }
+}
+
+/// Refuses activations other than the GELU by the error function.
+pub(crate) fn check_gelu(key: &str, name: &str) -> Result<(), String> {
+    if name == "gelu" {
+        Ok(())
+    } else {
+        Err(format!("{key} = {name:?}, expected \"gelu\""))
     }
 }
 

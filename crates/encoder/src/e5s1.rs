@@ -12,7 +12,7 @@ use base64::Engine;
 use serde_json::json;
 
 use crate::weights::{NamedTensor, write_atomically, write_weights};
-use crate::{EncoderConfig, EncoderError, config::Family};
+use crate::{BertConfig, EncoderConfig, EncoderError, Family};
 
 /// Reads an E5S1 file and writes `config.json`, `model.safetensors` (f32), `tokenizer.json` and
 /// `config_sentence_transformers.json` (the markers) into `folder`, the weights last.
@@ -26,10 +26,9 @@ pub fn convert(file: &Path, folder: &Path) -> Result<(), EncoderError> {
         reason,
     })?;
     let json = |value: &serde_json::Value| format!("{value:#}\n").into_bytes();
-    let mut config = serde_json::to_value(&release.config).unwrap_or_default();
-    config["architectures"] = json!(["BertModel"]);
-    config["tokenizer_class"] = json!("XLMRobertaTokenizer");
-    write_atomically(&folder.join("config.json"), &json(&config))?;
+    let mut config = release.config.to_json();
+    config.insert("tokenizer_class".into(), json!("XLMRobertaTokenizer"));
+    write_atomically(&folder.join("config.json"), &json(&config.into()))?;
     write_atomically(
         &folder.join("tokenizer.json"),
         &release.tokenizer.to_string().into_bytes(),
@@ -61,18 +60,20 @@ impl Release {
         if version != 1 {
             return Err(format!("version {version}, expected 1"));
         }
+        // Fields are read in the order in which they are written here.
         let config = EncoderConfig {
-            model_type: Family::Bert,
             hidden_size: cursor.size()?,
             num_hidden_layers: cursor.size()?,
             num_attention_heads: cursor.size()?,
             intermediate_size: cursor.size()?,
             vocab_size: cursor.size()?,
             max_position_embeddings: cursor.size()?,
-            type_vocab_size: cursor.size()?,
-            layer_norm_eps: f64::from(cursor.f32()?),
             pad_token_id: 1,
-            hidden_act: "gelu".into(),
+            family: Family::Bert(BertConfig {
+                type_vocab_size: cursor.size()?,
+                layer_norm_eps: f64::from(cursor.f32()?),
+                ..BertConfig::default()
+            }),
         };
         let block = cursor.size()?;
         if block != BLOCK {
@@ -265,6 +266,13 @@ fn tensors(cursor: &mut Cursor<'_>, config: &EncoderConfig) -> Result<Vec<NamedT
 /// Hugging Face's name and shape of a tensor.
 fn layout(name: &str, config: &EncoderConfig) -> Result<(String, Vec<usize>), String> {
     let (hidden, wide) = (config.hidden_size, config.intermediate_size);
+    let Family::Bert(BertConfig {
+        type_vocab_size: types,
+        ..
+    }) = config.family
+    else {
+        return Err("the release is a BERT".into());
+    };
     let unknown = || format!("tensor {name} is not known");
     let kind = |end: &str| if end == "w" { "weight" } else { "bias" };
     let parts: Vec<_> = name.split('.').collect();
@@ -277,10 +285,7 @@ fn layout(name: &str, config: &EncoderConfig) -> Result<(String, Vec<usize>), St
             "position_embeddings.weight".into(),
             vec![config.max_position_embeddings, hidden],
         ),
-        ["emb", "type"] => (
-            "token_type_embeddings.weight".into(),
-            vec![config.type_vocab_size, hidden],
-        ),
+        ["emb", "type"] => ("token_type_embeddings.weight".into(), vec![types, hidden]),
         ["emb", "ln", end] => (format!("LayerNorm.{}", kind(end)), vec![hidden]),
         [layer, part, end] => {
             let layer: usize = layer

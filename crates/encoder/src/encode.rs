@@ -4,7 +4,7 @@ use burn::prelude::*;
 use optical_tokenize::{Role, TokenBatch, TokenSequence};
 use rayon::prelude::*;
 
-use crate::encoder::values;
+use crate::parts::values;
 use crate::{EncoderError, Head, Model};
 
 /// How texts are cut and batched.
@@ -140,6 +140,7 @@ mod tests {
         TokenSequence {
             ids: vec![0; length],
             kept: vec![true; length],
+            unattended: 0,
         }
     }
 

@@ -12,8 +12,8 @@ use burn::prelude::*;
 use serde_json::json;
 
 use crate::EncoderError;
-use crate::encoder::values;
 use crate::model::read_json;
+use crate::parts::values;
 use crate::weights::{WeightsReader, write_atomically, write_weights};
 
 /// `y = normalise(W (x − mean))`, without trained parameters.
@@ -42,7 +42,48 @@ impl Head {
         }
     }
 
-    /// Reads a dense layer of sentence-transformers; `None` where there is no such folder.
+    /// This map and then `next`, as one.
+    pub(crate) fn then(&self, next: &Self) -> Self {
+        let row = |weights: &[f32], column: usize| -> f64 {
+            let inner = weights
+                .iter()
+                .zip(self.weight[column..].iter().step_by(self.input));
+            inner.map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+        };
+        let rows = next.weight.chunks_exact(next.input);
+        let bias = rows.clone().zip(&next.bias).map(|(weights, bias)| {
+            let inner = weights.iter().zip(&self.bias);
+            let sum: f64 = inner.map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
+            (sum + f64::from(*bias)) as f32
+        });
+        let weight =
+            rows.flat_map(|weights| (0..self.input).map(move |column| row(weights, column) as f32));
+        Self {
+            input: self.input,
+            output: next.output,
+            weight: weight.collect(),
+            bias: bias.collect(),
+        }
+    }
+
+    /// Takes the map of Stanford's ColBERT, which lies among the encoder's tensors.
+    pub(crate) fn take(weights: &mut WeightsReader, hidden: usize) -> Result<Self, EncoderError> {
+        let name = "linear.weight";
+        let output = match weights.shape(name) {
+            Some(&[output, _]) if (1..=1 << 16).contains(&output) => output,
+            // Taking it says what is wrong with it.
+            _ => 1,
+        };
+        Ok(Self {
+            input: hidden,
+            output,
+            weight: weights.take(name, &[output, hidden])?,
+            bias: vec![0.0; output],
+        })
+    }
+
+    /// Reads a dense layer of sentence-transformers, with PyLate's residual connection if it has one;
+    /// `None` where there is no such folder.
     ///
     /// # Errors
     /// If a file is malformed, or its shapes do not follow from a `hidden`-wide encoder.
@@ -67,8 +108,23 @@ impl Head {
                 "in_features = {input}, out_features = {output}, expected {hidden} and 1 to 65536"
             )));
         }
-        let mut weights = WeightsReader::open(&folder.join("model.safetensors"))?;
-        let weight = weights.take("linear.weight", &[output, input])?;
+        let activation = config["activation_function"].as_str().unwrap_or("Identity");
+        if activation.rsplit('.').next() != Some("Identity") {
+            return Err(refuse(format!(
+                "activation_function = {activation:?}, expected the identity"
+            )));
+        }
+        let mut weights = WeightsReader::in_folder(folder)?;
+        let mut weight = weights.take("linear.weight", &[output, input])?;
+        if config["use_residual"] == json!(true) {
+            let beside = if input == output {
+                Self::identity(input).weight
+            } else {
+                weights.take("residual.weight", &[output, input])?
+            };
+            let sums = weight.iter_mut().zip(beside);
+            sums.for_each(|(weight, beside)| *weight += beside);
+        }
         let bias = if config["bias"] == json!(true) {
             weights.take("linear.bias", &[output])?
         } else {
@@ -89,7 +145,7 @@ impl Head {
     /// If the folder cannot be written.
     pub fn save(&self, folder: &Path) -> Result<(), EncoderError> {
         let config = json!({"in_features": self.input, "out_features": self.output, "bias": true,
-        "activation_function": "torch.nn.modules.linear.Identity"});
+        "activation_function": "torch.nn.modules.linear.Identity", "use_residual": false});
         write_atomically(
             &folder.join("config.json"),
             format!("{config:#}\n").as_bytes(),
@@ -268,6 +324,51 @@ mod tests {
             (partial[0] / partial[2] / expected - 1.0).abs() < 1e-3,
             "{partial:?}"
         );
+    }
+
+    #[test]
+    fn two_maps_are_one_after_the_other() {
+        let map = |input, output, seed: usize| Head {
+            input,
+            output,
+            weight: (0..input * output)
+                .map(|place| ((place * 7 + seed) % 11) as f32 - 5.0)
+                .collect(),
+            bias: (0..output).map(|place| (place + seed) as f32).collect(),
+        };
+        let apply = |head: &Head, x: &[f32]| -> Vec<f32> {
+            let rows = head.weight.chunks(head.input).zip(&head.bias);
+            rows.map(|(row, bias)| row.iter().zip(x).map(|(w, x)| w * x).sum::<f32>() + bias)
+                .collect()
+        };
+        let (first, second) = (map(3, 4, 1), map(4, 2, 5));
+        let x = [1.0, -2.0, 3.0];
+        let expected = apply(&second, &apply(&first, &x));
+        assert_eq!(apply(&first.then(&second), &x), expected);
+    }
+
+    #[test]
+    fn a_dense_layer_with_a_residual_is_one_map() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |config: serde_json::Value, residual: Option<Vec<f32>>| {
+            std::fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
+            let mut tensors = vec![("linear.weight".into(), vec![2, 2], vec![1.0, 2.0, 3.0, 4.0])];
+            tensors.extend(residual.map(|own| ("residual.weight".into(), vec![2, 2], own)));
+            write_weights(&folder.path().join("model.safetensors"), &tensors).unwrap();
+            Head::load(folder.path(), 2)
+        };
+        let config = json!({"in_features": 2, "out_features": 2, "bias": false, "use_residual": true,
+            "activation_function": "torch.nn.modules.linear.Identity"});
+        let head = write(config.clone(), None).unwrap().unwrap();
+        assert_eq!(head.weight, [2.0, 2.0, 3.0, 5.0]);
+        let unused = write(config.clone(), Some(vec![1.0; 4]))
+            .unwrap_err()
+            .to_string();
+        assert!(unused.contains("residual.weight"), "{unused}");
+        let mut tanh = config;
+        tanh["activation_function"] = "torch.nn.modules.activation.Tanh".into();
+        let error = write(tanh, None).unwrap_err().to_string();
+        assert!(error.contains("expected the identity"), "{error}");
     }
 
     #[test]

@@ -5,9 +5,8 @@
 
 use optical_tokenize::Tokenizer;
 
-use crate::encoder::{Encoder, WORDS};
 use crate::weights::WeightsReader;
-use crate::{EncoderError, Model};
+use crate::{Encoder, EncoderError, Model};
 
 impl Model {
     /// The model with weights `(1 − share) · self + share · tuned`, in the vocabulary of `self`.
@@ -21,12 +20,13 @@ impl Model {
         let device = self.encoder.device();
         let rows = shared_rows(&tuned.tokenizer, &self.tokenizer)?;
         let mut model = self.with_layers(tuned.encoder.layer_count());
+        let words = model.config.family.layout().words;
         let mut tensors = model.encoder.tensors()?;
         for ((name, shape, values), (tuned_name, tuned_shape, tuned_values)) in
             tensors.iter_mut().zip(tuned.encoder.tensors()?)
         {
             let width = shape[1..].iter().product::<usize>();
-            let rows: &mut dyn Iterator<Item = usize> = if name == WORDS {
+            let rows: &mut dyn Iterator<Item = usize> = if name == words {
                 &mut rows.iter().copied()
             } else {
                 &mut (0..shape[0])

@@ -1,9 +1,10 @@
 //! Multilingual text encoders: token ids to token vectors, on any burn device.
 //!
-//! A [`Model`] is an ordinary Hugging Face folder of the BERT family (BERT, mBERT,
-//! Multilingual-MiniLM, XLM-R): a tokenizer, a post-norm transformer, and behind it a [`Head`], the
-//! affine map that makes cosines between tokens speak about content. Loading is strict: a tensor that
-//! is missing, unused or misshapen is an error that names it.
+//! A [`Model`] is an ordinary Hugging Face folder: a tokenizer, an encoder of one of the families of
+//! [`Family`], and behind it a [`Head`], the affine map that makes cosines between tokens speak about
+//! content. Folders of PyLate and of Stanford's ColBERT bring their projection and their conventions.
+//! Weights lie in safetensors files or in those of `torch.save`, in shards or whole. Loading is
+//! strict: a tensor that is missing, unused or misshapen is an error that names it.
 //!
 //! With feature `flex`, softmax, GELU and layer norm are kernels of this crate on burn's CPU backend;
 //! any other backend does the same with library ops. The GELU's derivative is exact on all of them.
@@ -25,23 +26,28 @@
 //! ```
 
 mod config;
+mod conventions;
 mod e5s1;
 mod encode;
 mod encoder;
 mod error;
+mod families;
 mod head;
 mod interpolate;
 mod model;
+mod modules;
 mod ops;
+mod parts;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod weights;
 
-pub use config::{EncoderConfig, Family};
+pub use config::EncoderConfig;
 pub use e5s1::convert as convert_e5s1;
 pub use encode::{EncodeSettings, EncodedText, batches_by_length};
 pub use encoder::Encoder;
 pub use error::EncoderError;
+pub use families::{BertConfig, DebertaV2Config, DistilBertConfig, Family, ModernBertConfig};
 pub use head::{DeviceHead, Head, HeadEstimate};
 pub use model::Model;
 pub use weights::{NamedTensor, WeightsReader, write_atomically, write_weights};

@@ -2,20 +2,20 @@
 //!
 //! The folder is what transformers and PyLate read: `config.json`, `model.safetensors`,
 //! `tokenizer.json`, the head as the dense layer `1_Dense` of sentence-transformers, and the markers
-//! as the `prompts` of `config_sentence_transformers.json`.
+//! as the `prompts` of `config_sentence_transformers.json`, or the conventions of ColBERT there as
+//! PyLate writes them. Folders of Stanford's ColBERT are read too.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use burn::module::Module;
 use burn::prelude::*;
-use optical_tokenize::{
-    Markers, PruneError, TokenBatch, Tokenizer, prune, single_character_pieces,
-};
+use optical_tokenize::{PruneError, TokenBatch, Tokenizer, prune, single_character_pieces};
 use serde_json::{Value, json};
 
+use crate::modules::Modules;
 use crate::weights::{WeightsReader, write_atomically, write_weights};
-use crate::{Encoder, EncoderConfig, EncoderError, Head};
+use crate::{Encoder, EncoderConfig, EncoderError, Head, conventions};
 
 /// A tokenizer, an encoder on a device, and the head behind it.
 #[derive(Debug, Clone)]
@@ -38,25 +38,30 @@ impl Model {
     /// If a file is missing or malformed, a tensor is missing, unused or misshapen, or the
     /// tokenizer has more entries than the embedding has rows.
     pub fn load(folder: &Path, device: &Device) -> Result<Self, EncoderError> {
-        let config = EncoderConfig::load(&folder.join("config.json"))?;
-        let tokenizer_path = folder.join("tokenizer.json");
+        let modules = Modules::read(folder)?;
+        let encoder_folder = &modules.encoder;
+        let config = EncoderConfig::load(&encoder_folder.join("config.json"))?;
+        let tokenizer_path = encoder_folder.join("tokenizer.json");
         let tokenizer_json = std::fs::read(&tokenizer_path)
             .map_err(|error| EncoderError::read(&tokenizer_path, error))?;
-        let tokenizer = Tokenizer::from_file(&tokenizer_path, markers(folder)?)?;
+        let markers = conventions::markers(folder)?;
+        let tokenizer = Tokenizer::from_file(&tokenizer_path, markers)?;
+        let tokenizer = conventions::apply(folder, tokenizer)?;
         if config.vocab_size < tokenizer.vocabulary_size() {
             return Err(EncoderError::Vocabulary {
                 tokenizer: tokenizer.vocabulary_size(),
                 rows: config.vocab_size,
             });
         }
-        let mut weights = WeightsReader::open(&folder.join("model.safetensors"))?;
-        for prefix in ["bert.", "roberta."] {
-            weights.strip_prefix(prefix);
-        }
+        let mut weights = WeightsReader::in_folder(encoder_folder)?;
+        let layout = config.family.layout();
+        weights.strip_prefix(layout.prefix);
         let encoder = Encoder::load(&config, &mut weights, device)?;
-        // Poolers and language-model heads belong to other tasks.
-        weights.finish(&["pooler.", "lm_head.", "cls."])?;
-        let head = Head::load(&folder.join("1_Dense"), config.hidden_size)?;
+        let mut head = modules.head(config.hidden_size)?;
+        if head.is_none() && conventions::is_stanford(encoder_folder)? {
+            head = Some(Head::take(&mut weights, config.hidden_size)?);
+        }
+        weights.finish(layout.heads)?;
         Ok(Self {
             config,
             tokenizer,
@@ -74,20 +79,11 @@ impl Model {
         let write = |name: &str, value: &Value| {
             write_atomically(&folder.join(name), format!("{value:#}\n").as_bytes())
         };
-        let mut config = serde_json::to_value(&self.config).unwrap_or_default();
-        config["architectures"] = json!([match self.config.model_type {
-            crate::Family::Bert => "BertModel",
-            crate::Family::XlmRoberta => "XLMRobertaModel",
-        }]);
-        write("config.json", &config)?;
+        write("config.json", &Value::Object(self.config.to_json()))?;
         write_atomically(&folder.join("tokenizer.json"), &self.tokenizer_json)?;
-        let markers = self.tokenizer.markers();
         write(
             "config_sentence_transformers.json",
-            &json!({
-                "prompts": {"query": markers.query, "document": markers.document},
-                "similarity_fn_name": "MaxSim",
-            }),
+            &conventions::to_json(&self.tokenizer),
         )?;
         let mut modules = vec![json!({"idx": 0, "name": "0", "path": "",
             "type": "sentence_transformers.models.Transformer"})];
@@ -100,15 +96,21 @@ impl Model {
         write_weights(&folder.join("model.safetensors"), &self.encoder.tensors()?)
     }
 
-    /// The model with only the vocabulary entries `used` and the special ones; other text falls
-    /// back to shorter entries.
+    /// The model with only the vocabulary entries `used`, the special ones, and those that it marks
+    /// texts with; other text falls back to shorter entries.
     ///
     /// # Errors
     /// If the tokenizer's model cannot be pruned.
     pub fn prune_vocabulary(self, used: &BTreeSet<u32>) -> Result<Self, EncoderError> {
-        let pruned = prune(&self.tokenizer_json, used).map_err(cannot_prune)?;
+        let used = used | &self.tokenizer.needed_ids();
+        let pruned = prune(&self.tokenizer_json, &used).map_err(cannot_prune)?;
+        let markers = self.tokenizer.markers().clone();
+        let mut tokenizer = Tokenizer::from_bytes(&pruned.json, markers)?;
+        if let Some(colbert) = self.tokenizer.colbert() {
+            tokenizer = tokenizer.with_colbert(colbert.clone())?;
+        }
         Ok(Self {
-            tokenizer: Tokenizer::from_bytes(&pruned.json, self.tokenizer.markers().clone())?,
+            tokenizer,
             encoder: self.encoder.with_vocabulary(&pruned.rows),
             config: EncoderConfig {
                 vocab_size: pruned.rows.len(),
@@ -140,6 +142,13 @@ impl Model {
     #[must_use]
     pub fn trainable(mut self, device: &Device) -> Self {
         self.encoder = self.encoder.fork(device).set_require_grad(true).train();
+        self
+    }
+
+    /// The model that drops in training what its authors dropped; see [`Encoder::with_dropout`].
+    #[must_use]
+    pub fn with_dropout(mut self) -> Self {
+        self.encoder = self.encoder.with_dropout(&self.config);
         self
     }
 
@@ -183,18 +192,4 @@ pub(crate) fn read_json(path: &Path) -> Result<Option<Value>, EncoderError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(EncoderError::read(path, error)),
     }
-}
-
-fn markers(folder: &Path) -> Result<Markers, EncoderError> {
-    let config = read_json(&folder.join("config_sentence_transformers.json"))?.unwrap_or_default();
-    let prompt = |key: &str| {
-        config["prompts"][key]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned()
-    };
-    Ok(Markers {
-        query: prompt("query"),
-        document: prompt("document"),
-    })
 }

@@ -20,8 +20,13 @@
 //! # }
 //! ```
 
+mod batch;
+mod colbert;
+mod merges;
 mod prune;
 mod tokenizer;
 
+pub use batch::{TokenBatch, TokenSequence};
+pub use colbert::Colbert;
 pub use prune::{PruneError, Pruned, prune, single_character_pieces};
-pub use tokenizer::{Markers, Role, TokenBatch, TokenSequence, TokenizeError, Tokenizer};
+pub use tokenizer::{Markers, Role, TokenizeError, Tokenizer};

@@ -2,12 +2,14 @@
 //!
 //! Ids are renumbered in their old order, so a model is pruned by gathering the rows that
 //! [`Pruned::rows`] lists. A text whose pieces are all kept is tokenized as before; elsewhere the
-//! Unigram and WordPiece models fall back to shorter pieces, and to single characters where
-//! [`single_character_pieces`] were kept.
+//! models fall back to shorter pieces, and to single characters where [`single_character_pieces`]
+//! were kept.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
+
+use crate::merges;
 
 /// Why a vocabulary could not be pruned.
 #[derive(Debug, thiserror::Error)]
@@ -26,7 +28,7 @@ pub enum PruneError {
     },
     /// Pruning would change the meaning of this kind of model.
     #[error(
-        "tokenizer.json: model.type {0:?} cannot be pruned; expected \"Unigram\" or \"WordPiece\""
+        "tokenizer.json: model.type {0:?} cannot be pruned; expected \"Unigram\", \"WordPiece\" or \"BPE\""
     )]
     Model(String),
 }
@@ -43,7 +45,7 @@ pub struct Pruned {
 /// Keeps the entries `used`, the special and added tokens, and whatever the post-processor names.
 ///
 /// # Errors
-/// If the file is malformed, or its model is neither Unigram nor WordPiece.
+/// If the file is malformed, or its model is none of Unigram, WordPiece and BPE.
 pub fn prune(tokenizer_json: &[u8], used: &BTreeSet<u32>) -> Result<Pruned, PruneError> {
     let mut root: Value = serde_json::from_slice(tokenizer_json)?;
     let pieces = pieces(&root)?;
@@ -62,6 +64,13 @@ pub fn prune(tokenizer_json: &[u8], used: &BTreeSet<u32>) -> Result<Pruned, Prun
                 .position(|piece| piece == unknown)
                 .map(|id| id as u32),
         );
+    }
+    if root["model"]["type"] == "BPE" {
+        check_affixes(&root["model"])?;
+        keep = merges::with_parts(&root["model"], &pieces, keep).ok_or(PruneError::Shape {
+            key: "model.merges",
+            expected: "a list of pairs",
+        })?;
     }
     let rows: Vec<u32> = keep.into_iter().collect();
     let renumbered: BTreeMap<u32, u32> = rows.iter().copied().zip(0..).collect();
@@ -86,6 +95,7 @@ pub fn prune(tokenizer_json: &[u8], used: &BTreeSet<u32>) -> Result<Pruned, Prun
                     Some((piece, Value::from(*renumbered.get(&id_of(&id)?)?)))
                 })
                 .collect();
+            merges::drop_unused(model);
         }
         _ => return Err(vocabulary_shape()),
     }
@@ -107,11 +117,13 @@ pub fn prune(tokenizer_json: &[u8], used: &BTreeSet<u32>) -> Result<Pruned, Prun
 /// Kept beside the entries in use, they let a pruned tokenizer spell any word of their scripts.
 ///
 /// # Errors
-/// If the file is malformed, or its model is neither Unigram nor WordPiece.
+/// If the file is malformed, or its model is none of Unigram, WordPiece and BPE.
 pub fn single_character_pieces(tokenizer_json: &[u8]) -> Result<BTreeSet<u32>, PruneError> {
     let root: Value = serde_json::from_slice(tokenizer_json)?;
     let single = |piece: &str| {
-        let bare = piece.trim_start_matches('▁').trim_start_matches("##");
+        let bare = piece
+            .trim_start_matches(['▁', 'Ġ'])
+            .trim_start_matches("##");
         bare.chars().count() <= 1
     };
     Ok(pieces(&root)?
@@ -131,7 +143,7 @@ fn pieces(root: &Value) -> Result<Vec<String>, PruneError> {
             .map(|entry| entry[0].as_str().map(str::to_owned))
             .collect::<Option<Vec<_>>>()
             .ok_or_else(vocabulary_shape),
-        ("WordPiece", Value::Object(entries)) => {
+        ("WordPiece" | "BPE", Value::Object(entries)) => {
             let mut pieces = vec![String::new(); entries.len()];
             for (piece, id) in entries {
                 let slot = id_of(id).and_then(|id| pieces.get_mut(id as usize));
@@ -139,9 +151,28 @@ fn pieces(root: &Value) -> Result<Vec<String>, PruneError> {
             }
             Ok(pieces)
         }
-        ("Unigram" | "WordPiece", _) => Err(vocabulary_shape()),
+        ("Unigram" | "WordPiece" | "BPE", _) => Err(vocabulary_shape()),
         (other, _) => Err(PruneError::Model(other.to_owned())),
     }
+}
+
+/// Refuses merges whose whole is not just one half after the other.
+fn check_affixes(model: &Value) -> Result<(), PruneError> {
+    for (name, key) in [
+        (
+            "continuing_subword_prefix",
+            "model.continuing_subword_prefix",
+        ),
+        ("end_of_word_suffix", "model.end_of_word_suffix"),
+    ] {
+        if model[name].as_str().is_some_and(|affix| !affix.is_empty()) {
+            return Err(PruneError::Shape {
+                key,
+                expected: "null, as merges need it",
+            });
+        }
+    }
+    Ok(())
 }
 
 fn vocabulary_shape() -> PruneError {
@@ -163,7 +194,11 @@ fn renumber(value: &mut Value, renumbered: &BTreeMap<u32, u32>) {
 
 /// Rewrites the ids of template, RoBERTa and BERT post-processors, alone or in a sequence.
 fn renumber_processor(processor: &mut Value, renumbered: &BTreeMap<u32, u32>) {
-    if let Some(tokens) = processor["special_tokens"].as_object_mut() {
+    // Indexing a missing key would make it, and another kind of post-processor with it.
+    let Some(keys) = processor.as_object_mut() else {
+        return;
+    };
+    if let Some(Value::Object(tokens)) = keys.get_mut("special_tokens") {
         for (_, token) in tokens {
             for id in token["ids"].as_array_mut().into_iter().flatten() {
                 renumber(id, renumbered);
@@ -171,12 +206,16 @@ fn renumber_processor(processor: &mut Value, renumbered: &BTreeMap<u32, u32>) {
         }
     }
     for end in ["sep", "cls"] {
-        if processor[end].is_array() {
-            renumber(&mut processor[end][1], renumbered);
+        if let Some(Value::Array(pair)) = keys.get_mut(end)
+            && let Some(id) = pair.get_mut(1)
+        {
+            renumber(id, renumbered);
         }
     }
-    for part in processor["processors"].as_array_mut().into_iter().flatten() {
-        renumber_processor(part, renumbered);
+    if let Some(Value::Array(parts)) = keys.get_mut("processors") {
+        for part in parts {
+            renumber_processor(part, renumbered);
+        }
     }
 }
 
@@ -246,8 +285,8 @@ pub(crate) mod tests {
 
     #[test]
     fn a_model_that_cannot_be_pruned_is_named() {
-        let bpe = br#"{"model": {"type": "BPE", "vocab": {}}}"#;
-        let error = prune(bpe, &BTreeSet::new()).unwrap_err();
-        assert!(error.to_string().contains("BPE"));
+        let level = br#"{"model": {"type": "WordLevel", "vocab": {}}}"#;
+        let error = prune(level, &BTreeSet::new()).unwrap_err();
+        assert!(error.to_string().contains("WordLevel"));
     }
 }

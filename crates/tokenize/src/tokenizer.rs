@@ -1,9 +1,13 @@
 //! A Hugging Face tokenizer with markers, lengths and kept tokens.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use tokenizers::utils::truncation::TruncationDirection;
+
+use crate::colbert::ColbertIds;
+use crate::{Colbert, TokenBatch, TokenSequence};
 
 /// Why text could not be turned into tokens.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +27,9 @@ pub enum TokenizeError {
     /// None of the usual padding tokens is in the vocabulary.
     #[error("the vocabulary has no padding token; expected one of <pad>, [PAD]")]
     NoPadding,
+    /// The vocabulary lacks an entry that the encoder's conventions need.
+    #[error("the vocabulary has no entry {0:?}, which texts are marked with")]
+    NoEntry(String),
     /// The library refused a text.
     #[error("text {index} cannot be tokenized: {reason}")]
     Encode {
@@ -59,59 +66,6 @@ pub struct Markers {
     pub document: String,
 }
 
-/// One text as tokens.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TokenSequence {
-    /// Vocabulary ids, special tokens included.
-    pub ids: Vec<u32>,
-    /// Whether each token belongs to the text, and is neither special nor part of the marker.
-    pub kept: Vec<bool>,
-}
-
-/// Texts padded to a common width, row-major.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TokenBatch {
-    /// Number of texts.
-    pub rows: usize,
-    /// Tokens of the longest text.
-    pub width: usize,
-    /// `[rows, width]` vocabulary ids; the padding id behind the end of a text.
-    pub ids: Vec<u32>,
-    /// `[rows, width]` true where there is a token.
-    pub mask: Vec<bool>,
-    /// `[rows, width]` true where that token is kept.
-    pub kept: Vec<bool>,
-}
-
-impl TokenBatch {
-    /// Pads token sequences to the longest of them with `padding_id`.
-    pub fn pad(sequences: &[TokenSequence], padding_id: u32) -> Self {
-        let rows = sequences.len();
-        let width = sequences.iter().map(|s| s.ids.len()).max().unwrap_or(0);
-        let mut batch = Self {
-            rows,
-            width,
-            ids: vec![padding_id; rows * width],
-            mask: vec![false; rows * width],
-            kept: vec![false; rows * width],
-        };
-        for (row, sequence) in sequences.iter().enumerate() {
-            let start = row * width;
-            let end = start + sequence.ids.len();
-            batch.ids[start..end].copy_from_slice(&sequence.ids);
-            batch.mask[start..end].fill(true);
-            batch.kept[start..end].copy_from_slice(&sequence.kept);
-        }
-        batch
-    }
-
-    /// Flat positions, in `[rows, width]`, of the kept tokens of one row.
-    pub fn kept_tokens(&self, row: usize) -> Vec<usize> {
-        let tokens = row * self.width..(row + 1) * self.width;
-        tokens.filter(|&token| self.kept[token]).collect()
-    }
-}
-
 /// A `tokenizer.json` with the markers of its encoder.
 #[derive(Debug, Clone)]
 pub struct Tokenizer {
@@ -119,6 +73,7 @@ pub struct Tokenizer {
     markers: Markers,
     padding_id: u32,
     special_tokens: usize,
+    colbert: Option<ColbertIds>,
 }
 
 impl Tokenizer {
@@ -162,7 +117,38 @@ impl Tokenizer {
             markers,
             padding_id,
             special_tokens,
+            colbert: None,
         })
+    }
+
+    /// The same tokenizer for a ColBERT checkpoint.
+    ///
+    /// # Errors
+    /// If the vocabulary lacks a marker, or the mask that queries are filled up with.
+    pub fn with_colbert(mut self, conventions: Colbert) -> Result<Self, TokenizeError> {
+        let unknown = ["[UNK]", "<unk>"].iter().find_map(|token| self.id(token));
+        self.colbert = Some(ColbertIds::new(
+            conventions,
+            |entry| self.id(entry),
+            unknown,
+        )?);
+        Ok(self)
+    }
+
+    /// The conventions of a ColBERT checkpoint.
+    pub fn colbert(&self) -> Option<&Colbert> {
+        self.colbert.as_ref().map(|colbert| &colbert.conventions)
+    }
+
+    /// The most tokens of a text of this role that the encoder was trained for, if it says so.
+    pub fn length(&self, role: Role) -> Option<usize> {
+        self.colbert.as_ref().map(|colbert| colbert.length(role))
+    }
+
+    /// Ids that the encoder's conventions need, whatever the texts are: pruning has to keep them.
+    pub fn needed_ids(&self) -> BTreeSet<u32> {
+        let colbert = self.colbert.as_ref();
+        colbert.map(ColbertIds::needed).unwrap_or_default()
     }
 
     /// The id behind the end of a text in a batch.
@@ -180,6 +166,19 @@ impl Tokenizer {
         self.inner.get_vocab_size(true)
     }
 
+    /// The vocabulary entries that a text is spelled with, without markers and special tokens.
+    ///
+    /// # Errors
+    /// If the library refuses it.
+    pub fn pieces(&self, text: &str) -> Result<Vec<String>, TokenizeError> {
+        let encoding = self.inner.encode(text, false);
+        let encoding = encoding.map_err(|error| TokenizeError::Encode {
+            index: 0,
+            reason: error.to_string(),
+        })?;
+        Ok(encoding.get_tokens().to_vec())
+    }
+
     /// The vocabulary entry of an id, such as `"▁dunia"`.
     pub fn piece(&self, id: u32) -> Option<String> {
         self.inner.id_to_token(id)
@@ -190,7 +189,8 @@ impl Tokenizer {
         self.inner.token_to_id(piece)
     }
 
-    /// Tokens of one text with its marker and special tokens, at most `maximum` of them.
+    /// Tokens of one text with its marker and special tokens, at most `maximum` of them, and of a
+    /// ColBERT checkpoint at most as many as it was trained for.
     ///
     /// # Errors
     /// If `maximum` leaves no room for the text, or the library refuses it.
@@ -200,39 +200,51 @@ impl Tokenizer {
         role: Role,
         maximum: usize,
     ) -> Result<TokenSequence, TokenizeError> {
-        if maximum <= self.special_tokens {
-            return Err(TokenizeError::TooShort {
-                maximum,
-                special: self.special_tokens,
+        let marker = match role {
+            Role::Query => &self.markers.query,
+            Role::Document => &self.markers.document,
+        };
+        let Some(colbert) = &self.colbert else {
+            let encoding = self.encoding(&format!("{marker}{text}"), maximum, 0)?;
+            let kept = encoding
+                .get_offsets()
+                .iter()
+                .zip(encoding.get_special_tokens_mask())
+                .map(|(&(_, end), &special)| special == 0 && end > marker.len())
+                .collect();
+            return Ok(TokenSequence {
+                ids: encoding.get_ids().to_vec(),
+                kept,
+                unattended: 0,
             });
+        };
+        let maximum = maximum.min(colbert.length(role));
+        let text = format!("{marker}{text}");
+        let marked = usize::from(colbert.marker(role).is_some());
+        let encoding = self.encoding(colbert.stripped(&text), maximum, marked)?;
+        Ok(colbert.sequence(encoding.get_ids().to_vec(), role, maximum))
+    }
+
+    /// The tokens of a text with its special ones, at most `maximum` of them less `reserved`.
+    fn encoding(
+        &self,
+        text: &str,
+        maximum: usize,
+        reserved: usize,
+    ) -> Result<tokenizers::Encoding, TokenizeError> {
+        let special = self.special_tokens + reserved;
+        if maximum <= special {
+            return Err(TokenizeError::TooShort { maximum, special });
         }
         let refused = |error: tokenizers::Error| TokenizeError::Encode {
             index: 0,
             reason: error.to_string(),
         };
-        let marker = match role {
-            Role::Query => &self.markers.query,
-            Role::Document => &self.markers.document,
-        };
-        let mut encoding = self
-            .inner
-            .encode(format!("{marker}{text}"), false)
-            .map_err(refused)?;
-        encoding.truncate(maximum - self.special_tokens, 0, TruncationDirection::Right);
-        let encoding = self
-            .inner
+        let mut encoding = self.inner.encode(text, false).map_err(refused)?;
+        encoding.truncate(maximum - special, 0, TruncationDirection::Right);
+        self.inner
             .post_process(encoding, None, true)
-            .map_err(refused)?;
-        let kept = encoding
-            .get_offsets()
-            .iter()
-            .zip(encoding.get_special_tokens_mask())
-            .map(|(&(_, end), &special)| special == 0 && end > marker.len())
-            .collect();
-        Ok(TokenSequence {
-            ids: encoding.get_ids().to_vec(),
-            kept,
-        })
+            .map_err(refused)
     }
 
     /// Tokens of several texts, on all processors.

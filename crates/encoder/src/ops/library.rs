@@ -22,3 +22,7 @@ pub(super) fn layer_norm(
 ) -> Tensor<2> {
     module::layer_norm(x + bias.unsqueeze() + residual, gamma, Some(beta), epsilon)
 }
+
+pub(super) fn norm(x: Tensor<2>, gamma: Tensor<1>, beta: Tensor<1>, epsilon: f64) -> Tensor<2> {
+    module::layer_norm(x, gamma, Some(beta), epsilon)
+}

@@ -29,7 +29,7 @@ pub(crate) fn gelu(x: Tensor<2>, bias: Tensor<1>) -> Tensor<2> {
 ///
 /// # Shapes
 /// - `scores` and output: `[batch, heads, queries, keys]`
-/// - `bias`: `[batch, 1, 1, keys]`
+/// - `bias`: `[batch, 1, queries, keys]`, or `[batch, 1, 1, keys]` for one of all queries
 pub(crate) fn softmax(scores: Tensor<4>, bias: Tensor<4>, scale: f32) -> Tensor<4> {
     #[cfg(feature = "flex")]
     if flex::has(&scores) {
@@ -56,4 +56,17 @@ pub(crate) fn layer_norm(
         return flex::layer_norm(x, bias, residual, gamma, beta, epsilon);
     }
     library::layer_norm(x, bias, residual, gamma, beta, epsilon)
+}
+
+/// Layer norm of `x`, times `gamma`, plus `beta`: [`layer_norm`] of nothing but `x`.
+///
+/// # Shapes
+/// - `x` and output: `[rows, width]`
+/// - `gamma` and `beta`: `[width]`
+pub(crate) fn norm(x: Tensor<2>, gamma: Tensor<1>, beta: Tensor<1>, epsilon: f64) -> Tensor<2> {
+    #[cfg(feature = "flex")]
+    if flex::has(&x) {
+        return flex::norm(x, gamma, beta, epsilon);
+    }
+    library::norm(x, gamma, beta, epsilon)
 }

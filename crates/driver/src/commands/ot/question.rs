@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use optical_sinkhorn::{CostMatrix, Gradient, Problem};
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize};

@@ -43,6 +43,22 @@ pub(in crate::ops) fn layer_norm(
     ))
 }
 
+pub(in crate::ops) fn norm(
+    x: Tensor<2>,
+    gamma: Tensor<1>,
+    beta: Tensor<1>,
+    epsilon: f64,
+) -> Tensor<2> {
+    let device = x.device();
+    let [_, width] = x.dims();
+    // One row of zeros stands for all: it is no parameter, so nobody asks for its gradient.
+    let (bias, residual) = (
+        Tensor::zeros([width], &device),
+        Tensor::zeros([1, width], &device),
+    );
+    layer_norm(x, bias, residual, gamma, beta, epsilon)
+}
+
 #[backend_extension(Flex, Autodiff)]
 trait ResidualNorm: Backend {
     fn residual_norm(
@@ -68,19 +84,17 @@ impl ResidualNorm for Flex {
         let (bias, gamma, beta) = (values(&bias), values(&gamma), values(&beta));
         let mut x = writable(x);
         assert_lengths(&[bias, gamma, beta], width(&x));
-        assert_lengths(&[values(&residual)], values(&x).len());
+        let residual = Residual::new(&residual, &x);
         let size = task_size(bias.len());
         let arch = Arch::new();
-        (
-            x.storage_mut().par_chunks_mut(size),
-            values(&residual).par_chunks(size),
-        )
-            .into_par_iter()
-            .for_each(|(x, residual)| {
+        x.storage_mut()
+            .par_chunks_mut(size)
+            .enumerate()
+            .for_each(|(task, x)| {
                 arch.dispatch(Forward {
+                    residual: residual.of(task * size, x.len()),
                     x,
                     bias,
-                    residual,
                     gamma,
                     beta,
                     epsilon,
@@ -138,23 +152,23 @@ fn forward_and_keep(
     let mut x = writable(x);
     let (width, count) = (width(&x), x.layout().num_elements());
     assert_lengths(&[bias, gamma_values, beta], width);
-    assert_lengths(&[values(&residual)], count);
+    let residual = Residual::new(&residual, &x);
     let mut output = vec![0.0; count];
     let mut inverses = vec![0.0; count / width.max(1)];
     let size = task_size(width);
     let arch = Arch::new();
     (
         x.storage_mut().par_chunks_mut(size),
-        values(&residual).par_chunks(size),
         output.par_chunks_mut(size),
         inverses.par_chunks_mut(size / width.max(1)),
     )
         .into_par_iter()
-        .for_each(|(x, residual, output, inverses)| {
+        .enumerate()
+        .for_each(|(task, (x, output, inverses))| {
             arch.dispatch(Forward {
+                residual: residual.of(task * size, x.len()),
                 x,
                 bias,
-                residual,
                 gamma: gamma_values,
                 beta,
                 epsilon,
@@ -170,6 +184,31 @@ fn forward_and_keep(
             gamma,
         },
     )
+}
+
+/// What is added to the rows: as many, or one that stands for all.
+struct Residual<'a> {
+    values: &'a [f32],
+    shared: bool,
+}
+
+impl<'a> Residual<'a> {
+    #[track_caller]
+    fn new(residual: &'a FlexTensor, x: &FlexTensor) -> Self {
+        let (values, count) = (values(residual), x.layout().num_elements());
+        let shared = values.len() == width(x);
+        assert_lengths(&[values], if shared { values.len() } else { count });
+        Self { values, shared }
+    }
+
+    /// What is added to `count` values from `start` on.
+    fn of(&self, start: usize, count: usize) -> &'a [f32] {
+        if self.shared {
+            self.values
+        } else {
+            &self.values[start..][..count]
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -348,6 +387,29 @@ mod tests {
         let expected = run(library::layer_norm, &inputs, &direction, lies);
         for (found, expected) in found.iter().zip(expected) {
             assert_same(found, &expected, 1e-5);
+        }
+    }
+
+    /// Without a sum it is the norm of a sum with nothing, and leaves its input to others.
+    #[test]
+    fn the_norm_alone_is_that_of_library_ops() {
+        for (rows, width) in [(1, 5), (3, 32), (61, 700)] {
+            let [x, _, _, gamma, beta] = inputs(9, rows, width);
+            let direction = numbers(10, rows * width, 1.0);
+            let run = |op: fn(Tensor<2>, Tensor<1>, Tensor<1>, f64) -> Tensor<2>| {
+                let x = Leaf::new(&x, [rows, width], Lie::Plain);
+                let [gamma, beta] =
+                    [&gamma, &beta].map(|values| Leaf::new(values, [width], Lie::Plain));
+                let stream = x.view();
+                let output = op(stream.clone(), gamma.view(), beta.view(), EPSILON) + stream;
+                let gradients = backward(output.clone(), &direction, Lie::Plain);
+                let leaves = [&x].map(|x| x.gradient(&gradients));
+                let vectors = [&gamma, &beta].map(|vector| vector.gradient(&gradients));
+                [vec![floats(output)], leaves.to_vec(), vectors.to_vec()].concat()
+            };
+            for (found, expected) in run(norm).iter().zip(run(library::norm)) {
+                assert_same(found, &expected, 1e-5);
+            }
         }
     }
 }

@@ -16,7 +16,7 @@ use burn::backend::flex::FlexTensor;
 use burn::tensor::{DType, Tensor, TensorData};
 
 pub(super) use gelu::gelu;
-pub(super) use layer_norm::layer_norm;
+pub(super) use layer_norm::{layer_norm, norm};
 pub(super) use softmax::softmax;
 
 /// Whether these kernels can take `tensor`.

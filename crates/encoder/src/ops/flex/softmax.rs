@@ -32,25 +32,24 @@ trait BiasedSoftmax: Backend {
 impl BiasedSoftmax for Flex {
     fn biased_softmax(scores: FlexTensor, bias: FlexTensor, scale: f32) -> FlexTensor {
         let (mut scores, bias) = (writable(scores), contiguous(bias));
-        let bias = values(&bias);
+        let (bias_shape, bias) = (bias.layout().shape(), values(&bias));
         let keys = width(&scores);
-        // Rows of scores that share a row of bias: those of one text.
-        let shared = scores.layout().num_elements() / bias.len().max(1);
-        assert_lengths(&[values(&scores)], shared * bias.len());
+        let rows = BiasRows::new(scores.layout().shape(), bias_shape);
+        assert_lengths(&[bias], rows.texts * rows.queries * keys);
         let size = task_size(keys);
         let arch = Arch::new();
         scores
             .storage_mut()
             .par_chunks_mut(size)
             .enumerate()
-            .for_each(|(task, rows)| {
+            .for_each(|(task, scores)| {
                 let first_row = task * size / keys;
                 arch.dispatch(Forward {
-                    rows,
+                    scores,
                     keys,
                     bias,
                     first_row,
-                    shared,
+                    rows,
                     scale,
                 });
             });
@@ -106,13 +105,47 @@ impl Backward<Flex, 1> for Derivative {
     }
 }
 
+/// Which row of the bias belongs to a row of scores.
+#[derive(Debug, Clone, Copy)]
+struct BiasRows {
+    texts: usize,
+    /// Rows of scores of one text, those of all heads.
+    of_text: usize,
+    /// Rows of bias of one text: one of all queries, or as many.
+    queries: usize,
+}
+
+impl BiasRows {
+    #[track_caller]
+    fn new(scores: &[usize], bias: &[usize]) -> Self {
+        assert_eq!(
+            bias,
+            [scores[0], 1, bias[2], scores[3]],
+            "the bias does not fit scores {scores:?}"
+        );
+        assert!(
+            bias[2] == 1 || bias[2] == scores[2],
+            "the bias does not fit scores {scores:?}"
+        );
+        Self {
+            texts: scores[0],
+            of_text: scores[1] * scores[2],
+            queries: bias[2],
+        }
+    }
+
+    fn of(self, row: usize) -> usize {
+        row / self.of_text * self.queries + row % self.queries
+    }
+}
+
 struct Forward<'a> {
     /// Whole rows of scores, replaced by the output.
-    rows: &'a mut [f32],
+    scores: &'a mut [f32],
     keys: usize,
     bias: &'a [f32],
     first_row: usize,
-    shared: usize,
+    rows: BiasRows,
     scale: f32,
 }
 
@@ -122,9 +155,9 @@ impl WithSimd for Forward<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let scalar = pulp::Scalar::new();
-        for (row, scores) in self.rows.chunks_exact_mut(self.keys).enumerate() {
-            let text = (self.first_row + row) / self.shared;
-            let (bias, bias_rest) = S::as_simd_f32s(&self.bias[text * self.keys..][..self.keys]);
+        for (row, scores) in self.scores.chunks_exact_mut(self.keys).enumerate() {
+            let row = self.rows.of(self.first_row + row);
+            let (bias, bias_rest) = S::as_simd_f32s(&self.bias[row * self.keys..][..self.keys]);
             let (scores, rest) = S::as_mut_simd_f32s(scores);
             let greatest = shift(simd, scores, bias, self.scale);
             let greatest = greatest.max(shift(scalar, rest, bias_rest, self.scale));
@@ -223,10 +256,16 @@ mod tests {
 
     const SCALE: f32 = 0.25;
 
-    fn reference(scores: &[f64], bias: &[f64], [texts, _, _, keys]: [usize; 4]) -> Vec<f64> {
-        let shared = scores.len() / texts;
+    fn reference(
+        scores: &[f64],
+        bias: &[f64],
+        [texts, heads, queries, keys]: [usize; 4],
+    ) -> Vec<f64> {
+        let rows_of_text = bias.len() / texts / keys;
         let row = |(place, row): (usize, &[f64])| {
-            let bias = &bias[place * keys / shared * keys..][..keys];
+            let (text, query) = (place / (heads * queries), place % queries);
+            let row_of_text = if rows_of_text == 1 { 0 } else { query };
+            let bias = &bias[(text * rows_of_text + row_of_text) * keys..][..keys];
             let powers: Vec<f64> = row
                 .iter()
                 .zip(bias)
@@ -241,10 +280,11 @@ mod tests {
         scores.chunks(keys).enumerate().flat_map(row).collect()
     }
 
-    /// Scores, and a bias that hides every fifth key but never the first.
-    fn inputs(seed: u64, shape: [usize; 4]) -> [Vec<f64>; 2] {
+    /// Scores, and a bias that hides every fifth key but never the first, of each query or of all.
+    fn inputs(seed: u64, shape: [usize; 4], each: bool) -> [Vec<f64>; 2] {
         let keys = shape[3];
-        let bias = (0..shape[0] * keys).map(|place| {
+        let rows = shape[0] * if each { shape[2] } else { 1 };
+        let bias = (0..rows * keys).map(|place| {
             let hidden = place % keys != 0 && (place + seed as usize % 5).is_multiple_of(5);
             if hidden { -1e9 } else { 0.0 }
         });
@@ -260,7 +300,8 @@ mod tests {
     ) -> [Vec<f32>; 2] {
         let scores = Leaf::new(scores, shape, lie);
         let device = scores.view().device();
-        let bias = tensor(bias, [shape[0], 1, 1, shape[3]], &device);
+        let rows = bias.len() / (shape[0] * shape[3]);
+        let bias = tensor(bias, [shape[0], 1, rows, shape[3]], &device);
         let output = op(scores.view(), bias, SCALE);
         let gradients = backward(output.clone(), direction, lie);
         [floats(output), scores.gradient(&gradients)]
@@ -272,10 +313,10 @@ mod tests {
         #[test]
         fn matches_double_precision_differences_and_library(
             texts in 1..4_usize, heads in 1..3_usize, queries in 1..4_usize, keys in 1..36_usize,
-            seed in 0..u64::MAX / 2, lie in lies(),
+            each: bool, seed in 0..u64::MAX / 2, lie in lies(),
         ) {
             let shape = [texts, heads, queries, keys];
-            let inputs = inputs(seed, shape);
+            let inputs = inputs(seed, shape, each);
             let direction = numbers(seed + 2, inputs[0].len(), 1.0);
             let found = run(softmax, &inputs, shape, &direction, lie);
             assert_close(&found[0], &reference(&inputs[0], &inputs[1], shape), 1e-6);
@@ -291,7 +332,7 @@ mod tests {
         #[test]
         fn an_input_in_use_stays_as_it_is(keys in 1..36_usize, seed in 0..u64::MAX / 2) {
             let shape = [2, 2, 3, keys];
-            let [scores, bias] = &inputs(seed, shape);
+            let [scores, bias] = &inputs(seed, shape, false);
             let device = Device::flex();
             let bias = tensor(bias, [2, 1, 1, keys], &device);
             let scores = tensor(scores, shape, &device);
@@ -305,12 +346,14 @@ mod tests {
     #[test]
     fn tasks_join() {
         let shape = [3, 4, 37, 83];
-        let inputs = inputs(7, shape);
-        let direction = numbers(8, inputs[0].len(), 1.0);
-        let found = run(softmax, &inputs, shape, &direction, Lie::Plain);
-        let expected = run(library::softmax, &inputs, shape, &direction, Lie::Plain);
-        for (found, expected) in found.iter().zip(expected) {
-            assert_same(found, &expected, 1e-6);
+        for each in [false, true] {
+            let inputs = inputs(7, shape, each);
+            let direction = numbers(8, inputs[0].len(), 1.0);
+            let found = run(softmax, &inputs, shape, &direction, Lie::Plain);
+            let expected = run(library::softmax, &inputs, shape, &direction, Lie::Plain);
+            for (found, expected) in found.iter().zip(expected) {
+                assert_same(found, &expected, 1e-6);
+            }
         }
     }
 

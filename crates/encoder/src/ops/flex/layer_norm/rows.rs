@@ -6,6 +6,7 @@ pub(super) struct Forward<'a> {
     /// Whole rows, replaced by the output or, where that has a place of its own, by the normalised.
     pub(super) x: &'a mut [f32],
     pub(super) bias: &'a [f32],
+    /// As many rows, or one that is added to all.
     pub(super) residual: &'a [f32],
     pub(super) gamma: &'a [f32],
     pub(super) beta: &'a [f32],
@@ -27,7 +28,7 @@ impl WithSimd for Forward<'_> {
         let rows = self
             .x
             .chunks_exact_mut(width)
-            .zip(self.residual.chunks_exact(width));
+            .zip(self.residual.chunks_exact(width).cycle());
         for (index, (row, residual)) in rows.enumerate() {
             let inverse = normalise(simd, row, self.bias, residual, self.epsilon);
             let target = match &mut kept {

@@ -1,0 +1,98 @@
+//! Attention in several heads (Vaswani et al. 2017).
+
+use burn::module::Module;
+use burn::nn::Linear;
+use burn::prelude::*;
+
+use super::dropout::dropped;
+use super::{Batch, Source};
+use crate::{EncoderError, ops};
+
+/// Queries, keys and values out of the states.
+#[derive(Module, Debug)]
+pub(crate) struct Attention {
+    query: Linear,
+    key: Linear,
+    value: Linear,
+    heads: usize,
+}
+
+impl Attention {
+    /// Takes the maps `query`, `key` and `value`, each `hidden` to `hidden`.
+    pub(crate) fn load(
+        source: &mut Source<'_>,
+        [query, key, value]: [&str; 3],
+        hidden: usize,
+        heads: usize,
+    ) -> Result<Self, EncoderError> {
+        Ok(Self {
+            query: source.linear(query, hidden, hidden, true)?,
+            key: source.linear(key, hidden, hidden, true)?,
+            value: source.linear(value, hidden, hidden, true)?,
+            heads,
+        })
+    }
+
+    /// What each token gathers from the others, heads side by side: `[texts * tokens, hidden]`.
+    pub(crate) fn forward(&self, states: Tensor<2>, batch: &Batch) -> Tensor<2> {
+        let [query, key, value] = self.project(states, batch);
+        let scale = inverse_root(query.dims()[3]);
+        let scores = query.matmul(key.swap_dims(2, 3));
+        attend(scores, value, batch.bias.clone(), scale, batch)
+    }
+
+    /// Queries, keys and values, each `[texts, heads, tokens, hidden / heads]`.
+    pub(crate) fn project(&self, states: Tensor<2>, batch: &Batch) -> [Tensor<4>; 3] {
+        let shape = [batch.texts, batch.tokens];
+        [&self.query, &self.key, &self.value]
+            .map(|linear| split_heads(linear.forward(states.clone()), shape, self.heads))
+    }
+
+    /// The map to queries.
+    pub(crate) fn query(&self) -> &Linear {
+        &self.query
+    }
+
+    /// The map to keys.
+    pub(crate) fn key(&self) -> &Linear {
+        &self.key
+    }
+}
+
+/// Values weighed by the softmax of `scale * scores + bias`, heads side by side.
+///
+/// # Shapes
+/// - `scores`: `[texts, heads, tokens, tokens]`
+/// - `value`: `[texts, heads, tokens, width]`
+/// - `bias`: `[texts, 1, tokens or 1, tokens]`
+/// - output: `[texts * tokens, heads * width]`
+pub(crate) fn attend(
+    scores: Tensor<4>,
+    value: Tensor<4>,
+    bias: Tensor<4>,
+    scale: f32,
+    batch: &Batch,
+) -> Tensor<2> {
+    let weights = ops::softmax(scores, bias, scale);
+    let weights = dropped(weights, batch.dropout.attention_weights);
+    join_heads(weights.matmul(value), batch)
+}
+
+/// `[texts * tokens, heads * width]` as `[texts, heads, tokens, width]`.
+pub(crate) fn split_heads(x: Tensor<2>, [texts, tokens]: [usize; 2], heads: usize) -> Tensor<4> {
+    let [_, hidden] = x.dims();
+    x.reshape([texts, tokens, heads, hidden / heads])
+        .swap_dims(1, 2)
+}
+
+/// `[texts, heads, tokens, width]` as `[texts * tokens, heads * width]`.
+fn join_heads(x: Tensor<4>, batch: &Batch) -> Tensor<2> {
+    let [_, heads, _, width] = x.dims();
+    x.swap_dims(1, 2)
+        .reshape([batch.texts * batch.tokens, heads * width])
+}
+
+/// One over the root of a head's width, which keeps the scores' variance near one.
+pub(crate) fn inverse_root(width: usize) -> f32 {
+    (width as f32).powf(-0.5)
+}

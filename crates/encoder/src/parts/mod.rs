@@ -1,0 +1,58 @@
+//! What the encoder families are built of.
+//!
+//! States are `[texts * tokens, hidden]` between the parts, so that a linear map is one matrix
+//! product a layer rather than one a text.
+
+mod attention;
+mod dropout;
+mod embeddings;
+mod feed_forward;
+mod linear;
+mod norm;
+mod parameters;
+mod post_norm;
+mod relative;
+mod rotary;
+
+use burn::prelude::*;
+
+pub(crate) use self::attention::{Attention, attend, inverse_root, split_heads};
+pub(crate) use self::dropout::{Dropout, dropped};
+pub(crate) use self::embeddings::{EmbeddingNames, PositionedEmbeddings};
+pub(crate) use self::feed_forward::FeedForward;
+pub(crate) use self::linear::{added, bias_of, product};
+pub(crate) use self::norm::Norm;
+pub(crate) use self::parameters::{Names, Source, values};
+pub(crate) use self::post_norm::{PostNormEncoder, PostNormLayer, PostNormNames};
+pub(crate) use self::relative::by_key;
+pub(crate) use self::rotary::Rotation;
+
+/// Added to the attention scores of padding; finite, so that a row of padding gives no NaN.
+pub(crate) const HIDDEN_SCORE: f32 = -1e9;
+
+/// A padded batch of texts on its way through the layers.
+#[derive(Debug, Clone)]
+pub(crate) struct Batch {
+    /// Number of texts.
+    pub(crate) texts: usize,
+    /// Tokens of each, padding included.
+    pub(crate) tokens: usize,
+    /// `[texts, 1, 1, tokens]`: zero for keys that are attended to, [`HIDDEN_SCORE`] for others.
+    pub(crate) bias: Tensor<4>,
+    /// What is dropped on an autodiff device.
+    pub(crate) dropout: Dropout,
+}
+
+impl Batch {
+    /// A batch with `mask` `[texts, tokens]` true where there is a token to attend to.
+    pub(crate) fn new(mask: Tensor<2, Bool>, dropout: Dropout) -> Self {
+        let [texts, tokens] = mask.dims();
+        let hidden = mask.bool_not().unsqueeze_dims::<4>(&[1, 1]);
+        Self {
+            texts,
+            tokens,
+            bias: hidden.float().mul_scalar(HIDDEN_SCORE),
+            dropout,
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! Every family against the Hugging Face library, on the fixtures that `fixtures/make.py` made.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::prelude::*;
+use burn::tensor::Gradients;
+use optical_encoder::{
+    EncodeSettings, Encoder, EncoderConfig, EncoderError, Head, Model, WeightsReader,
+};
+use optical_tokenize::Role;
+use safetensors::{Dtype, SafeTensors};
+
+/// Fixtures, the prefix of their tensors, and the beginnings of those of other heads.
+const FIXTURES: [(&str, &str, &[&str]); 9] = [
+    ("bert", "bert.", &["pooler.", "cls."]),
+    ("minilm", "bert.", &["pooler."]),
+    ("distilbert", "distilbert.", &["vocab_"]),
+    ("xlm-roberta", "roberta.", &["lm_head."]),
+    ("xlm-roberta-xl", "roberta.", &["pooler."]),
+    ("deberta-v2", "deberta.", &[]),
+    ("deberta-v2-unshared", "deberta.", &[]),
+    ("modernbert", "model.", &["head.", "decoder."]),
+    ("modernbert-biased", "model.", &[]),
+];
+
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures")
+        .join(name)
+}
+
+fn encoder(folder: &Path, prefix: &str, heads: &[&str], device: &Device) -> Encoder {
+    let config = EncoderConfig::load(&folder.join("config.json")).unwrap();
+    let mut weights = WeightsReader::in_folder(folder).unwrap();
+    weights.strip_prefix(prefix);
+    let encoder = Encoder::load(&config, &mut weights, device).unwrap();
+    weights.finish(heads).unwrap();
+    encoder
+}
+
+/// What the reference made of a padded batch.
+struct Expected {
+    shape: [usize; 2],
+    ids: Vec<i64>,
+    mask: Vec<bool>,
+    states: Vec<f32>,
+    gradients: BTreeMap<String, Vec<f32>>,
+}
+
+impl Expected {
+    fn open(folder: &Path) -> Self {
+        let bytes = std::fs::read(folder.join("expected.safetensors")).unwrap();
+        let file = SafeTensors::deserialize(&bytes).unwrap();
+        let integers = |name: &str| -> Vec<i64> {
+            let view = file.tensor(name).unwrap();
+            assert_eq!(view.dtype(), Dtype::I64);
+            let words = view.data().as_chunks::<8>().0.iter();
+            words.map(|word| i64::from_le_bytes(*word)).collect()
+        };
+        let floats = |name: &str| -> Vec<f32> {
+            let view = file.tensor(name).unwrap();
+            assert_eq!(view.dtype(), Dtype::F32);
+            let words = view.data().as_chunks::<4>().0.iter();
+            words.map(|word| f32::from_le_bytes(*word)).collect()
+        };
+        let named = |name: &str| Some((name.strip_prefix("gradient.")?.to_owned(), floats(name)));
+        Self {
+            shape: file.tensor("ids").unwrap().shape().try_into().unwrap(),
+            ids: integers("ids"),
+            mask: integers("mask").into_iter().map(|seen| seen == 1).collect(),
+            states: floats("states"),
+            gradients: file.names().into_iter().filter_map(named).collect(),
+        }
+    }
+
+    fn states(&self, encoder: &Encoder, device: &Device) -> Tensor<3> {
+        let ids = TensorData::new(self.ids.clone(), self.shape);
+        let mask = TensorData::new(self.mask.clone(), self.shape);
+        encoder.forward(
+            Tensor::from_data(ids, device),
+            Tensor::from_data(mask, device),
+        )
+    }
+
+    /// The direction that the loss of `make.py` is a product with, zero at padding.
+    fn direction(&self, hidden: usize) -> Vec<f32> {
+        let value = |place: usize| {
+            let (token, dimension) = (place / hidden, place % hidden);
+            let (row, column) = (token / self.shape[1], token % self.shape[1]);
+            let value = ((7 * row + 13 * column + 5 * dimension) % 11) as f32 - 5.0;
+            if self.mask[token] { value / 5.0 } else { 0.0 }
+        };
+        (0..self.mask.len() * hidden).map(value).collect()
+    }
+}
+
+fn greatest(values: impl IntoIterator<Item = f32>) -> f32 {
+    values.into_iter().map(f32::abs).fold(0.0, f32::max)
+}
+
+#[test]
+fn states_are_those_of_the_reference_at_any_length() {
+    let device = Device::flex();
+    for (name, prefix, heads) in FIXTURES {
+        let folder = folder(name);
+        let encoder = encoder(&folder, prefix, heads, &device);
+        let expected = Expected::open(&folder);
+        let states = expected.states(&encoder, &device);
+        let hidden = states.dims()[2];
+        let states = states.into_data().try_to_vec::<f32>().unwrap();
+        assert!(expected.mask.iter().any(|&seen| !seen), "nothing is padded");
+        for (token, _) in expected.mask.iter().enumerate().filter(|(_, seen)| **seen) {
+            let place = token * hidden..(token + 1) * hidden;
+            let (found, expected) = (&states[place.clone()], &expected.states[place]);
+            let distance = greatest(found.iter().zip(expected).map(|(a, b)| a - b));
+            let scale = greatest(expected.iter().copied());
+            assert!(
+                distance <= 1e-5 * scale,
+                "{name}: token {token} is off by {distance} of {scale}"
+            );
+        }
+    }
+}
+
+/// Gradients of a module's parameters, in the order in which it is visited.
+struct Collect<'a> {
+    gradients: &'a Gradients,
+    found: Vec<Option<Vec<f32>>>,
+}
+
+impl ModuleVisitor for Collect<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let gradient = param.val().grad(self.gradients);
+        let values = gradient.map(|gradient| gradient.into_data().try_to_vec::<f32>().unwrap());
+        self.found.push(values);
+    }
+}
+
+#[test]
+fn gradients_are_those_of_the_reference() {
+    let device = Device::flex().autodiff();
+    for (name, prefix, heads) in FIXTURES {
+        let folder = folder(name);
+        let expected = Expected::open(&folder);
+        if expected.gradients.is_empty() {
+            continue;
+        }
+        let encoder = encoder(&folder, prefix, heads, &device);
+        let states = expected.states(&encoder, &device);
+        let shape = states.dims();
+        let direction = TensorData::new(expected.direction(shape[2]), shape);
+        let direction = Tensor::<3>::from_data(direction, &device);
+        let gradients = (states * direction).sum().backward();
+        let mut collect = Collect {
+            gradients: &gradients,
+            found: Vec::new(),
+        };
+        encoder.visit(&mut collect);
+        let overall = greatest(expected.gradients.values().flatten().copied());
+        let tensors = encoder.tensors().unwrap();
+        assert_eq!(tensors.len(), collect.found.len());
+        assert_eq!(tensors.len(), expected.gradients.len(), "{name}");
+        for ((parameter, shape, _), found) in tensors.iter().zip(collect.found) {
+            let found = found.unwrap_or_else(|| panic!("{name}: {parameter} has no gradient"));
+            let linear = shape.len() == 2 && !parameter.contains("embeddings");
+            let turned = |place: usize| {
+                if linear {
+                    place % shape[1] * shape[0] + place / shape[1]
+                } else {
+                    place
+                }
+            };
+            let expected = &expected.gradients[parameter];
+            let distances = expected.iter().enumerate();
+            let distance = greatest(distances.map(|(place, value)| value - found[turned(place)]));
+            // The softmax of scores ignores a key's bias: its gradient is zero but for rounding.
+            let zero = parameter.ends_with("key.bias") || parameter.ends_with("k_lin.bias");
+            let scale = if zero {
+                overall
+            } else {
+                greatest(expected.iter().copied())
+            };
+            assert!(
+                distance <= 1e-4 * scale,
+                "{name}: the gradient of {parameter} is off by {distance} of {scale}"
+            );
+        }
+    }
+}
+
+/// Fixtures with a tokenizer, and the most tokens that it was asked for.
+const TOKENIZED: [&str; 6] = [
+    "bert",
+    "minilm",
+    "distilbert",
+    "xlm-roberta",
+    "deberta-v2",
+    "modernbert",
+];
+
+fn texts() -> Vec<String> {
+    serde_json::from_slice(&std::fs::read(folder("texts.json")).unwrap()).unwrap()
+}
+
+#[test]
+fn texts_become_the_ids_of_the_reference() {
+    for name in TOKENIZED {
+        let model = Model::load(&folder(name), &Device::flex()).unwrap();
+        let expected = std::fs::read(folder(name).join("expected.json")).unwrap();
+        let expected: serde_json::Value = serde_json::from_slice(&expected).unwrap();
+        let maximum = model.config.maximum_length();
+        for (index, text) in texts().iter().enumerate() {
+            let sequence = model.tokenizer.encode(text, Role::Document, maximum);
+            let found = serde_json::json!(sequence.unwrap().ids);
+            assert_eq!(found, expected["ids"][index], "{name}: {text:?}");
+        }
+    }
+}
+
+/// Kept token vectors of all texts.
+fn vectors(model: &Model) -> Vec<Vec<f32>> {
+    let texts = texts();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let settings = EncodeSettings {
+        role: Role::Document,
+        maximum_length: 1000,
+        tokens_per_batch: 100,
+    };
+    let mut vectors = vec![Vec::new(); texts.len()];
+    let head = Head::identity(model.config.hidden_size);
+    model
+        .encode(&texts, &[&head], settings, &Device::flex(), |text| {
+            vectors[text.index] = text.vectors[0].clone();
+            Ok::<_, EncoderError>(())
+        })
+        .unwrap();
+    vectors
+}
+
+#[test]
+fn a_saved_model_is_the_same_in_every_family() {
+    let saved = tempfile::tempdir().unwrap();
+    for name in TOKENIZED {
+        let model = Model::load(&folder(name), &Device::flex()).unwrap();
+        let path = saved.path().join(name);
+        model.save(&path).unwrap();
+        let again = Model::load(&path, &Device::flex()).unwrap();
+        assert_eq!(again.config, model.config);
+        assert_eq!(vectors(&again), vectors(&model), "{name}");
+    }
+}
+
+#[test]
+fn a_pruned_model_of_fewer_layers_is_the_same_where_its_pieces_are_kept() {
+    for name in TOKENIZED {
+        let model = Model::load(&folder(name), &Device::flex()).unwrap();
+        let model = model.with_layers(1);
+        assert_eq!(model.encoder.layer_count(), 1);
+        let batch = |text: &String| {
+            model
+                .tokenizer
+                .encode(text, Role::Document, 40)
+                .unwrap()
+                .ids
+        };
+        let used: BTreeSet<u32> = texts().iter().flat_map(batch).collect();
+        let pruned = model.clone().prune_vocabulary(&used).unwrap();
+        assert!(pruned.config.vocab_size < model.config.vocab_size, "{name}");
+        assert_eq!(vectors(&pruned), vectors(&model), "{name}");
+        let whole = model.clone().interpolate(&pruned, 0.5).unwrap();
+        assert_eq!(whole.config.vocab_size, model.config.vocab_size);
+        for (whole, model) in vectors(&whole).iter().zip(vectors(&model)) {
+            let distance = greatest(whole.iter().zip(model).map(|(a, b)| a - b));
+            assert!(distance <= 1e-6, "{name} is off by {distance}");
+        }
+    }
+}

@@ -33,6 +33,8 @@ enum Command {
     Fetch(commands::fetch::FetchArgs),
     /// Distil, index, evaluate and report, as a run file says
     Train(commands::train::TrainArgs),
+    /// Turn texts into vectors
+    Encode(commands::encode::EncodeArgs),
     /// Ask a finished run's index in any of its languages
     Search(commands::search::SearchArgs),
     /// Measure a run against judgements, as trec_eval does
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
             cache::folder().and_then(|cache| commands::fetch::run(args, &cache))
         }
         Command::Train(args) => commands::train::run(args),
+        Command::Encode(args) => commands::encode::run(args),
         Command::Search(args) => commands::search::run(args),
         Command::Evaluate(args) => commands::evaluate::run(args),
         Command::Align(args) => commands::align::run(args),

@@ -38,8 +38,10 @@ mod model;
 mod modules;
 mod ops;
 mod parts;
+mod pool;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod vector_file;
 mod weights;
 
 pub use config::EncoderConfig;
@@ -50,4 +52,6 @@ pub use error::EncoderError;
 pub use families::{BertConfig, DebertaV2Config, DistilBertConfig, Family, ModernBertConfig};
 pub use head::{DeviceHead, Head, HeadEstimate};
 pub use model::Model;
+pub use pool::Pooling;
+pub use vector_file::VectorFile;
 pub use weights::{NamedTensor, WeightsReader, write_atomically, write_weights};

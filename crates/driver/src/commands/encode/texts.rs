@@ -1,0 +1,210 @@
+//! The texts of a file, a chunk at a time, with or without ids.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail, ensure};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// Bytes of text that are encoded between two commits: enough to sort by length, little to lose.
+const CHUNK: usize = 1 << 18;
+
+/// How far a file of texts has been read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Cursor {
+    pub(super) bytes: u64,
+    pub(super) lines: u64,
+    /// Whether ids stand before the texts; decided by the first line.
+    has_ids: Option<bool>,
+    /// SHA-256 of all that was read.
+    digest: String,
+}
+
+/// Lines of a file, a chunk at a time.
+pub(super) struct Texts {
+    path: PathBuf,
+    reader: BufReader<File>,
+    hash: Sha256,
+    pub(super) total: u64,
+    pub(super) cursor: Cursor,
+}
+
+impl Texts {
+    pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
+        let name = || path.display().to_string();
+        let file = File::open(path).with_context(name)?;
+        let total = file.metadata().with_context(name)?.len();
+        Ok(Self {
+            path: path.to_owned(),
+            reader: BufReader::new(file),
+            hash: Sha256::new(),
+            total,
+            cursor: Cursor {
+                bytes: 0,
+                lines: 0,
+                has_ids: None,
+                digest: String::new(),
+            },
+        })
+    }
+
+    /// Reads again what has been encoded, to see that it is the same.
+    pub(super) fn skip_to(&mut self, cursor: &Cursor) -> anyhow::Result<()> {
+        let mut left = cursor.bytes;
+        while left > 0 {
+            let path = &self.path;
+            let buffer = self.reader.fill_buf();
+            let buffer = buffer.with_context(|| path.display().to_string())?;
+            let count = buffer
+                .len()
+                .min(usize::try_from(left).unwrap_or(usize::MAX));
+            if count == 0 {
+                break;
+            }
+            self.hash.update(&buffer[..count]);
+            self.reader.consume(count);
+            left -= count as u64;
+        }
+        ensure!(
+            left == 0 && self.digest() == cursor.digest,
+            "{} is not the file that the output was begun with: its first {} bytes differ",
+            self.name(),
+            cursor.bytes
+        );
+        self.cursor = cursor.clone();
+        Ok(())
+    }
+
+    /// The next ids and texts, of about [`CHUNK`] bytes; none at the end.
+    pub(super) fn next_chunk(&mut self) -> anyhow::Result<Vec<(String, String)>> {
+        let mut chunk = Vec::new();
+        let (mut size, mut line) = (0, Vec::new());
+        while size < CHUNK {
+            line.clear();
+            let read = self.reader.read_until(b'\n', &mut line);
+            if read.with_context(|| self.name())? == 0 {
+                break;
+            }
+            self.hash.update(&line);
+            size += line.len();
+            self.cursor.bytes += line.len() as u64;
+            self.cursor.lines += 1;
+            chunk.push(self.parse(&line)?);
+        }
+        self.cursor.digest = self.digest();
+        Ok(chunk)
+    }
+
+    fn parse(&mut self, line: &[u8]) -> anyhow::Result<(String, String)> {
+        let (path, lines) = (self.path.display(), self.cursor.lines);
+        let place = || format!("{path} line {lines}");
+        let text = std::str::from_utf8(line).with_context(|| format!("{}: not UTF-8", place()))?;
+        let text = text.strip_suffix('\n').unwrap_or(text);
+        let text = text.strip_suffix('\r').unwrap_or(text);
+        let columns: Vec<&str> = text.split('\t').collect();
+        let has_ids = match (self.cursor.has_ids, columns.len()) {
+            (Some(has_ids), _) => has_ids,
+            (None, 1 | 2) => *self.cursor.has_ids.insert(columns.len() == 2),
+            (None, count) => bail!(
+                "{} has {count} columns, expected 1 (text) or 2 (id, text)",
+                place()
+            ),
+        };
+        match (has_ids, columns.as_slice()) {
+            (true, [id, text]) => Ok(((*id).to_owned(), (*text).to_owned())),
+            (false, [text]) => Ok((self.cursor.lines.to_string(), (*text).to_owned())),
+            _ => bail!(
+                "{} has {} columns, expected {} as in the first line",
+                place(),
+                columns.len(),
+                if has_ids { "2 (id, text)" } else { "1 (text)" }
+            ),
+        }
+    }
+
+    fn digest(&self) -> String {
+        let digest = self.hash.clone().finalize();
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn texts(content: &[u8]) -> (tempfile::TempDir, Texts) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("texts.tsv");
+        std::fs::write(&path, content).unwrap();
+        let texts = Texts::open(&path).unwrap();
+        (folder, texts)
+    }
+
+    #[test]
+    fn ids_are_a_column_or_the_lines_numbers() {
+        let (_folder, mut with) = texts(b"q1\tgood morning\r\nq2\t\n");
+        let pairs = |chunk: Vec<(String, String)>| -> Vec<String> {
+            chunk
+                .iter()
+                .map(|(id, text)| format!("{id}={text}"))
+                .collect()
+        };
+        assert_eq!(
+            pairs(with.next_chunk().unwrap()),
+            ["q1=good morning", "q2="]
+        );
+        assert!(with.next_chunk().unwrap().is_empty());
+        let (_folder, mut without) = texts(b"good morning\nhabari");
+        assert_eq!(
+            pairs(without.next_chunk().unwrap()),
+            ["1=good morning", "2=habari"]
+        );
+    }
+
+    #[test]
+    fn bad_lines_are_named() {
+        for (content, expected) in [
+            (
+                &b"a\tb\nc\td\te\n"[..],
+                "line 2 has 3 columns, expected 2 (id, text)",
+            ),
+            (
+                b"a\tb\tc\n",
+                "line 1 has 3 columns, expected 1 (text) or 2 (id, text)",
+            ),
+            (b"a\nb\tc\n", "line 2 has 2 columns, expected 1 (text)"),
+            (b"a\n\xff\n", "line 2: not UTF-8"),
+        ] {
+            let (_folder, mut texts) = texts(content);
+            let error = format!("{:#}", texts.next_chunk().unwrap_err());
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_changed_file_is_noticed() {
+        let (folder, mut first) = texts(b"one\ntwo\n");
+        first.next_chunk().unwrap();
+        let cursor = first.cursor.clone();
+        let path = folder.path().join("texts.tsv");
+        std::fs::write(&path, b"one\ntwo\nthree\n").unwrap();
+        let mut longer = Texts::open(&path).unwrap();
+        longer.skip_to(&cursor).unwrap();
+        assert_eq!(longer.next_chunk().unwrap(), [("3".into(), "three".into())]);
+        std::fs::write(&path, b"one\ntoo\nthree\n").unwrap();
+        let error = Texts::open(&path).unwrap().skip_to(&cursor).unwrap_err();
+        assert!(
+            error.to_string().contains("first 8 bytes differ"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,114 @@
+//! `optical encode`, as a user runs it.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use optical_encoder::testing::{HIDDEN, tiny_checkpoint};
+use safetensors::SafeTensors;
+
+fn encode(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_optical"))
+        .current_dir(folder)
+        .env("OPTICAL_CACHE", folder.join("cache"))
+        .args(["encode", "--model", "model"])
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let words = ["water", "fire", "the"];
+    tiny_checkpoint(&folder.path().join("model"), "xlm-roberta", &words, 5).unwrap();
+    std::fs::write(
+        folder.path().join("texts.tsv"),
+        "d1\twater\nd2\tthe fire\nd3\t\n",
+    )
+    .unwrap();
+    folder
+}
+
+/// A tensor's shape and its numbers.
+fn tensor(path: &Path, name: &str) -> (Vec<usize>, Vec<u8>) {
+    let bytes = std::fs::read(path).unwrap();
+    let read = SafeTensors::deserialize(&bytes).unwrap();
+    let tensor = read.tensor(name).unwrap();
+    (tensor.shape().to_vec(), tensor.data().to_vec())
+}
+
+fn floats(bytes: &[u8]) -> Vec<f32> {
+    let four = |bytes: &[u8]| f32::from_le_bytes(bytes.try_into().unwrap());
+    bytes.chunks(4).map(four).collect()
+}
+
+#[test]
+fn every_token_gets_a_unit_vector() {
+    let folder = folder();
+    let output = encode(
+        folder.path(),
+        &["--input", "texts.tsv", "--output", "v.safetensors"],
+    );
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let path = folder.path().join("v.safetensors");
+    let (shape, bytes) = tensor(&path, "vectors");
+    assert_eq!(shape, [3, HIDDEN]);
+    for vector in floats(&bytes).chunks(HIDDEN) {
+        let length: f32 = vector.iter().map(|x| x * x).sum();
+        assert!((length - 1.0).abs() < 1e-5, "{length}");
+    }
+    let (_, lengths) = tensor(&path, "lengths");
+    assert_eq!(lengths, [1, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(tensor(&path, "ids").1, b"d1\nd2\nd3\n");
+}
+
+#[test]
+fn a_text_gets_one_vector_if_asked_to() {
+    let folder = folder();
+    let vectors = |pool: &str| {
+        let arguments = [
+            "--input",
+            "texts.tsv",
+            "--output",
+            pool,
+            "--pool",
+            pool,
+            "--query",
+        ];
+        assert!(encode(folder.path(), &arguments).status.success());
+        let (shape, bytes) = tensor(&folder.path().join(pool), "vectors");
+        assert_eq!(shape, [3, HIDDEN]);
+        floats(&bytes)
+    };
+    let (mean, first) = (vectors("mean"), vectors("cls"));
+    assert_ne!(mean, first);
+    assert!(mean.iter().chain(&first).all(|value| value.is_finite()));
+}
+
+#[test]
+fn faults_are_told_and_leave_no_output() {
+    let folder = folder();
+    for (arguments, expected) in [
+        (&["--input", "none.tsv", "--output", "v"][..], "none.tsv"),
+        (
+            &["--input", "texts.tsv", "--output", "v", "--length", "0"],
+            "--length 0",
+        ),
+        (
+            &["--input", "texts.tsv", "--output", "model/config.json/v"],
+            "model/config.json",
+        ),
+    ] {
+        let output = encode(folder.path(), arguments);
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(
+            !output.status.success() && message.contains(expected),
+            "{message}"
+        );
+        assert!(!folder.path().join("v").exists());
+    }
+}

@@ -12,8 +12,11 @@ const LOCK: &str = include_str!("../../Cargo.lock");
 
 /// Libraries that a result may depend on, as far as they are in use.
 const LIBRARIES: &[(&str, bool)] = &[
-    ("burn", cfg!(feature = "tensors")),
-    ("burn-flex", cfg!(feature = "flex")),
+    ("burn", cfg!(any(feature = "tensors", feature = "encoder"))),
+    (
+        "burn-flex",
+        cfg!(any(feature = "flex", feature = "encoder")),
+    ),
     (
         "cubecl",
         cfg!(any(

@@ -31,7 +31,12 @@ enum Bench {
     /// processor time of one thread, or time on the wall for a device. Errors are of <P, C>,
     /// against ours in double precision. docs/benchmarks.md tells more.
     Ot(OtArgs),
-    /// Sets two result files side by side.
+    /// Encoders: a forward pass and a step of training, ours and those of a Python's PyTorch and
+    /// onnxruntime, with the same random weights and the same batch, in turns. Times are processor
+    /// time of all threads.
+    #[cfg(feature = "encoder")]
+    Encoder(EncoderArgs),
+    /// Sets two result files of transport solvers side by side.
     Compare {
         /// The first result file.
         a: PathBuf,
@@ -62,9 +67,33 @@ struct OtArgs {
     out: PathBuf,
 }
 
+#[cfg(feature = "encoder")]
+#[derive(clap::Args)]
+struct EncoderArgs {
+    /// A Python with torch and transformers, and onnxruntime and onnx
+    #[arg(long, value_name = "PYTHON")]
+    peers: Option<PathBuf>,
+    /// Timed rounds of every case, after one that is not
+    #[arg(long, default_value_t = 7)]
+    rounds: usize,
+    /// Only cases whose name contains this; may be given more than once
+    #[arg(long, value_name = "TEXT")]
+    only: Vec<String>,
+    /// The result file
+    #[arg(long, value_name = "FILE", default_value = "runs/bench-encoder.json")]
+    out: PathBuf,
+}
+
+/// As the driver has it: the system's own gives the large buffers of every op back.
+#[cfg(feature = "encoder")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let outcome = match Bench::parse() {
         Bench::Ot(args) => ot(&args),
+        #[cfg(feature = "encoder")]
+        Bench::Encoder(args) => encoder(&args),
         Bench::Compare { a, b } => side_by_side(&a, &b),
     };
     match outcome {
@@ -74,6 +103,33 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+#[cfg(feature = "encoder")]
+fn encoder(args: &EncoderArgs) -> anyhow::Result<()> {
+    use optical_benches::encoder::case::Case;
+    let wanted = |case: &Case| {
+        let name = case.name();
+        args.only.is_empty() || args.only.iter().any(|text| name.contains(text))
+    };
+    let cases: Vec<Case> = Case::all().into_iter().filter(wanted).collect();
+    ensure!(!cases.is_empty(), "no case has {:?} in its name", args.only);
+    let python = args.peers.as_deref();
+    let results =
+        optical_benches::encoder::measure(&cases, args.rounds.max(1), python, &args.out, |case| {
+            eprintln!("{case}: measured")
+        })?;
+    println!(
+        "{}, {}",
+        results.environment.processor, results.environment.system
+    );
+    for program in &results.programs {
+        println!("{}: {}", program.name, program.version);
+    }
+    println!("\n{}", results.table()?.to_terminal());
+    results.unable().for_each(|line| println!("{line}"));
+    println!("{}", args.out.display());
+    Ok(())
 }
 
 fn side_by_side(a: &Path, b: &Path) -> anyhow::Result<()> {

@@ -2,9 +2,8 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::rc::Rc;
 
 use anyhow::{Context, bail};
@@ -13,6 +12,7 @@ use tempfile::{NamedTempFile, TempDir};
 
 use crate::case::{Case, Stop};
 use crate::input::{Geometry, Input};
+use crate::python::Script;
 use crate::solver::{About, Measured, Run, Seconds, Solver};
 
 /// The script that knows the peers.
@@ -143,44 +143,23 @@ struct Python {
     program: PathBuf,
     device: String,
     folder: TempDir,
-    process: Option<Process>,
+    process: Option<Script>,
     starts: usize,
     /// The files of the last input.
     arrays: Option<(Case, Vec<(&'static str, NamedTempFile)>)>,
 }
 
-#[derive(Debug)]
-struct Process {
-    child: Child,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
-}
-
 impl Python {
     /// Starts it with one thread for every library, and reads what solvers it has.
     fn start(&mut self) -> anyhow::Result<Vec<Listed>> {
-        let one = ["OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"].map(|n| (n, "1"));
         let xla = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1";
-        let mut child = Command::new(&self.program)
-            .arg(self.folder.path().join("serve.py"))
-            .envs(one)
-            .env("XLA_FLAGS", xla)
-            .env("OPTICAL_PEERS_DEVICE", &self.device)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .with_context(|| format!("{} cannot be started", self.program.display()))?;
-        let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
-            bail!("{} has no pipes", self.program.display());
-        };
-        let output = BufReader::new(output);
+        let environment = [
+            ("XLA_FLAGS", xla),
+            ("OPTICAL_PEERS_DEVICE", self.device.as_str()),
+        ];
+        let script = self.folder.path().join("serve.py");
+        let (process, line) = Script::start(&self.program, &script, 1, &environment)?;
         self.starts += 1;
-        let mut process = Process {
-            child,
-            input,
-            output,
-        };
-        let line = process.line()?;
         self.process = Some(process);
         serde_json::from_str(&line).with_context(|| format!("the list of peers is {line:?}"))
     }
@@ -232,30 +211,6 @@ impl Python {
     }
 }
 
-impl Process {
-    fn ask(&mut self, question: &str) -> anyhow::Result<String> {
-        // What has ended does not read; the line it does not write says so.
-        let _ = writeln!(self.input, "{question}");
-        self.line()
-    }
-
-    fn line(&mut self) -> anyhow::Result<String> {
-        let mut line = String::new();
-        if self.output.read_line(&mut line)? == 0 {
-            bail!("python ended: {}", self.child.wait()?);
-        }
-        Ok(line)
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // A child that has ended already is what is wanted.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 /// Writes the numbers of an input to files.
 fn arrays(input: &Input) -> anyhow::Result<Vec<(&'static str, NamedTempFile)>> {
     let mut arrays = vec![("a", &input.a), ("b", &input.b)];
@@ -281,6 +236,8 @@ fn arrays(input: &Input) -> anyhow::Result<Vec<(&'static str, NamedTempFile)>> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+
+    use std::process::Command;
 
     use super::*;
     use crate::cases;

@@ -20,7 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("retrieval", &[]),
     ("encoder", &["tokenize"]),
     ("report", &["retrieval"]),
-    ("benches", &["sinkhorn", "report"]),
+    ("benches", &["sinkhorn", "report", "encoder", "distill"]),
     ("distill", &["encoder", "sinkhorn", "corpus", "tokenize"]),
     (
         "driver",

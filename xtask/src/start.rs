@@ -36,24 +36,28 @@ pub(crate) fn optical(command: &str, mut arguments: Vec<OsString>) -> anyhow::Re
         cargo.arg("--features").arg(backend);
     }
     cargo.args(["--", command]).args(arguments);
-    // Training frees and asks for the same large buffers at every step: giving their pages back to
-    // the kernel in between cost 13 % of the processor's time.
-    if std::env::var_os("MIMALLOC_PURGE_DELAY").is_none() {
-        cargo.env("MIMALLOC_PURGE_DELAY", "-1");
-    }
+    keep_pages(&mut cargo);
     run(cargo).context("cargo cannot be started")
+}
+
+/// Training frees and asks for the same large buffers at every step: giving their pages back to the
+/// kernel in between cost 13 % of the processor's time.
+fn keep_pages(command: &mut Command) {
+    if std::env::var_os("MIMALLOC_PURGE_DELAY").is_none() {
+        command.env("MIMALLOC_PURGE_DELAY", "-1");
+    }
 }
 
 /// Builds the benchmarks with what the arguments ask for, and starts one.
 pub(crate) fn bench(arguments: Vec<OsString>) -> anyhow::Result<ExitCode> {
     let mut cargo = cargo();
     cargo.args(["run", "--release", "--package", "optical-benches"]);
+    cargo.arg("--no-default-features");
     cargo.arg("--manifest-path").arg(root().join("Cargo.toml"));
     let features = bench_features(&arguments)?;
-    if !features.is_empty() {
-        cargo.arg("--features").arg(features.join(","));
-    }
+    cargo.arg("--features").arg(features.join(","));
     cargo.arg("--").args(arguments);
+    keep_pages(&mut cargo);
     run(cargo).context("cargo cannot be started")
 }
 
@@ -62,9 +66,13 @@ fn bench_features(arguments: &[OsString]) -> anyhow::Result<Vec<String>> {
     let mut arguments = arguments.to_vec();
     let backend = take_option(&mut arguments, "--backend")?;
     let peers = take_option(&mut arguments, "--peers")?;
+    // Each benchmark is built without what the others need.
+    if arguments.first().is_some_and(|name| name == "encoder") {
+        return Ok(vec!["encoder".to_owned()]);
+    }
     let backend = backend.map(|backend| backend.to_string_lossy().into_owned());
-    Ok(backend
-        .into_iter()
+    Ok(std::iter::once("threads".to_owned())
+        .chain(backend)
         .chain(peers.map(|_| "peers".to_owned()))
         .collect())
 }
@@ -151,12 +159,13 @@ mod tests {
             let arguments: Vec<_> = line.split_whitespace().map(OsString::from).collect();
             bench_features(&arguments).unwrap()
         };
-        assert_eq!(features("ot --rounds 1"), [""; 0]);
+        assert_eq!(features("ot --rounds 1"), ["threads"]);
         assert_eq!(
             features("ot --peers=python3 --backend wgpu"),
-            ["wgpu", "peers"]
+            ["threads", "wgpu", "peers"]
         );
-        assert_eq!(features("compare a.json b.json"), [""; 0]);
+        assert_eq!(features("compare a.json b.json"), ["threads"]);
+        assert_eq!(features("encoder --peers=python3"), ["encoder"]);
     }
 
     #[test]

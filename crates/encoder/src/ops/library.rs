@@ -12,6 +12,27 @@ pub(super) fn softmax(scores: Tensor<4>, bias: Tensor<4>, scale: f32) -> Tensor<
     activation::softmax(scores.mul_scalar(scale) + bias, 3)
 }
 
+pub(super) fn attention(
+    query: Tensor<2>,
+    key: Tensor<2>,
+    value: Tensor<2>,
+    bias: Tensor<4>,
+    heads: usize,
+    scale: f32,
+) -> Tensor<2> {
+    let [texts, _, _, tokens] = bias.dims();
+    let [rows, hidden] = query.dims();
+    let [query, key, value] = [query, key, value].map(|x| {
+        x.reshape([texts, tokens, heads, hidden / heads])
+            .swap_dims(1, 2)
+    });
+    let weights = softmax(query.matmul(key.swap_dims(2, 3)), bias, scale);
+    weights
+        .matmul(value)
+        .swap_dims(1, 2)
+        .reshape([rows, hidden])
+}
+
 pub(super) fn layer_norm(
     x: Tensor<2>,
     bias: Tensor<1>,

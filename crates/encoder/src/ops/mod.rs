@@ -38,6 +38,27 @@ pub(crate) fn softmax(scores: Tensor<4>, bias: Tensor<4>, scale: f32) -> Tensor<
     library::softmax(scores, bias, scale)
 }
 
+/// What each token gathers from those of its text, in several heads side by side (Vaswani et al.
+/// 2017): values weighed by the softmax of `scale * query key^T + bias`, a constant.
+///
+/// # Shapes
+/// - `query`, `key`, `value` and output: `[texts * tokens, heads * width]`
+/// - `bias`: `[texts, 1, tokens, tokens]`, or `[texts, 1, 1, tokens]` for one of all queries
+pub(crate) fn attention(
+    query: Tensor<2>,
+    key: Tensor<2>,
+    value: Tensor<2>,
+    bias: Tensor<4>,
+    heads: usize,
+    scale: f32,
+) -> Tensor<2> {
+    #[cfg(feature = "flex")]
+    if flex::has(&query) {
+        return flex::attention(query, key, value, bias, heads, scale);
+    }
+    library::attention(query, key, value, bias, heads, scale)
+}
+
 /// Layer norm of `x + bias + residual` (Ba et al. 2016), times `gamma`, plus `beta`.
 ///
 /// # Shapes

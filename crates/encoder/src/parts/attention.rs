@@ -35,16 +35,25 @@ impl Attention {
 
     /// What each token gathers from the others, heads side by side: `[texts * tokens, hidden]`.
     pub(crate) fn forward(&self, states: Tensor<2>, batch: &Batch) -> Tensor<2> {
-        let [query, key, value] = self.project(states, batch);
-        let scale = inverse_root(query.dims()[3]);
+        let [query, key, value] = self.maps().map(|linear| linear.forward(states.clone()));
+        let scale = inverse_root(query.dims()[1] / self.heads);
+        if batch.dropout.attention_weights == 0.0 {
+            return ops::attention(query, key, value, batch.bias.clone(), self.heads, scale);
+        }
+        let shape = [batch.texts, batch.tokens];
+        let [query, key, value] = [query, key, value].map(|x| split_heads(x, shape, self.heads));
         let scores = query.matmul(key.swap_dims(2, 3));
         attend(scores, value, batch.bias.clone(), scale, batch)
+    }
+
+    fn maps(&self) -> [&Linear; 3] {
+        [&self.query, &self.key, &self.value]
     }
 
     /// Queries, keys and values, each `[texts, heads, tokens, hidden / heads]`.
     pub(crate) fn project(&self, states: Tensor<2>, batch: &Batch) -> [Tensor<4>; 3] {
         let shape = [batch.texts, batch.tokens];
-        [&self.query, &self.key, &self.value]
+        self.maps()
             .map(|linear| split_heads(linear.forward(states.clone()), shape, self.heads))
     }
 

@@ -4,8 +4,10 @@
 //! among threads in tasks whose size depends on nothing but the shape, so that sums over rows are
 //! the same on any number of threads.
 
+mod attention;
 mod gelu;
 mod layer_norm;
+mod panels;
 mod softmax;
 #[cfg(test)]
 mod testing;
@@ -15,6 +17,7 @@ use burn::backend::DispatchDevice;
 use burn::backend::flex::FlexTensor;
 use burn::tensor::{DType, Tensor, TensorData};
 
+pub(super) use attention::attention;
 pub(super) use gelu::gelu;
 pub(super) use layer_norm::{layer_norm, norm};
 pub(super) use softmax::softmax;

@@ -154,18 +154,25 @@ impl WithSimd for Forward<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let scalar = pulp::Scalar::new();
         for (row, scores) in self.scores.chunks_exact_mut(self.keys).enumerate() {
             let row = self.rows.of(self.first_row + row);
-            let (bias, bias_rest) = S::as_simd_f32s(&self.bias[row * self.keys..][..self.keys]);
-            let (scores, rest) = S::as_mut_simd_f32s(scores);
-            let greatest = shift(simd, scores, bias, self.scale);
-            let greatest = greatest.max(shift(scalar, rest, bias_rest, self.scale));
-            let sum = exponentials(simd, scores, greatest) + exponentials(scalar, rest, greatest);
-            divide(simd, scores, sum);
-            divide(scalar, rest, sum);
+            let bias = &self.bias[row * self.keys..][..self.keys];
+            weights(simd, scores, bias, self.scale);
         }
     }
+}
+
+/// Replaces a row of scores by its softmax.
+#[inline(always)]
+pub(super) fn weights<S: Simd>(simd: S, scores: &mut [f32], bias: &[f32], scale: f32) {
+    let scalar = pulp::Scalar::new();
+    let (bias, bias_rest) = S::as_simd_f32s(bias);
+    let (scores, rest) = S::as_mut_simd_f32s(scores);
+    let greatest = shift(simd, scores, bias, scale);
+    let greatest = greatest.max(shift(scalar, rest, bias_rest, scale));
+    let sum = exponentials(simd, scores, greatest) + exponentials(scalar, rest, greatest);
+    divide(simd, scores, sum);
+    divide(scalar, rest, sum);
 }
 
 /// Scales and biases the scores, and returns the greatest.
@@ -213,16 +220,22 @@ impl WithSimd for Reverse<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let scalar = pulp::Scalar::new();
         let outputs = self.output.chunks_exact(self.keys);
         for (gradient, output) in self.gradient.chunks_exact_mut(self.keys).zip(outputs) {
-            let (gradient, rest) = S::as_mut_simd_f32s(gradient);
-            let (output, output_rest) = S::as_simd_f32s(output);
-            let mean = dot(simd, gradient, output) + dot(scalar, rest, output_rest);
-            reverse(simd, gradient, output, mean, self.scale);
-            reverse(scalar, rest, output_rest, mean, self.scale);
+            slopes(simd, gradient, output, self.scale);
         }
     }
+}
+
+/// Replaces the gradient of a row's softmax by that of its scores.
+#[inline(always)]
+pub(super) fn slopes<S: Simd>(simd: S, gradient: &mut [f32], output: &[f32], scale: f32) {
+    let scalar = pulp::Scalar::new();
+    let (gradient, rest) = S::as_mut_simd_f32s(gradient);
+    let (output, output_rest) = S::as_simd_f32s(output);
+    let mean = dot(simd, gradient, output) + dot(scalar, rest, output_rest);
+    reverse(simd, gradient, output, mean, scale);
+    reverse(scalar, rest, output_rest, mean, scale);
 }
 
 #[inline(always)]

@@ -1,10 +1,15 @@
 //! AdamW in two groups with one clipped gradient norm, warm-up and linear decay.
 
+mod adamw;
+#[cfg(feature = "flex")]
+mod in_place;
+
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
-use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
+use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::prelude::*;
 use optical_encoder::Encoder;
 
+use self::adamw::AdamW;
 use crate::error::DistillError;
 use crate::instruments::scalars;
 use crate::settings::OptimiserSettings;
@@ -29,18 +34,10 @@ pub struct Optimiser {
 impl Optimiser {
     /// An optimiser without momentum yet.
     pub fn new(settings: &OptimiserSettings) -> Self {
-        let adamw = || {
-            AdamWConfig::new()
-                .with_beta_1(settings.beta_1)
-                .with_beta_2(settings.beta_2)
-                .with_epsilon(settings.epsilon)
-                .with_weight_decay(settings.weight_decay)
-                .init()
-        };
         Self {
             settings: settings.clone(),
-            layers: adamw(),
-            vocabulary: adamw(),
+            layers: AdamW::new(settings).into(),
+            vocabulary: AdamW::new(settings).into(),
         }
     }
 
@@ -58,10 +55,7 @@ impl Optimiser {
     ) -> Result<(Encoder, f64), DistillError> {
         let mut merge = Merge::new(gradients, encoder.word_embedding_id());
         encoder.visit(&mut merge);
-        let norm = match merge.squares.take() {
-            Some(squares) => scalars(squares)?[0].sqrt(),
-            None => 0.0,
-        };
+        let norm = merge.norm()?;
         if !norm.is_finite() {
             return Err(DistillError::NotFinite {
                 what: "the gradient norm",
@@ -82,22 +76,14 @@ impl Optimiser {
             encoder.visit(&mut scaled);
             scaled.to
         });
-        let (optimiser_of_layers, optimiser_of_vocabulary) =
-            (&mut self.layers, &mut self.vocabulary);
-        let layers_rate = self.settings.learning_rate * rate;
-        let vocabulary_rate = self.settings.vocabulary_learning_rate * rate;
-        // The two halves of the parameters are of about equal size, and neither looks at the other.
-        let (copy, whole) = (encoder.clone(), encoder);
-        let (whole, words) = std::thread::scope(|scope| {
-            let words =
-                scope.spawn(|| optimiser_of_vocabulary.step(vocabulary_rate, copy, vocabulary));
-            (
-                optimiser_of_layers.step(layers_rate, whole, layers),
-                words.join(),
-            )
-        });
-        let words = words.map_err(|_| DistillError::Device("the optimiser panicked".into()))?;
-        Ok((whole.with_words_of(words), norm))
+        // One after the other: what two held could not be changed in place.
+        let settings = &self.settings;
+        let encoder = self
+            .layers
+            .step(settings.learning_rate * rate, encoder, layers);
+        let vocabulary_rate = settings.vocabulary_learning_rate * rate;
+        let encoder = self.vocabulary.step(vocabulary_rate, encoder, vocabulary);
+        Ok((encoder, norm))
     }
 
     /// Momentum of the layers and of the vocabulary, to be written.
@@ -127,8 +113,9 @@ struct Merge {
     words: ParamId,
     layers: GradientsParams,
     vocabulary: GradientsParams,
-    /// Squared norm of everything merged so far.
-    squares: Option<Tensor<1>>,
+    /// Squared norm of everything merged so far, in this process' memory and elsewhere.
+    here: f64,
+    elsewhere: Option<Tensor<1>>,
 }
 
 impl Merge {
@@ -139,8 +126,34 @@ impl Merge {
             words,
             layers,
             vocabulary,
-            squares: None,
+            here: 0.0,
+            elsewhere: None,
         }
+    }
+
+    /// Norm of everything merged so far.
+    fn norm(&mut self) -> Result<f64, DistillError> {
+        let elsewhere = match self.elsewhere.take() {
+            Some(squares) => scalars(squares)?[0],
+            None => 0.0,
+        };
+        Ok((self.here + elsewhere).sqrt())
+    }
+
+    /// Adds the squares of a gradient to the norm's.
+    fn add_squares<const D: usize>(&mut self, gradient: Tensor<D>) -> Tensor<D> {
+        #[cfg(feature = "flex")]
+        if in_place::can_be(&gradient) {
+            let (squares, gradient) = in_place::squares(gradient);
+            self.here += squares;
+            return gradient;
+        }
+        let squares = gradient.clone().square().sum();
+        self.elsewhere = Some(match self.elsewhere.take() {
+            Some(sum) => sum + squares,
+            None => squares,
+        });
+        gradient
     }
 }
 
@@ -151,17 +164,13 @@ impl ModuleVisitor for Merge {
             Some(if *weight == 1.0 {
                 gradient
             } else {
-                gradient.mul_scalar(*weight)
+                scaled(gradient, *weight)
             })
         });
         let Some(gradient) = weighted.reduce(|sum, gradient| sum + gradient) else {
             return;
         };
-        let squares = gradient.clone().square().sum();
-        self.squares = Some(match self.squares.take() {
-            Some(sum) => sum + squares,
-            None => squares,
-        });
+        let gradient = self.add_squares(gradient);
         let group = if param.id == self.words {
             &mut self.vocabulary
         } else {
@@ -169,6 +178,14 @@ impl ModuleVisitor for Merge {
         };
         group.register(param.id, gradient);
     }
+}
+
+fn scaled<const D: usize>(gradient: Tensor<D>, factor: f64) -> Tensor<D> {
+    #[cfg(feature = "flex")]
+    if in_place::can_be(&gradient) {
+        return in_place::scaled(gradient, factor as f32);
+    }
+    gradient.mul_scalar(factor)
 }
 
 struct Scale {
@@ -180,7 +197,7 @@ struct Scale {
 impl ModuleVisitor for Scale {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if let Some(gradient) = self.from.remove::<D>(param.id) {
-            self.to.register(param.id, gradient.mul_scalar(self.scale));
+            self.to.register(param.id, scaled(gradient, self.scale));
         }
     }
 }

@@ -63,6 +63,8 @@ const GPU_STEPS: &[Step] = &[
         name: "kernels on Vulkan",
         arguments: &[
             "test",
+            "--profile",
+            "gpu",
             "--package",
             "optical-sinkhorn",
             "--features",
@@ -76,10 +78,14 @@ const GPU_STEPS: &[Step] = &[
         name: "types of the CUDA build",
         arguments: &[
             "check",
+            "--profile",
+            "gpu",
             "--package",
             "optical-driver",
+            "--package",
+            "optical-benches",
             "--features",
-            "optical-driver/cuda",
+            "optical-driver/cuda,optical-benches/cuda",
         ],
         // Without it, the build of CubeCL downloads a compiler for kernels, which no check needs.
         environment: &[("DOCS_RS", "1")],

@@ -16,6 +16,10 @@ use crate::modules::refuse_lower_case;
 const SENTENCE_TRANSFORMERS: &str = "config_sentence_transformers.json";
 const METADATA: &str = "artifact.metadata";
 
+/// Says that a model's vectors are those of content tokens, with no conventions of ColBERT's; for
+/// PyLate, which does not know it, there are keys that come to the same.
+const KEPT: &str = "kept_tokens";
+
 /// Python's `string.punctuation`.
 const PUNCTUATION: &str = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
 
@@ -66,16 +70,16 @@ pub(crate) fn is_stanford(folder: &Path) -> Result<bool, EncoderError> {
     Ok(config["architectures"][0] == "HF_ColBERT" || folder.join(METADATA).exists())
 }
 
-/// What [`apply`] and [`markers`] read back.
-pub(crate) fn to_json(tokenizer: &Tokenizer) -> Value {
+/// What [`apply`] and [`markers`] read back, and PyLate too; texts have at most `maximum` tokens.
+pub(crate) fn to_json(tokenizer: &Tokenizer, maximum: usize) -> Value {
     let markers = tokenizer.markers();
     let mut json = json!({
+        "model_type": "ColBERT",
         "prompts": {"query": markers.query, "document": markers.document},
+        "default_prompt_name": null,
         "similarity_fn_name": "MaxSim",
     });
     if let Some(colbert) = tokenizer.colbert() {
-        json["model_type"] = "ColBERT".into();
-        json["default_prompt_name"] = Value::Null;
         json["query_prefix"] = colbert.query_marker.clone().into();
         json["document_prefix"] = colbert.document_marker.clone().into();
         json["query_length"] = colbert.query_length.into();
@@ -85,6 +89,39 @@ pub(crate) fn to_json(tokenizer: &Tokenizer) -> Value {
         json["skiplist_words"] = colbert.skiplist.clone().into();
         // PyLate always strips, and does not know this key.
         json["strip_texts"] = colbert.strip.into();
+    } else {
+        // PyLate's defaults would put markers of its own into the vocabulary.
+        json[KEPT] = "content".into();
+        json["query_prefix"] = "".into();
+        json["document_prefix"] = "".into();
+        json["query_length"] = maximum.into();
+        json["document_length"] = maximum.into();
+        json["do_query_expansion"] = false.into();
+        json["attend_to_expansion_tokens"] = false.into();
+        json["skiplist_words"] = json!([]);
+    }
+    json
+}
+
+/// A `tokenizer_config.json` with which the Hugging Face library takes the `tokenizer.json` as it is:
+/// without one it would choose a class by the encoder's family, which changes the file's own rules.
+pub(crate) fn tokenizer_config(tokenizer: &Tokenizer, maximum: usize) -> Value {
+    let mut json = json!({
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "model_max_length": maximum,
+        "model_input_names": ["input_ids", "attention_mask"],
+        "clean_up_tokenization_spaces": false,
+    });
+    for (key, names) in [
+        ("pad_token", ["<pad>", "[PAD]"]),
+        ("unk_token", ["<unk>", "[UNK]"]),
+        ("cls_token", ["<s>", "[CLS]"]),
+        ("sep_token", ["</s>", "[SEP]"]),
+        ("mask_token", ["<mask>", "[MASK]"]),
+    ] {
+        if let Some(name) = names.into_iter().find(|name| tokenizer.id(name).is_some()) {
+            json[key] = name.into();
+        }
     }
     json
 }
@@ -98,7 +135,8 @@ fn pylate(folder: &Path) -> Result<Option<File>, EncoderError> {
         "query_length",
         "document_length",
     ];
-    Ok(file.filter(|file| keys.iter().any(|key| !file.json[*key].is_null())))
+    let is_ours = |file: &File| !file.json[KEPT].is_null();
+    Ok(file.filter(|file| !is_ours(file) && keys.iter().any(|key| !file.json[*key].is_null())))
 }
 
 /// A file of keys and values.

@@ -1,7 +1,7 @@
 //! A late-interaction model: tokenizer, encoder and head, as one Hugging Face folder.
 //!
 //! The folder is what transformers and PyLate read: `config.json`, `model.safetensors`,
-//! `tokenizer.json`, the head as the dense layer `1_Dense` of sentence-transformers, and the markers
+//! `tokenizer.json` and its configuration, the head as the dense layer `1_Dense` of sentence-transformers, and the markers
 //! as the `prompts` of `config_sentence_transformers.json`, or the conventions of ColBERT there as
 //! PyLate writes them. Folders of Stanford's ColBERT are read too.
 
@@ -81,9 +81,14 @@ impl Model {
         };
         write("config.json", &Value::Object(self.config.to_json()))?;
         write_atomically(&folder.join("tokenizer.json"), &self.tokenizer_json)?;
+        let maximum = self.config.maximum_length();
+        write(
+            "tokenizer_config.json",
+            &conventions::tokenizer_config(&self.tokenizer, maximum),
+        )?;
         write(
             "config_sentence_transformers.json",
-            &conventions::to_json(&self.tokenizer),
+            &conventions::to_json(&self.tokenizer, maximum),
         )?;
         let mut modules = vec![json!({"idx": 0, "name": "0", "path": "",
             "type": "sentence_transformers.models.Transformer"})];

@@ -48,7 +48,7 @@ pub fn prepare(case: Case, folder: &Path) -> anyhow::Result<Run<'static>> {
             Ok(Found { seconds, value })
         }),
         Pass::Training => {
-            let mut optimiser = Optimiser::new(&settings());
+            let mut optimiser = Optimiser::new(&settings(), &encoder);
             let mut student = Some(encoder.train());
             let shape = [case.texts, case.tokens, case.hidden];
             let wanted = Tensor::from_data(TensorData::new(direction, shape), &device);
@@ -85,6 +85,7 @@ fn settings() -> OptimiserSettings {
     OptimiserSettings {
         learning_rate: 1e-5,
         vocabulary_learning_rate: 1e-5,
+        layer_decay: 1.0,
         warm_up: 0,
         weight_decay: 0.01,
         beta_1: 0.9,

@@ -98,7 +98,7 @@ impl CheckpointFolder {
         }
         let student = Model::load(&path.join("student"), device)
             .map_err(|error: EncoderError| refused(&error))?;
-        let optimiser = Optimiser::new(&settings.optimiser)
+        let optimiser = Optimiser::new(&settings.optimiser, &student.encoder)
             .restore(|name, part| part.load(path.join(name)).map_err(|error| refused(&error)))?;
         Ok(Some((state.step, student, optimiser)))
     }

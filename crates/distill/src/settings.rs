@@ -23,6 +23,10 @@ pub struct DistillSettings {
     pub maximum_length: usize,
     /// Transformer layers of the student, from the bottom.
     pub layers: usize,
+    /// So many of them, from the bottom, and the position embedding stay as the teacher has them.
+    pub frozen_layers: usize,
+    /// Whether the word embedding stays as the teacher has it.
+    pub frozen_vocabulary: bool,
     /// Languages learned from bitext, each with its share of the pairs, relative to all shares.
     pub bitext: BTreeMap<String, f64>,
     /// Languages kept where the teacher puts them (`eng` included), each with its share.
@@ -61,6 +65,9 @@ pub struct OptimiserSettings {
     pub learning_rate: f64,
     /// Peak learning rate of the word embedding, where a new language's vocabulary is learned.
     pub vocabulary_learning_rate: f64,
+    /// What a layer's rate is of that of the layer above it (Howard and Ruder 2018, arXiv
+    /// 1801.06146); 1 moves all alike. The vocabulary has its own rate.
+    pub layer_decay: f64,
     /// Steps of linear warm-up.
     pub warm_up: u64,
     /// Decoupled weight decay.
@@ -125,6 +132,7 @@ impl DistillSettings {
                 "optimiser.vocabulary_learning_rate",
                 optimiser.vocabulary_learning_rate,
             ),
+            ("optimiser.layer_decay", optimiser.layer_decay),
             ("optimiser.epsilon", optimiser.epsilon.into()),
             ("optimiser.clip_norm", optimiser.clip_norm),
             ("student_weight", self.student_weight),
@@ -137,6 +145,22 @@ impl DistillSettings {
                     expected: "more than 0",
                 });
             }
+        }
+        if 1.0 < optimiser.layer_decay {
+            return Err(SettingsError {
+                key: "optimiser.layer_decay",
+                value: optimiser.layer_decay.to_string(),
+                expected: "at most 1",
+            });
+        }
+        if self.layers < self.frozen_layers
+            || self.layers == self.frozen_layers && self.frozen_vocabulary
+        {
+            return Err(SettingsError {
+                key: "frozen_layers",
+                value: self.frozen_layers.to_string(),
+                expected: "at most layers, and less with frozen_vocabulary",
+            });
         }
         for share in self.bitext.values().chain(self.retention.values()) {
             if !(0.0 < *share && share.is_finite()) {

@@ -108,9 +108,13 @@ pub fn distil(
         Some(resumed) => resumed,
         None => {
             let student = new_student(settings, teacher, head, data)?.trainable(&tracked);
-            (0, student, Optimiser::new(&settings.optimiser))
+            let optimiser = Optimiser::new(&settings.optimiser, &student.encoder);
+            (0, student, optimiser)
         }
     };
+    student.encoder = student
+        .encoder
+        .frozen(settings.frozen_layers, settings.frozen_vocabulary);
     let tokenizers = (&teacher.tokenizer, &student.tokenizer);
     let pairs = tokenize(
         data.texts,

@@ -53,6 +53,8 @@ fn settings() -> DistillSettings {
         parts: 2,
         maximum_length: 12,
         layers: 2,
+        frozen_layers: 0,
+        frozen_vocabulary: false,
         bitext: BTreeMap::from([("swa".into(), 0.8)]),
         retention: BTreeMap::from([("eng".into(), 0.2)]),
         transport: TransportSettings {
@@ -62,6 +64,7 @@ fn settings() -> DistillSettings {
         optimiser: OptimiserSettings {
             learning_rate: 5e-3,
             vocabulary_learning_rate: 2e-2,
+            layer_decay: 0.9,
             warm_up: 4,
             weight_decay: 0.01,
             beta_1: 0.9,

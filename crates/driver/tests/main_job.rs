@@ -78,6 +78,8 @@ batch_size = 8
 parts = 2
 maximum_length = 16
 layers = 2
+frozen_layers = 0
+frozen_vocabulary = false
 checkpoint_every = 10
 student_weight = 0.9
 bitext = { swa = 0.8 }
@@ -88,6 +90,7 @@ iterations = 20
 [distill.optimiser]
 learning_rate = 2e-3
 vocabulary_learning_rate = 2e-2
+layer_decay = 1.0
 warm_up = 3
 weight_decay = 0.01
 beta_1 = 0.9

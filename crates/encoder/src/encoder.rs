@@ -1,6 +1,8 @@
 //! The encoder: token ids to token vectors, whatever its family.
 
-use burn::module::{Module, Param, ParamId};
+use std::collections::HashSet;
+
+use burn::module::{Module, ModuleMapper, Param, ParamId, list_param_ids};
 use burn::nn::Embedding;
 use burn::prelude::*;
 use optical_tokenize::TokenBatch;
@@ -119,11 +121,28 @@ impl Encoder {
         self.words.weight.id
     }
 
-    /// The same encoder with the word embedding of `other`.
+    /// The parameters behind the word embedding by depth: those in front of all layers (positions
+    /// and the like) and of families that share some among layers, then each layer's, from the bottom.
+    pub fn parameters_by_depth(&self) -> Vec<Vec<ParamId>> {
+        let layers = self.body.layer_parameters();
+        let deeper: HashSet<ParamId> = layers.iter().flatten().copied().collect();
+        let mut first = list_param_ids(&self.body);
+        first.retain(|id| !deeper.contains(id));
+        std::iter::once(first).chain(layers).collect()
+    }
+
+    /// The same encoder without gradients in its first `layers` layers and what is in front of them,
+    /// nor, if `words`, in the word embedding. Where nothing below a layer has gradients, none of the
+    /// work below is recorded or gone back through.
     #[must_use]
-    pub fn with_words_of(mut self, other: Self) -> Self {
-        self.words = other.words;
-        self
+    pub fn frozen(self, layers: usize, words: bool) -> Self {
+        let depths = if layers == 0 { 0 } else { layers + 1 };
+        let by_depth = self.parameters_by_depth();
+        let mut ids: HashSet<ParamId> = by_depth.into_iter().take(depths).flatten().collect();
+        if words {
+            ids.insert(self.words.weight.id);
+        }
+        self.map(&mut Freeze { ids })
     }
 
     /// Every tensor under its Hugging Face name.
@@ -132,5 +151,20 @@ impl Encoder {
     /// If the device fails to give its values back.
     pub fn tensors(&self) -> Result<Vec<NamedTensor>, EncoderError> {
         self.names.tensors(self)
+    }
+}
+
+/// Takes the gradient from some parameters.
+struct Freeze {
+    ids: HashSet<ParamId>,
+}
+
+impl ModuleMapper for Freeze {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        if self.ids.contains(&param.id) {
+            param.set_require_grad(false)
+        } else {
+            param
+        }
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::{Module, ModuleVisitor, Param, list_param_ids};
 use burn::prelude::*;
 use burn::tensor::Gradients;
 use optical_encoder::{
@@ -275,6 +275,46 @@ fn a_pruned_model_of_fewer_layers_is_the_same_where_its_pieces_are_kept() {
         for (whole, model) in vectors(&whole).iter().zip(vectors(&model)) {
             let distance = greatest(whole.iter().zip(model).map(|(a, b)| a - b));
             assert!(distance <= 1e-6, "{name} is off by {distance}");
+        }
+    }
+}
+
+/// What is frozen has no gradient, and what is not has the one it would have had.
+#[test]
+fn frozen_parameters_have_no_gradients_and_leave_the_others_theirs() {
+    let device = Device::flex().autodiff();
+    for (name, prefix, heads) in FIXTURES {
+        let folder = folder(name);
+        let expected = Expected::open(&folder);
+        let gradients = |encoder: &Encoder| {
+            let states = expected.states(encoder, &device);
+            let shape = states.dims();
+            let direction = TensorData::new(expected.direction(shape[2]), shape);
+            let direction = Tensor::<3>::from_data(direction, &device);
+            let gradients = (states * direction).sum().backward();
+            let mut collect = Collect {
+                gradients: &gradients,
+                found: Vec::new(),
+            };
+            encoder.visit(&mut collect);
+            collect.found
+        };
+        let whole = encoder(&folder, prefix, heads, &device);
+        let ids = list_param_ids(&whole);
+        let depths = whole.parameters_by_depth();
+        assert_eq!(depths.len(), 1 + whole.layer_count(), "{name}");
+        let words = whole.word_embedding_id();
+        assert_eq!(depths.iter().flatten().count() + 1, ids.len(), "{name}");
+        let all = gradients(&whole);
+        for (layers, no_words) in [(0, true), (1, false), (1, true), (2, false)] {
+            let frozen = gradients(&whole.clone().frozen(layers, no_words).fork(&device));
+            let still = depths.iter().take(if layers == 0 { 0 } else { layers + 1 });
+            let still: BTreeSet<_> = still.flatten().collect();
+            for ((id, all), frozen) in ids.iter().zip(&all).zip(frozen) {
+                let is_frozen = still.contains(id) || no_words && *id == words;
+                let expected = if is_frozen { &None } else { all };
+                assert_eq!(&frozen, expected, "{name}, {layers} layers, {no_words}");
+            }
         }
     }
 }

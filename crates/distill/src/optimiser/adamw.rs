@@ -13,12 +13,14 @@ use crate::settings::OptimiserSettings;
 #[derive(Clone)]
 pub(super) struct AdamW {
     elsewhere: burn::optim::AdamW,
+    /// Share of the rate asked for that it takes.
+    share: f64,
     #[cfg(feature = "flex")]
     settings: OptimiserSettings,
 }
 
 impl AdamW {
-    pub(super) fn new(settings: &OptimiserSettings) -> Self {
+    pub(super) fn new(settings: &OptimiserSettings, share: f64) -> Self {
         let elsewhere = AdamWConfig::new()
             .with_beta_1(settings.beta_1)
             .with_beta_2(settings.beta_2)
@@ -27,6 +29,7 @@ impl AdamW {
             .build();
         Self {
             elsewhere,
+            share,
             #[cfg(feature = "flex")]
             settings: settings.clone(),
         }
@@ -43,6 +46,7 @@ impl Optimizer for AdamW {
         gradient: Tensor<D>,
         state: Option<AdamWState<D>>,
     ) -> (Tensor<D>, Option<AdamWState<D>>) {
+        let rate = self.share * rate;
         #[cfg(feature = "flex")]
         if super::in_place::can_be(&parameter) && super::in_place::can_be(&gradient) {
             let (moved, state) = in_one_pass(&self.settings, rate, parameter, gradient, state);
@@ -118,6 +122,7 @@ mod tests {
         OptimiserSettings {
             learning_rate: 1e-3,
             vocabulary_learning_rate: 1e-3,
+            layer_decay: 1.0,
             warm_up: 0,
             weight_decay: 0.1,
             beta_1: 0.9,
@@ -140,7 +145,7 @@ mod tests {
     /// Several steps, the first without momentum, and gradients from large to next to nothing.
     #[test]
     fn one_pass_does_what_tensor_operations_do() {
-        let fused = AdamW::new(&settings());
+        let fused = AdamW::new(&settings(), 1.0);
         let start = numbers(1, 0.1);
         let (mut here, mut there) = ((start.clone(), None), (start.clone(), None));
         for (step, scale) in [1.0, 1e-2, 1e-4, 1e-6, 0.0].into_iter().enumerate() {

@@ -4,7 +4,7 @@ mod adamw;
 #[cfg(feature = "flex")]
 mod in_place;
 
-use burn::module::{Module, ModuleVisitor, Param, ParamId};
+use burn::module::{Module, ModuleVisitor, Param, ParamGroup, ParamId};
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::prelude::*;
 use optical_encoder::Encoder;
@@ -32,12 +32,22 @@ pub struct Optimiser {
 }
 
 impl Optimiser {
-    /// An optimiser without momentum yet.
-    pub fn new(settings: &OptimiserSettings) -> Self {
+    /// An optimiser of `encoder` without momentum yet.
+    pub fn new(settings: &OptimiserSettings, encoder: &Encoder) -> Self {
+        let mut layers = ModuleOptimizer::from(AdamW::new(settings, 1.0));
+        if settings.layer_decay != 1.0 {
+            let depths = encoder.parameters_by_depth();
+            let below = (0..depths.len()).rev();
+            for (ids, below) in depths.into_iter().zip(below) {
+                let share = settings.layer_decay.powi(below as i32);
+                let group = ParamGroup::from_ids(ids);
+                layers = layers.with_group(group, AdamW::new(settings, share), None);
+            }
+        }
         Self {
             settings: settings.clone(),
-            layers: AdamW::new(settings).into(),
-            vocabulary: AdamW::new(settings).into(),
+            layers,
+            vocabulary: AdamW::new(settings, 1.0).into(),
         }
     }
 
@@ -204,7 +214,73 @@ impl ModuleVisitor for Scale {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::collections::HashMap;
+
+    use optical_encoder::Model;
+    use optical_encoder::testing::tiny_checkpoint;
+
     use super::*;
+
+    /// The first step of AdamW moves every weight that has a gradient by about the rate.
+    #[test]
+    fn lower_layers_move_less_with_decay() {
+        let folder = tempfile::tempdir().unwrap();
+        tiny_checkpoint(folder.path(), "xlm-roberta", &["water", "fire"], 3).unwrap();
+        let device = Device::flex().autodiff();
+        let encoder = Model::load(folder.path(), &device).unwrap().encoder;
+        let settings = OptimiserSettings {
+            learning_rate: 1e-3,
+            vocabulary_learning_rate: 2e-3,
+            layer_decay: 0.5,
+            warm_up: 0,
+            weight_decay: 0.0,
+            beta_1: 0.9,
+            beta_2: 0.999,
+            epsilon: 1e-12,
+            clip_norm: 1e9,
+        };
+        let depths = encoder.parameters_by_depth();
+        let words = encoder.word_embedding_id();
+        let before = values(&encoder);
+        let ids = Tensor::from_data([[0, 4, 5, 2]], &device);
+        let mask = Tensor::from_data([[true; 4]], &device);
+        let loss = encoder.forward(ids, mask).square().sum();
+        let gradients = GradientsParams::from_grads(loss.backward(), &encoder);
+        let mut optimiser = Optimiser::new(&settings, &encoder);
+        let (moved, _) = optimiser
+            .step(encoder, vec![(1.0, gradients)], 1.0, 0)
+            .unwrap();
+        let moved = values(&moved);
+        let farthest = |id: &ParamId| {
+            let pairs = before[id].iter().zip(&moved[id]);
+            pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+        };
+        let top = depths.len() - 1;
+        for (depth, ids) in depths.iter().enumerate() {
+            let farthest = ids.iter().map(farthest).fold(0.0, f32::max);
+            let expected = 1e-3 * 0.5_f32.powi((top - depth) as i32);
+            assert!(
+                (farthest / expected - 1.0).abs() < 0.01,
+                "{depth}: {farthest}"
+            );
+        }
+        assert!((farthest(&words) / 2e-3 - 1.0).abs() < 0.01);
+    }
+
+    fn values(encoder: &Encoder) -> HashMap<ParamId, Vec<f32>> {
+        struct Collect(HashMap<ParamId, Vec<f32>>);
+        impl ModuleVisitor for Collect {
+            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+                let values = param.val().into_data().try_to_vec().unwrap();
+                self.0.insert(param.id, values);
+            }
+        }
+        let mut collect = Collect(HashMap::new());
+        encoder.visit(&mut collect);
+        collect.0
+    }
 
     #[test]
     fn the_rate_rises_to_its_peak_and_falls_to_nothing() {

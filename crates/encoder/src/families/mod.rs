@@ -11,7 +11,7 @@ mod distilbert;
 mod modernbert;
 mod xlm_roberta_xl;
 
-use burn::module::Module;
+use burn::module::{Module, ParamId, list_param_ids};
 use burn::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -175,6 +175,19 @@ impl Body {
             Self::XlmRobertaXl(body) => body.layers.len(),
             Self::DebertaV2(body) => body.layers.len(),
             Self::ModernBert(body) => body.layers.len(),
+        }
+    }
+
+    /// The parameters of each layer, from the bottom.
+    pub(crate) fn layer_parameters(&self) -> Vec<Vec<ParamId>> {
+        fn of<M: Module>(layers: &[M]) -> Vec<Vec<ParamId>> {
+            layers.iter().map(list_param_ids).collect()
+        }
+        match self {
+            Self::PostNorm(body) => of(&body.layers),
+            Self::XlmRobertaXl(body) => of(&body.layers),
+            Self::DebertaV2(body) => of(&body.layers),
+            Self::ModernBert(body) => of(&body.layers),
         }
     }
 

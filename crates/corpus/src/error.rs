@@ -157,6 +157,12 @@ pub enum LineProblem {
     /// Not the JSON object of this layout.
     #[error("is not a document")]
     Json(#[source] serde_json::Error),
+    /// Not a JSON object with both sentences.
+    #[error("is not a sentence pair: {0}")]
+    Pair(String),
+    /// Not the XML of a translation memory.
+    #[error("is not XML: {0}")]
+    Xml(String),
     /// An id occurred before.
     #[error("the id '{0}' occurs a second time")]
     DuplicateId(String),

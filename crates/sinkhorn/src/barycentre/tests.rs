@@ -202,7 +202,8 @@ proptest! {
             let step = 1e-4 * weights[j];
             if step > 1e-7 {
                 let slope = (moved(step) - moved(-step)) / (2.0 * step);
-                prop_assert!(slope.abs() < 2e-6, "{slope}");
+                // Objectives are right to some 1e-12, which the difference of a small step magnifies.
+                prop_assert!(slope.abs() < 2e-6 + 4e-12 / step, "{slope} of {step}");
             }
         }
     }

@@ -198,12 +198,18 @@ proptest! {
                 family.objective(&solver, &moved)
             };
             prop_assert!(moved(0.1) > least - 1e-10);
-            // And it is stationary, where there is enough mass to see: the two sides rise alike.
+            // And it is stationary, where there is enough mass to see: the two sides rise alike, but
+            // for the third derivative, whose share a tenth of the step has a hundredth of, and for
+            // rounding, which it has ten times of.
+            let slope = |step: f64| (moved(step) - moved(-step)) / (2.0 * step);
             let step = 1e-4 * weights[j];
             if step > 1e-7 {
-                let slope = (moved(step) - moved(-step)) / (2.0 * step);
-                // Objectives are right to some 1e-12, which the difference of a small step magnifies.
-                prop_assert!(slope.abs() < 2e-6 + 4e-12 / step, "{slope} of {step}");
+                let (wide, narrow) = (slope(step).abs(), slope(0.1 * step).abs());
+                let rounding = 4e-11 / step;
+                prop_assert!(
+                    wide < 2e-6 || narrow < 0.02 * wide + rounding,
+                    "{wide} and {narrow} at {step}"
+                );
             }
         }
     }

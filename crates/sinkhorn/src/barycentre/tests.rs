@@ -198,18 +198,11 @@ proptest! {
                 family.objective(&solver, &moved)
             };
             prop_assert!(moved(0.1) > least - 1e-10);
-            // And it is stationary, where there is enough mass to see: the two sides rise alike, but
-            // for the third derivative, whose share a tenth of the step has a hundredth of, and for
-            // rounding, which it has ten times of.
-            let slope = |step: f64| (moved(step) - moved(-step)) / (2.0 * step);
-            let step = 1e-4 * weights[j];
-            if step > 1e-7 {
-                let (wide, narrow) = (slope(step).abs(), slope(0.1 * step).abs());
-                let rounding = 4e-11 / step;
-                prop_assert!(
-                    wide < 2e-6 || narrow < 0.02 * wide + rounding,
-                    "{wide} and {narrow} at {step}"
-                );
+            // Nor near by, on either side. The objective is convex, but may bend within the least of
+            // the plans' masses, so that differences say nothing of its slope.
+            for step in [1e-2, 1e-4, -1e-4, -1e-2].map(|share| share * weights[j]) {
+                let near = moved(step);
+                prop_assert!(near > least - 2e-12, "{near} at {step}, {least} here");
             }
         }
     }

@@ -20,7 +20,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("retrieval", &[]),
     ("encoder", &["tokenize"]),
     ("report", &["retrieval"]),
-    ("benches", &["sinkhorn", "report", "encoder", "distill"]),
+    (
+        "benches",
+        &["sinkhorn", "report", "tokenize", "encoder", "distill"],
+    ),
     ("distill", &["encoder", "sinkhorn", "corpus", "tokenize"]),
     (
         "driver",

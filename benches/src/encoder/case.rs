@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 /// Rows of the word embedding.
 pub const VOCABULARY: usize = 30_000;
 
+/// Entropic regularisation and iterations of a distillation's plans.
+pub const TRANSPORT: (f64, usize) = (0.05, 50);
+
 /// Layers of every encoder.
 pub const LAYERS: usize = 12;
 
@@ -31,6 +34,9 @@ pub enum Pass {
     Forward,
     /// The same, the loss, its gradient in every parameter, its norm clipped, and a step of AdamW.
     Training,
+    /// A step of OPTICAL: a teacher's forward pass over other texts, a student's over these, the
+    /// transport loss between their tokens, and the rest of a step of training.
+    Distillation,
 }
 
 impl Case {
@@ -40,7 +46,7 @@ impl Case {
         let mut cases = Vec::new();
         for threads in [1, 2] {
             for hidden in [384, 768] {
-                for pass in [Pass::Forward, Pass::Training] {
+                for pass in [Pass::Forward, Pass::Training, Pass::Distillation] {
                     for (texts, tokens) in [(32, 32), (8, 180)] {
                         cases.push(Self {
                             pass,
@@ -62,6 +68,7 @@ impl Case {
         let pass = match self.pass {
             Pass::Forward => "forward",
             Pass::Training => "training",
+            Pass::Distillation => "distillation",
         };
         let threads = match self.threads {
             1 => "1 thread".to_owned(),
@@ -79,9 +86,19 @@ impl Case {
     /// The token ids of the batch, text by text.
     #[must_use]
     pub fn ids(&self) -> Vec<i64> {
+        self.strewn(7919)
+    }
+
+    /// The token ids that the teacher of a distillation reads, text by text.
+    #[must_use]
+    pub fn target_ids(&self) -> Vec<i64> {
+        self.strewn(6007)
+    }
+
+    fn strewn(&self, stride: usize) -> Vec<i64> {
         let places = 0..self.texts * self.tokens;
         places
-            .map(|place| (place * 7919 % VOCABULARY) as i64)
+            .map(|place| (place * stride % VOCABULARY) as i64)
             .collect()
     }
 

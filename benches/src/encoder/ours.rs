@@ -9,10 +9,13 @@ use burn::optim::GradientsParams;
 use burn::prelude::*;
 use cpu_time::ProcessTime;
 use optical_distill::Optimiser;
-use optical_distill::settings::OptimiserSettings;
+use optical_distill::objectives::plan::{PlanGradient, PlanSettings, Unit};
+use optical_distill::objectives::{AlignmentSettings, Moment, Objectives, Side, Space};
+use optical_distill::settings::{Decay, OptimiserSettings};
 use optical_encoder::{Encoder, EncoderConfig, WeightsReader};
+use optical_tokenize::TokenBatch;
 
-use super::case::{Case, Pass};
+use super::case::{Case, Pass, TRANSPORT};
 use super::{Found, Run};
 use crate::solver::Seconds;
 
@@ -26,58 +29,109 @@ pub fn prepare(case: Case, folder: &Path) -> anyhow::Result<Run<'static>> {
         .build()?;
     let device = match case.pass {
         Pass::Forward => Device::flex(),
-        Pass::Training => Device::flex().autodiff(),
+        Pass::Training | Pass::Distillation => Device::flex().autodiff(),
     };
-    let config = EncoderConfig::load(&folder.join("config.json"))?;
-    let mut weights = WeightsReader::in_folder(folder)?;
-    let encoder = Encoder::load(&config, &mut weights, &device)?;
-    weights.finish(&[])?;
-    let shape = [case.texts, case.tokens];
-    let ids = Tensor::from_data(TensorData::new(case.ids(), shape), &device);
-    let mask = Tensor::from_data(
-        TensorData::new(vec![true; shape[0] * shape[1]], shape),
-        &device,
-    );
+    let encoder = load(folder, &device)?;
+    let batch = batch(case, case.ids());
     let direction = case.direction();
-    let batch = Batch { ids, mask };
-    Ok(match case.pass {
-        Pass::Forward => Box::new(move || {
-            let (seconds, states) = threads.install(|| timed(|| floats(batch.states(&encoder))))?;
+    if case.pass == Pass::Forward {
+        return Ok(Box::new(move || {
+            let work = || timed(|| floats(encoder.states(&batch, &device)));
+            let (seconds, states) = threads.install(work)?;
             let products = states.iter().zip(&direction);
             let value = products.map(|(x, y)| f64::from(*x) * f64::from(*y)).sum();
             Ok(Found { seconds, value })
-        }),
-        Pass::Training => {
-            let mut optimiser = Optimiser::new(&settings(), &encoder);
-            let mut student = Some(encoder.train());
-            let shape = [case.texts, case.tokens, case.hidden];
-            let wanted = Tensor::from_data(TensorData::new(direction, shape), &device);
-            Box::new(move || {
-                let (seconds, value) = threads.install(|| {
-                    timed(|| {
-                        let encoder = student.take().context("a step before this failed")?;
-                        let loss = (batch.states(&encoder) - wanted.clone()).square().mean();
-                        let value = floats(loss.clone())?[0];
-                        let gradients = GradientsParams::from_grads(loss.backward(), &encoder);
-                        let (moved, _) = optimiser.step(encoder, vec![(1.0, gradients)], 1.0, 0)?;
-                        student = Some(moved);
-                        Ok(f64::from(value))
-                    })
-                })?;
-                Ok(Found { seconds, value })
+        }));
+    }
+    let loss: Loss = if case.pass == Pass::Distillation {
+        let plain = Device::flex();
+        distillation(
+            load(folder, &plain)?,
+            batch,
+            self::batch(case, case.target_ids()),
+        )
+    } else {
+        let shape = [case.texts, case.tokens, case.hidden];
+        let wanted = Tensor::<3>::from_data(TensorData::new(direction, shape), &device);
+        Box::new(move |encoder, device| {
+            Ok((encoder.states(&batch, device) - wanted.clone())
+                .square()
+                .mean())
+        })
+    };
+    let mut optimiser = Optimiser::new(&settings(), &encoder);
+    let mut student = Some(encoder.train());
+    Ok(Box::new(move || {
+        let (seconds, value) = threads.install(|| {
+            timed(|| {
+                let encoder = student.take().context("a step before this failed")?;
+                let loss = loss(&encoder, &device)?;
+                let value = floats(loss.clone())?[0];
+                let gradients = GradientsParams::from_grads(loss.backward(), &encoder);
+                let (moved, _) = optimiser.step(encoder, vec![(1.0, gradients)], 1.0, 0)?;
+                student = Some(moved);
+                Ok(f64::from(value))
             })
-        }
+        })?;
+        Ok(Found { seconds, value })
+    }))
+}
+
+/// The loss of an encoder on its device.
+type Loss = Box<dyn Fn(&Encoder, &Device) -> anyhow::Result<Tensor<1>> + Send + Sync>;
+
+/// The trainer's transport loss between `teacher` reading `target` and an encoder reading `input`.
+fn distillation(teacher: Encoder, input: TokenBatch, target: TokenBatch) -> Loss {
+    let (epsilon, iterations) = TRANSPORT;
+    let objectives = Objectives {
+        alignment: Some(AlignmentSettings {
+            space: Space::Encoder,
+            plan: PlanSettings::Sinkhorn {
+                epsilon,
+                unit: Unit::Cost,
+                start: epsilon,
+                annealing: 0,
+                iterations,
+                gradient: PlanGradient::Detached,
+            },
+            ..AlignmentSettings::default()
+        }),
+        ..Objectives::default()
+    };
+    Box::new(move |encoder, device| {
+        let side = |tokens, states: Tensor<3>| Side {
+            tokens,
+            image: states.clone(),
+            states,
+        };
+        let states = teacher.states(&target, &device.clone().without_autodiff());
+        let target = side(&target, states);
+        let input = side(&input, encoder.states(&input, device));
+        let moment = Moment {
+            step: 0,
+            weights: None,
+        };
+        Ok(objectives.loss(&target, &input, moment)?.value)
     })
 }
 
-struct Batch {
-    ids: Tensor<2, Int>,
-    mask: Tensor<2, Bool>,
+fn load(folder: &Path, device: &Device) -> anyhow::Result<Encoder> {
+    let config = EncoderConfig::load(&folder.join("config.json"))?;
+    let mut weights = WeightsReader::in_folder(folder)?;
+    let encoder = Encoder::load(&config, &mut weights, device)?;
+    weights.finish(&[])?;
+    Ok(encoder)
 }
 
-impl Batch {
-    fn states(&self, encoder: &Encoder) -> Tensor<3> {
-        encoder.forward(self.ids.clone(), self.mask.clone())
+/// Texts without padding whose tokens all count.
+fn batch(case: Case, ids: Vec<i64>) -> TokenBatch {
+    let everywhere = vec![true; ids.len()];
+    TokenBatch {
+        rows: case.texts,
+        width: case.tokens,
+        ids: ids.into_iter().map(|id| id as u32).collect(),
+        mask: everywhere.clone(),
+        kept: everywhere,
     }
 }
 
@@ -87,6 +141,7 @@ fn settings() -> OptimiserSettings {
         vocabulary_learning_rate: 1e-5,
         layer_decay: 1.0,
         warm_up: 0,
+        decay: Decay::Constant,
         weight_decay: 0.01,
         beta_1: 0.9,
         beta_2: 0.999,

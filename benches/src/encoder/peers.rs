@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
-use super::case::{Case, VOCABULARY};
+use super::case::{Case, TRANSPORT, VOCABULARY};
 use super::{Found, Run};
 use crate::python::Script;
 use crate::solver::Seconds;
@@ -43,6 +43,9 @@ struct CaseInFolder<'a> {
     #[serde(flatten)]
     case: Case,
     vocabulary: usize,
+    /// Of a distillation's plans.
+    epsilon: f64,
+    iterations: usize,
     folder: &'a Path,
 }
 
@@ -93,10 +96,12 @@ impl Peers {
         folder: &Path,
     ) -> anyhow::Result<Run<'static>> {
         let script = Rc::clone(&self.script);
-        let vocabulary = VOCABULARY;
+        let (epsilon, iterations) = TRANSPORT;
         let case = Some(CaseInFolder {
             case,
-            vocabulary,
+            vocabulary: VOCABULARY,
+            epsilon,
+            iterations,
             folder,
         });
         match ask(&script, &Question { program, case })? {

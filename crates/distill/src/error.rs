@@ -26,6 +26,12 @@ pub enum DistillError {
         /// The limit of the run file.
         maximum_length: usize,
     },
+    /// Nothing is left to teach with.
+    #[error("no query has a document, or none has scores of {candidates}")]
+    NoExamples {
+        /// Documents of a query in a step.
+        candidates: usize,
+    },
     /// The loss or the gradient is no longer a number; the last checkpoint is kept.
     #[error("{what} is {value} at step {step}; try a lower learning rate from the last checkpoint")]
     NotFinite {
@@ -36,6 +42,12 @@ pub enum DistillError {
         /// The step.
         step: u64,
     },
+    /// The run stops by development queries, and nobody judged them.
+    #[error("distill.stopping.metric is \"development\", but there is no development collection")]
+    NoJudge,
+    /// Costs that no plan can be made for.
+    #[error("no plan: {0}")]
+    Plan(String),
     /// A checkpoint cannot be read or written.
     #[error("checkpoint {path}: {reason}", path = .path.display())]
     Checkpoint {

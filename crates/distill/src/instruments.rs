@@ -11,6 +11,7 @@ use optical_tokenize::TokenBatch;
 use serde::{Deserialize, Serialize};
 
 use crate::error::DistillError;
+use crate::late_interaction;
 use crate::pairs::TrainingPair;
 
 /// One reading of the instruments on held-out bitext.
@@ -48,7 +49,7 @@ struct HeldOut {
 
 /// Vectors of texts with a mask of what is kept.
 #[derive(Debug)]
-struct Encoded {
+pub(crate) struct Encoded {
     /// `[texts, width, d]`
     vectors: Tensor<3>,
     /// `[texts, width]`, one where kept and zero elsewhere.
@@ -56,7 +57,12 @@ struct Encoded {
 }
 
 impl Encoded {
-    fn new(model: &Model, head: &DeviceHead, batch: &TokenBatch, device: &Device) -> Self {
+    pub(crate) fn new(
+        model: &Model,
+        head: &DeviceHead,
+        batch: &TokenBatch,
+        device: &Device,
+    ) -> Self {
         let kept: Vec<f32> = batch
             .kept
             .iter()
@@ -70,7 +76,7 @@ impl Encoded {
     }
 
     /// Mean cosine over all pairs of different kept tokens of one text.
-    fn within_sentence_cosine(&self) -> Result<f64, DistillError> {
+    pub(crate) fn within_sentence_cosine(&self) -> Result<f64, DistillError> {
         let kept = self.kept.clone().unsqueeze_dim::<3>(2);
         let sum = (self.vectors.clone() * kept.clone()).sum_dim(1);
         // For unit vectors, the squared length of the sum is n + the sum over different pairs.
@@ -85,26 +91,21 @@ impl Encoded {
         Ok(means.iter().sum::<f64>() / means.len().max(1) as f64)
     }
 
+    /// How each text finds the document of its own place.
+    pub(crate) fn mates(&self, documents: &Self) -> Result<MateRetrieval, DistillError> {
+        let scores = scalars(self.late_interaction(documents))?;
+        let tokens = scalars(self.kept.clone().sum_dim(1))?;
+        Ok(mate_retrieval(&scores, &tokens))
+    }
+
     /// MaxSim of every text of `self`, as query, with every text of `documents`: `[texts, texts]`.
     fn late_interaction(&self, documents: &Self) -> Tensor<2> {
-        let [queries, m, width] = self.vectors.dims();
-        let [texts, n, _] = documents.vectors.dims();
-        let query = self.vectors.clone().reshape([queries * m, width]);
-        let document = documents.vectors.clone().reshape([texts * n, width]);
-        let padding = documents
-            .kept
-            .clone()
-            .neg()
-            .add_scalar(1.0)
-            .mul_scalar(-4.0);
-        let scores = query.matmul(document.transpose()) + padding.reshape([1, texts * n]);
-        let best = scores
-            .reshape([queries * m, texts, n])
-            .max_dim(2)
-            .reshape([queries, m, texts]);
-        (best * self.kept.clone().unsqueeze_dim(2))
-            .sum_dim(1)
-            .reshape([queries, texts])
+        late_interaction::scores(
+            self.vectors.clone(),
+            self.kept.clone(),
+            documents.vectors.clone(),
+            documents.kept.clone(),
+        )
     }
 }
 
@@ -161,9 +162,7 @@ impl Instruments {
             reading.within_sentence_cosine += share * input.within_sentence_cosine()?;
             reading.teacher_within_sentence_cosine +=
                 share * held_out.target.within_sentence_cosine()?;
-            let scores = scalars(input.late_interaction(&held_out.target))?;
-            let tokens = scalars(input.kept.sum_dim(1))?;
-            let mates = mate_retrieval(&scores, &tokens);
+            let mates = input.mates(&held_out.target)?;
             reading.mates.insert(language.clone(), mates);
         }
         Ok(reading)

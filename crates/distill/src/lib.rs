@@ -2,7 +2,7 @@
 //!
 //! The teacher reads the English sentence, the student its translation; the plan of least transport
 //! cost between the two sets of token vectors is a soft alignment, and the student learns to put its
-//! tokens where the plan sends them ([`objectives::optimal_transport`]). Retention pairs keep it from
+//! tokens where the plan sends them ([`objectives::alignment`]). Retention pairs keep it from
 //! forgetting what the teacher knew ([`pairs`]). A falling loss proves nothing: [`instruments`] tell a
 //! collapsing run from a good one while it goes on.
 //!
@@ -20,7 +20,7 @@
 //! let pair = TrainingText::retention("Good morning.", "eng");
 //! let data = TrainingData { texts: &[pair], held_out: &[] };
 //! let head = teacher.head_or_identity();
-//! distil(settings, &teacher, &head, data, "checkpoints".as_ref(), &device, &mut |event| {
+//! distil(settings, &teacher, &head, data, "checkpoints".as_ref(), &device, &mut |event: &Event| {
 //!     if let Event::Step { step: 100, .. } = event { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 //! })?;
 //! # Ok(())
@@ -28,19 +28,29 @@
 //! ```
 
 mod checkpoint;
+mod distillation;
 mod error;
+mod events;
 mod head;
 pub mod instruments;
+mod late_interaction;
+mod learner;
 pub mod objectives;
 mod optimiser;
 pub mod pairs;
 pub mod settings;
-mod trainer;
+mod step;
+mod stopping;
+pub mod teaching;
+mod training;
+mod warnings;
 
-pub use checkpoint::CheckpointFolder;
+pub use checkpoint::{CheckpointFolder, Momentum, Progress};
+pub use distillation::{TrainingData, distil};
 pub use error::DistillError;
+pub use events::{Event, Observer, Outcome};
 pub use head::estimate_head;
+pub use learner::Learner;
 pub use optimiser::{Optimiser, schedule};
 pub use pairs::TrainingText;
 pub use settings::DistillSettings;
-pub use trainer::{Event, Outcome, TrainingData, distil};

@@ -171,7 +171,7 @@ impl BatchOrder {
         let window = step / BATCHES_A_WINDOW;
         let drawn = self.window(window);
         let mut order: Vec<u64> = (0..BATCHES_A_WINDOW).collect();
-        order.shuffle(&mut self.stream("batches of a window", window));
+        order.shuffle(&mut stream(self.seed, "batches of a window", window));
         let position = order[(step % BATCHES_A_WINDOW) as usize] as usize;
         let chosen = &drawn[position * self.batch_size..(position + 1) * self.batch_size];
         let side = |chosen: &[usize], side: fn(&TrainingPair) -> &TokenSequence, padding: u32| {
@@ -217,26 +217,26 @@ impl BatchOrder {
                 let round = position / size;
                 if shuffled.0 != round {
                     let mut members = group.members.clone();
-                    members.shuffle(&mut self.stream(&group.name, round));
+                    members.shuffle(&mut stream(self.seed, &group.name, round));
                     shuffled = (round, members);
                 }
                 shuffled.1[(position % size) as usize]
             })
             .collect()
     }
+}
 
-    /// A random stream of its own for each purpose and round, so that no draw depends on another.
-    fn stream(&self, purpose: &str, round: u64) -> ChaCha8Rng {
-        // FNV-1a: names, not secrets, are told apart.
-        let hash = purpose
-            .bytes()
-            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-                (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-            });
-        let mut seed = [0; 32];
-        for (part, value) in seed.chunks_exact_mut(8).zip([self.seed, round, hash]) {
-            part.copy_from_slice(&value.to_le_bytes());
-        }
-        ChaCha8Rng::from_seed(seed)
+/// A random stream of its own for each purpose and round, so that no draw depends on another.
+pub(crate) fn stream(seed: u64, purpose: &str, round: u64) -> ChaCha8Rng {
+    // FNV-1a: names, not secrets, are told apart.
+    let hash = purpose
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+    let mut whole = [0; 32];
+    for (part, value) in whole.chunks_exact_mut(8).zip([seed, round, hash]) {
+        part.copy_from_slice(&value.to_le_bytes());
     }
+    ChaCha8Rng::from_seed(whole)
 }

@@ -6,10 +6,18 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use burn::tensor::Device;
-use optical_distill::settings::{
-    HeadSettings, InstrumentSettings, OptimiserSettings, TransportSettings,
+use optical_distill::objectives::plan::{PlanGradient, PlanSettings, Unit};
+use optical_distill::objectives::sentence::Pool;
+use optical_distill::objectives::{
+    AlignmentSettings, ContrastSettings, Objectives, ScoreSettings, SentenceSettings,
 };
-use optical_distill::{DistillSettings, Event, Outcome, TrainingData, TrainingText, distil};
+use optical_distill::settings::{
+    Decay, HeadSettings, InstrumentSettings, Numbers, OptimiserSettings, StoppingMetric,
+    StoppingSettings, TrainingSettings,
+};
+use optical_distill::{
+    DistillSettings, Event, Observer, Outcome, TrainingData, TrainingText, distil,
+};
 use optical_encoder::testing::tiny_checkpoint;
 use optical_encoder::{Head, Model};
 
@@ -45,49 +53,84 @@ fn texts() -> Vec<TrainingText> {
         .collect()
 }
 
+fn alignment(plan: PlanSettings) -> Objectives {
+    Objectives {
+        alignment: Some(AlignmentSettings {
+            plan,
+            ..AlignmentSettings::default()
+        }),
+        ..Objectives::default()
+    }
+}
+
 fn settings() -> DistillSettings {
     DistillSettings {
-        seed: 3,
-        steps: 40,
-        batch_size: 6,
-        parts: 2,
+        training: training(),
         maximum_length: 12,
         layers: 2,
         frozen_layers: 0,
         frozen_vocabulary: false,
         bitext: BTreeMap::from([("swa".into(), 0.8)]),
         retention: BTreeMap::from([("eng".into(), 0.2)]),
-        transport: TransportSettings {
+        objectives: alignment(PlanSettings::Sinkhorn {
             epsilon: 0.05,
+            unit: Unit::Cost,
+            start: 0.1,
+            annealing: 10,
             iterations: 30,
+            gradient: PlanGradient::Detached,
+        }),
+        head: HeadSettings {
+            exponent: 0.0,
+            sentences: 1,
+            documents: 0,
         },
+        student_weight: 1.0,
+    }
+}
+
+fn training() -> TrainingSettings {
+    TrainingSettings {
+        seed: 3,
+        steps: 40,
+        batch_size: 6,
+        parts: 2,
+        accumulation: 2,
+        dropout: true,
+        precision: Numbers::Single,
+        gradient_checkpointing: false,
+        checkpoint_every: 7,
         optimiser: OptimiserSettings {
             learning_rate: 5e-3,
             vocabulary_learning_rate: 2e-2,
             layer_decay: 0.9,
             warm_up: 4,
+            decay: Decay::Linear,
             weight_decay: 0.01,
             beta_1: 0.9,
             beta_2: 0.999,
             epsilon: 1e-8,
             clip_norm: 1.0,
         },
-        head: HeadSettings {
-            exponent: 0.0,
-            sentences: 1,
-            documents: 0,
-        },
         instruments: InstrumentSettings {
             every: 20,
             held_out: 6,
         },
-        checkpoint_every: 7,
-        student_weight: 1.0,
+        stopping: None,
     }
 }
 
 /// Runs until `stop_at`, collecting losses; returns the student where the run ended.
 fn run(folder: &Path, stop_at: u64, losses: &mut Vec<f64>) -> Option<Model> {
+    run_with(&settings(), folder, stop_at, losses)
+}
+
+fn run_with(
+    settings: &DistillSettings,
+    folder: &Path,
+    stop_at: u64,
+    losses: &mut Vec<f64>,
+) -> Option<Model> {
     let device = Device::flex();
     let teacher = Model::load(&folder.join("teacher"), &device).unwrap();
     let texts = texts();
@@ -107,7 +150,7 @@ fn run(folder: &Path, stop_at: u64, losses: &mut Vec<f64>) -> Option<Model> {
     let head = Head::identity(8);
     let checkpoints = folder.join("checkpoints");
     match distil(
-        &settings(),
+        settings,
         &teacher,
         &head,
         data,
@@ -136,6 +179,81 @@ fn the_student_learns_the_new_language() {
     );
 }
 
+/// Every objective on its own, with half of them in the ways that only some runs take.
+#[test]
+fn every_objective_teaches_the_new_language() {
+    let terms = [
+        alignment(PlanSettings::Greedy {}),
+        alignment(PlanSettings::Softmax { temperature: 0.1 }),
+        alignment(PlanSettings::Exact {}),
+        Objectives {
+            sentence: Some(SentenceSettings {
+                weight: 1.0,
+                pool: Pool::Mean,
+            }),
+            ..Objectives::default()
+        },
+        Objectives {
+            contrast: Some(ContrastSettings {
+                weight: 1.0,
+                temperature: 0.1,
+            }),
+            ..Objectives::default()
+        },
+        Objectives {
+            scores: Some(ScoreSettings {
+                weight: 1.0,
+                temperature: 0.1,
+            }),
+            ..Objectives::default()
+        },
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    tiny_teacher(folder.path());
+    for (number, objectives) in terms.into_iter().enumerate() {
+        let settings = DistillSettings {
+            objectives,
+            training: TrainingSettings {
+                dropout: false,
+                accumulation: 1,
+                precision: [Numbers::Bfloat16, Numbers::Half][number % 2],
+                gradient_checkpointing: true,
+                ..training()
+            },
+            ..settings()
+        };
+        let mut losses = Vec::new();
+        run_with(&settings, folder.path(), u64::MAX, &mut losses).unwrap();
+        std::fs::remove_dir_all(folder.path().join("checkpoints")).unwrap();
+        let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
+        let (first, last) = (mean(&losses[..5]), mean(&losses[35..]));
+        assert!(
+            last < 0.7 * first,
+            "{:?}: the loss went from {first} to {last}",
+            settings.objectives
+        );
+    }
+}
+
+#[test]
+fn recomputing_what_was_not_kept_changes_nothing() {
+    let students = [false, true].map(|gradient_checkpointing| {
+        let folder = tempfile::tempdir().unwrap();
+        tiny_teacher(folder.path());
+        let settings = DistillSettings {
+            training: TrainingSettings {
+                gradient_checkpointing,
+                steps: 5,
+                ..training()
+            },
+            ..settings()
+        };
+        let student = run_with(&settings, folder.path(), u64::MAX, &mut Vec::new());
+        student.unwrap().encoder.tensors().unwrap()
+    });
+    assert_eq!(students[0], students[1]);
+}
+
 #[test]
 fn a_run_that_was_stopped_ends_with_the_very_weights_of_one_that_was_not() {
     let (whole, parts) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -152,6 +270,105 @@ fn a_run_that_was_stopped_ends_with_the_very_weights_of_one_that_was_not() {
     );
 }
 
+/// Hears a run whose readings come to given values, and stops it once behind a step.
+struct Judge {
+    values: BTreeMap<u64, f64>,
+    stop_at: Option<u64>,
+    read: Vec<u64>,
+    judged: usize,
+}
+
+impl Observer for Judge {
+    fn hear(&mut self, event: &Event) -> ControlFlow<()> {
+        match event {
+            Event::Instruments { step, judged, .. } => {
+                assert_eq!(*judged, Some(self.values[step]));
+                self.read.push(*step);
+            }
+            Event::Step { step, .. } if self.stop_at == Some(*step) => {
+                return ControlFlow::Break(());
+            }
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn judge(&mut self, student: &Model) -> Option<f64> {
+        assert_eq!(
+            student.tokenizer.vocabulary_size(),
+            student.config.vocab_size
+        );
+        let value = self.values.values().nth(self.judged).copied();
+        self.judged += 1;
+        value
+    }
+}
+
+#[test]
+fn a_run_ends_with_its_best_reading_whether_it_was_stopped_or_not() {
+    let settings = DistillSettings {
+        training: TrainingSettings {
+            instruments: InstrumentSettings {
+                every: 5,
+                held_out: 6,
+            },
+            stopping: Some(StoppingSettings {
+                metric: StoppingMetric::Development,
+                patience: 2,
+            }),
+            ..training()
+        },
+        ..settings()
+    };
+    let values = [
+        (0, 0.1),
+        (5, 0.2),
+        (10, 0.5),
+        (15, 0.4),
+        (20, 0.5),
+        (25, 0.9),
+    ];
+    let run = |stop_at: Option<u64>| {
+        let folder = tempfile::tempdir().unwrap();
+        tiny_teacher(folder.path());
+        let teacher = Model::load(&folder.path().join("teacher"), &Device::flex()).unwrap();
+        let texts = texts();
+        let mut judge = Judge {
+            values: BTreeMap::from(values),
+            stop_at,
+            read: Vec::new(),
+            judged: 0,
+        };
+        let mut once = || {
+            distil(
+                &settings,
+                &teacher,
+                &Head::identity(8),
+                TrainingData {
+                    texts: &texts,
+                    held_out: &texts[..6],
+                },
+                &folder.path().join("checkpoints"),
+                &Device::flex(),
+                &mut judge,
+            )
+            .unwrap()
+        };
+        let outcome = match once() {
+            Outcome::Interrupted(_) => once(),
+            finished => finished,
+        };
+        let Outcome::Finished(student) = outcome else {
+            panic!("stopped twice")
+        };
+        assert_eq!(judge.read, [0, 5, 10, 15, 20]);
+        student.encoder.tensors().unwrap()
+    };
+    let unbroken = run(None);
+    assert_eq!(unbroken, run(Some(12)));
+    assert_eq!(unbroken, run(Some(20)));
+}
+
 #[test]
 fn a_checkpoint_of_other_settings_is_refused_and_kept() {
     let folder = tempfile::tempdir().unwrap();
@@ -160,7 +377,7 @@ fn a_checkpoint_of_other_settings_is_refused_and_kept() {
     let device = Device::flex();
     let teacher = Model::load(&folder.path().join("teacher"), &device).unwrap();
     let other = DistillSettings {
-        batch_size: 5,
+        maximum_length: 11,
         ..settings()
     };
     let texts = texts();
@@ -176,13 +393,8 @@ fn a_checkpoint_of_other_settings_is_refused_and_kept() {
         data,
         &checkpoints,
         &device,
-        &mut |_| ControlFlow::Continue(()),
+        &mut |_: &Event| ControlFlow::Continue(()),
     );
-    assert!(
-        refused
-            .unwrap_err()
-            .to_string()
-            .contains("other [distill] settings")
-    );
+    assert!(refused.unwrap_err().to_string().contains("other settings"));
     assert!(checkpoints.join("step-9").is_dir());
 }

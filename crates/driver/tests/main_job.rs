@@ -72,26 +72,43 @@ folder = "data/clir"
 split = "dev"
 languages = ["swa"]
 [distill]
-seed = 1
-steps = 30
-batch_size = 8
-parts = 2
 maximum_length = 16
 layers = 2
 frozen_layers = 0
 frozen_vocabulary = false
-checkpoint_every = 10
 student_weight = 0.9
 bitext = { swa = 0.8 }
 retention = { eng = 0.2 }
-[distill.transport]
+[distill.objectives.alignment]
+weight = 1.0
+tokens = "content"
+space = "head"
+cost = "cosine"
+marginals = "uniform"
+[distill.objectives.alignment.plan]
+kind = "sinkhorn"
 epsilon = 0.05
+unit = "cost"
+start = 0.05
+annealing = 0
 iterations = 20
-[distill.optimiser]
+gradient = "detached"
+[distill.training]
+seed = 1
+steps = 30
+batch_size = 8
+parts = 2
+accumulation = 1
+dropout = false
+precision = "single"
+gradient_checkpointing = false
+checkpoint_every = 10
+[distill.training.optimiser]
 learning_rate = 2e-3
 vocabulary_learning_rate = 2e-2
 layer_decay = 1.0
 warm_up = 3
+decay = "linear"
 weight_decay = 0.01
 beta_1 = 0.9
 beta_2 = 0.999
@@ -101,7 +118,7 @@ clip_norm = 1.0
 exponent = 0.3
 sentences = 20
 documents = 6
-[distill.instruments]
+[distill.training.instruments]
 every = 10
 held_out = 4
 [retrieval]
@@ -236,7 +253,7 @@ fn bad_input_is_named_and_leaves_nothing_behind() {
         (
             "epsilon = 0.05",
             "epsilon = 0.0",
-            "transport.epsilon = 0, expected more than 0",
+            "objectives.alignment.plan.epsilon = 0, expected more than 0",
         ),
         (
             "student_weight = 0.9",

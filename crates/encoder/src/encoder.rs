@@ -8,7 +8,7 @@ use burn::prelude::*;
 use optical_tokenize::TokenBatch;
 
 use crate::families::Body;
-use crate::parts::{Batch, Dropout, Names, Source};
+use crate::parts::{Batch, Mode, Names, Precision, Source};
 use crate::weights::{NamedTensor, WeightsReader};
 use crate::{EncoderConfig, EncoderError};
 
@@ -20,7 +20,7 @@ pub struct Encoder {
     #[module(skip)]
     names: Names,
     #[module(skip)]
-    dropout: Dropout,
+    mode: Mode,
 }
 
 impl Encoder {
@@ -41,7 +41,7 @@ impl Encoder {
             words,
             body,
             names: source.into_names(),
-            dropout: Dropout::default(),
+            mode: Mode::default(),
         })
     }
 
@@ -53,7 +53,7 @@ impl Encoder {
     /// - output: `[batch, tokens, hidden]`; rows of padding hold no meaning
     pub fn forward(&self, ids: Tensor<2, Int>, mask: Tensor<2, Bool>) -> Tensor<3> {
         let [texts, tokens] = ids.dims();
-        let batch = Batch::new(mask, self.dropout);
+        let batch = Batch::new(mask, self.mode);
         let states = self.body.forward(self.words.forward(ids), &batch);
         states.reshape([texts, tokens, self.hidden_size()])
     }
@@ -104,10 +104,18 @@ impl Encoder {
     /// The same encoder that drops, on an autodiff device, the shares of values that `config` says
     /// its authors dropped in training. Without this call nothing is dropped.
     ///
-    /// What is dropped follows from the device's seed ([`Device::seed`]).
+    /// What is dropped follows from `seed`, the same in every pass: each step needs one of its own.
     #[must_use]
-    pub fn with_dropout(mut self, config: &EncoderConfig) -> Self {
-        self.dropout = config.dropout();
+    pub fn with_dropout(mut self, config: &EncoderConfig, seed: u64) -> Self {
+        self.mode.dropout = config.dropout();
+        self.mode.seed = seed;
+        self
+    }
+
+    /// The same encoder with products with weights in other numbers.
+    #[must_use]
+    pub fn with_precision(mut self, precision: Precision) -> Self {
+        self.mode.precision = precision;
         self
     }
 

@@ -42,6 +42,15 @@ impl Head {
         }
     }
 
+    /// Only the first `output` dimensions: of a whitening head, those of the largest variance.
+    #[must_use]
+    pub fn truncated(mut self, output: usize) -> Self {
+        self.output = output.min(self.output);
+        self.weight.truncate(self.output * self.input);
+        self.bias.truncate(self.output);
+        self
+    }
+
     /// This map and then `next`, as one.
     pub(crate) fn then(&self, next: &Self) -> Self {
         let row = |weights: &[f32], column: usize| -> f64 {
@@ -187,15 +196,32 @@ impl DeviceHead {
     /// - `states`: `[batch, tokens, input]`
     /// - output: `[batch, tokens, output]`, each vector of length one
     pub fn forward(&self, states: Tensor<3>) -> Tensor<3> {
-        let [batch, tokens, input] = states.dims();
-        let [_, output] = self.weight.dims();
-        let flat = states
-            .reshape([batch * tokens, input])
-            .matmul(self.weight.clone());
-        let flat = flat + self.bias.clone().unsqueeze();
-        let norm = flat.clone().square().sum_dim(1).add_scalar(1e-12).sqrt();
-        (flat / norm).reshape([batch, tokens, output])
+        normalise(self.image(states))
     }
+
+    /// Vectors behind the head before they are normalised, in the shapes of [`Self::forward`].
+    pub fn image(&self, states: Tensor<3>) -> Tensor<3> {
+        self.through(states, self.weight.clone())
+    }
+
+    /// As [`Self::image`], by another `weight`, `[output, input]`, with the head's offset.
+    pub fn image_by(&self, states: Tensor<3>, weight: Tensor<2>) -> Tensor<3> {
+        self.through(states, weight.transpose())
+    }
+
+    /// The image by a `weight` that is turned, `[input, output]`.
+    fn through(&self, states: Tensor<3>, weight: Tensor<2>) -> Tensor<3> {
+        let [batch, tokens, input] = states.dims();
+        let [_, output] = weight.dims();
+        let flat = states.reshape([batch * tokens, input]).matmul(weight);
+        (flat + self.bias.clone().unsqueeze()).reshape([batch, tokens, output])
+    }
+}
+
+/// Each vector of the last dimension at length one.
+pub fn normalise(vectors: Tensor<3>) -> Tensor<3> {
+    let squares = vectors.clone().square().sum_dim(2);
+    vectors / squares.add_scalar(1e-12).sqrt()
 }
 
 /// Mean and covariance of token vectors, accumulated batch by batch on the device.

@@ -6,7 +6,7 @@
 //! Weights lie in safetensors files or in those of `torch.save`, in shards or whole. Loading is
 //! strict: a tensor that is missing, unused or misshapen is an error that names it.
 //!
-//! With feature `flex`, softmax, GELU and layer norm are kernels of this crate on burn's CPU backend;
+//! With feature `flex`, attention, softmax, GELU and layer norm are kernels of this crate on burn's CPU backend;
 //! any other backend does the same with library ops. The GELU's derivative is exact on all of them.
 //!
 //! ```no_run
@@ -50,8 +50,9 @@ pub use encode::{EncodeSettings, EncodedText, batches_by_length};
 pub use encoder::Encoder;
 pub use error::EncoderError;
 pub use families::{BertConfig, DebertaV2Config, DistilBertConfig, Family, ModernBertConfig};
-pub use head::{DeviceHead, Head, HeadEstimate};
+pub use head::{DeviceHead, Head, HeadEstimate, normalise};
 pub use model::Model;
+pub use parts::Precision;
 pub use pool::Pooling;
 pub use vector_file::VectorFile;
 pub use weights::{NamedTensor, WeightsReader, write_atomically, write_weights};

@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use burn::module::Module;
+use burn::module::{Module, ModuleMapper, Param};
 use burn::prelude::*;
 use optical_tokenize::{PruneError, TokenBatch, Tokenizer, prune, single_character_pieces};
 use serde_json::{Value, json};
@@ -147,13 +147,15 @@ impl Model {
     #[must_use]
     pub fn trainable(mut self, device: &Device) -> Self {
         self.encoder = self.encoder.fork(device).set_require_grad(true).train();
+        // Neither takes over whether the device keeps all that a backward pass needs.
+        self.encoder = self.encoder.map(&mut KeepAs(device));
         self
     }
 
     /// The model that drops in training what its authors dropped; see [`Encoder::with_dropout`].
     #[must_use]
-    pub fn with_dropout(mut self) -> Self {
-        self.encoder = self.encoder.with_dropout(&self.config);
+    pub fn with_dropout(mut self, seed: u64) -> Self {
+        self.encoder = self.encoder.with_dropout(&self.config, seed);
         self
     }
 
@@ -174,6 +176,21 @@ impl Model {
     /// Token vectors of a batch before the head: `[rows, width, hidden]`.
     pub fn states(&self, batch: &TokenBatch, device: &Device) -> Tensor<3> {
         self.encoder.states(batch, device)
+    }
+}
+
+/// Makes parameters keep for the backward pass what their device says.
+struct KeepAs<'a>(&'a Device);
+
+impl ModuleMapper for KeepAs<'_> {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        match self.0.gradient_checkpointing_strategy() {
+            Some(strategy) => param.map(|tensor| {
+                let tensor = tensor.with_gradient_checkpointing_strategy(strategy);
+                tensor.detach().require_grad()
+            }),
+            None => param,
+        }
     }
 }
 

@@ -1,3 +1,135 @@
-//! What the student is trained to do, one file an objective.
+//! What a student is trained by: terms on the same batch of pairs, added up by their weights.
+//!
+//! [`alignment`] pairs tokens with tokens, [`sentence`] whole sentences with sentences, and
+//! [`contrast`] and [`scores`] look at how a batch's sentences find each other.
 
-pub mod optimal_transport;
+pub mod alignment;
+pub mod contrast;
+pub mod plan;
+pub mod scores;
+pub mod sentence;
+mod side;
+#[cfg(test)]
+mod tests;
+
+use burn::prelude::*;
+use serde::{Deserialize, Serialize};
+
+pub use self::alignment::AlignmentSettings;
+pub use self::contrast::ContrastSettings;
+pub use self::scores::ScoreSettings;
+pub use self::sentence::SentenceSettings;
+pub use self::side::{Marginals, PieceWeights, Side, Space, Tokens};
+use crate::error::DistillError;
+use crate::settings::{SettingsError, positive, refuse};
+
+/// The terms of a run, below `[distill.objectives]`; at least one of them.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Objectives {
+    /// Tokens go where their partners lie; OPTICAL, with a plan of least transport cost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alignment: Option<AlignmentSettings>,
+    /// Sentence vectors go where the teacher's lie.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sentence: Option<SentenceSettings>,
+    /// Translations are told from a batch's other sentences.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contrast: Option<ContrastSettings>,
+    /// A batch's sentences are scored as the teacher scores them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scores: Option<ScoreSettings>,
+}
+
+/// What the terms may ask for beside a batch.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment<'a> {
+    /// Steps made so far.
+    pub step: u64,
+    /// Weights of the teacher's and of the student's pieces, if [`Objectives::needs_weights`].
+    pub weights: Option<&'a [PieceWeights; 2]>,
+}
+
+/// A loss, with what its alignment tells about itself.
+#[derive(Debug)]
+pub struct Loss {
+    /// The weighted sum of the terms, differentiable in the student's tokens: `[1]`.
+    pub value: Tensor<1>,
+    /// Student tokens that a teacher token is spread over, where there is an alignment: `[1]`.
+    pub partners: Option<Tensor<1>>,
+}
+
+impl Objectives {
+    /// The loss of a batch; `target` is the teacher's and constant, `input` the student's.
+    ///
+    /// # Errors
+    /// If a solver refuses a problem, which happens with costs that are not numbers.
+    pub fn loss(
+        &self,
+        target: &Side<'_>,
+        input: &Side<'_>,
+        moment: Moment<'_>,
+    ) -> Result<Loss, DistillError> {
+        let mut terms = Vec::new();
+        let mut partners = None;
+        if let Some(settings) = &self.alignment {
+            let aligned = settings.align(target, input, moment)?;
+            terms.push(aligned.loss.mul_scalar(settings.weight));
+            partners = Some(aligned.partners);
+        }
+        if let Some(settings) = &self.sentence {
+            terms.push(settings.loss(target, input).mul_scalar(settings.weight));
+        }
+        if let Some(settings) = &self.contrast {
+            terms.push(settings.loss(target, input).mul_scalar(settings.weight));
+        }
+        if let Some(settings) = &self.scores {
+            terms.push(settings.loss(target, input).mul_scalar(settings.weight));
+        }
+        let sum = terms.into_iter().reduce(|sum, term| sum + term);
+        Ok(Loss {
+            value: sum.expect("settings are checked to have an objective"),
+            partners,
+        })
+    }
+
+    /// Whether a term weighs tokens by how rare their pieces are.
+    pub fn needs_weights(&self) -> bool {
+        let marginals = self.alignment.as_ref().map(|alignment| alignment.marginals);
+        marginals == Some(Marginals::Idf)
+    }
+
+    pub(crate) fn check(&self) -> Result<(), SettingsError> {
+        if *self == Self::default() {
+            let expected = "alignment, sentence, contrast or scores";
+            return Err(refuse("distill.objectives".into(), "{}", expected));
+        }
+        if let Some(alignment) = &self.alignment {
+            alignment.check()?;
+        }
+        let weights = [
+            ("alignment", self.alignment.as_ref().map(|it| it.weight)),
+            ("sentence", self.sentence.as_ref().map(|it| it.weight)),
+            ("contrast", self.contrast.as_ref().map(|it| it.weight)),
+            ("scores", self.scores.as_ref().map(|it| it.weight)),
+        ];
+        for (name, weight) in weights {
+            if let Some(weight) = weight {
+                positive(&format!("distill.objectives.{name}.weight"), weight)?;
+            }
+        }
+        let temperatures = [
+            ("contrast", self.contrast.as_ref().map(|it| it.temperature)),
+            ("scores", self.scores.as_ref().map(|it| it.temperature)),
+        ];
+        for (name, temperature) in temperatures {
+            if let Some(temperature) = temperature {
+                positive(
+                    &format!("distill.objectives.{name}.temperature"),
+                    temperature,
+                )?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -124,6 +124,7 @@ mod tests {
             vocabulary_learning_rate: 1e-3,
             layer_decay: 1.0,
             warm_up: 0,
+            decay: crate::settings::Decay::Linear,
             weight_decay: 0.1,
             beta_1: 0.9,
             beta_2: 0.99,

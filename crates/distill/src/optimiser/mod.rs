@@ -1,10 +1,12 @@
-//! AdamW in two groups with one clipped gradient norm, warm-up and linear decay.
+//! AdamW in groups with one clipped gradient norm, warm-up and decay.
 
 mod adamw;
 #[cfg(feature = "flex")]
 mod in_place;
 
-use burn::module::{Module, ModuleVisitor, Param, ParamGroup, ParamId};
+use std::path::Path;
+
+use burn::module::{Module, ModuleVisitor, Param, ParamGroup};
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::prelude::*;
 use optical_encoder::Encoder;
@@ -12,59 +14,66 @@ use optical_encoder::Encoder;
 use self::adamw::AdamW;
 use crate::error::DistillError;
 use crate::instruments::scalars;
-use crate::settings::OptimiserSettings;
+use crate::settings::{Decay, OptimiserSettings};
 
 /// The learning rate, relative to its peak, at step `step` counted from zero: up to the peak over
-/// `warm_up` steps, then down to zero behind the last of `steps`.
-pub fn schedule(step: u64, warm_up: u64, steps: u64) -> f64 {
+/// `warm_up` steps, then as `decay` says, which reaches zero behind the last of `steps`.
+pub fn schedule(step: u64, warm_up: u64, steps: u64, decay: Decay) -> f64 {
     if step < warm_up {
-        (step + 1) as f64 / warm_up as f64
-    } else {
-        steps.saturating_sub(step) as f64 / steps.saturating_sub(warm_up).max(1) as f64
+        return (step + 1) as f64 / warm_up as f64;
+    }
+    let left = steps.saturating_sub(step) as f64 / steps.saturating_sub(warm_up).max(1) as f64;
+    match decay {
+        Decay::Linear => left,
+        Decay::Cosine => (1.0 - (std::f64::consts::PI * left).cos()) / 2.0,
+        Decay::Constant => 1.0,
     }
 }
 
-/// AdamW for the layers, and one with a rate of its own for the word embedding.
+/// AdamW whose rate depends on what it moves: a share of the peak for each layer, and one for the
+/// word embedding.
 pub struct Optimiser {
     settings: OptimiserSettings,
-    layers: ModuleOptimizer,
-    vocabulary: ModuleOptimizer,
+    groups: ModuleOptimizer,
 }
 
 impl Optimiser {
-    /// An optimiser of `encoder` without momentum yet.
+    /// An optimiser of `encoder`, and what stands behind it, without momentum yet.
     pub fn new(settings: &OptimiserSettings, encoder: &Encoder) -> Self {
-        let mut layers = ModuleOptimizer::from(AdamW::new(settings, 1.0));
+        let mut shares = Vec::new();
         if settings.layer_decay != 1.0 {
             let depths = encoder.parameters_by_depth();
-            let below = (0..depths.len()).rev();
-            for (ids, below) in depths.into_iter().zip(below) {
-                let share = settings.layer_decay.powi(below as i32);
-                let group = ParamGroup::from_ids(ids);
-                layers = layers.with_group(group, AdamW::new(settings, share), None);
-            }
+            let below = (0..depths.len() as i32).rev();
+            let share = |below| settings.layer_decay.powi(below);
+            shares.extend(depths.into_iter().zip(below.map(share)));
         }
+        let share = settings.vocabulary_learning_rate / settings.learning_rate;
+        shares.push((vec![encoder.word_embedding_id()], share));
+        let rest = ModuleOptimizer::from(AdamW::new(settings, 1.0));
+        let groups = shares.into_iter().fold(rest, |groups, (ids, share)| {
+            let group = ParamGroup::from_ids(ids);
+            groups.with_group(group, AdamW::new(settings, share), None)
+        });
         Self {
             settings: settings.clone(),
-            layers,
-            vocabulary: AdamW::new(settings, 1.0).into(),
+            groups,
         }
     }
 
-    /// Moves `encoder` along the weighted sum of `gradients`, at `rate` relative to the peak;
-    /// returns the norm of the whole gradient before clipping.
+    /// Moves `module` along the weighted sum of `gradients`, at `rate` relative to the peak; returns
+    /// the norm of the whole gradient before clipping.
     ///
     /// # Errors
     /// If the device fails, or the norm is not finite: then nothing has moved.
-    pub fn step(
+    pub fn step<M: Module>(
         &mut self,
-        encoder: Encoder,
+        module: M,
         gradients: Vec<(f64, GradientsParams)>,
         rate: f64,
         step: u64,
-    ) -> Result<(Encoder, f64), DistillError> {
-        let mut merge = Merge::new(gradients, encoder.word_embedding_id());
-        encoder.visit(&mut merge);
+    ) -> Result<(M, f64), DistillError> {
+        let mut merge = Merge::new(gradients);
+        module.visit(&mut merge);
         let norm = merge.norm()?;
         if !norm.is_finite() {
             return Err(DistillError::NotFinite {
@@ -74,68 +83,49 @@ impl Optimiser {
             });
         }
         let scale = self.settings.clip_norm / norm;
-        let [layers, vocabulary] = [merge.layers, merge.vocabulary].map(|gradients| {
-            if 1.0 <= scale {
-                return gradients;
-            }
+        let mut gradients = merge.sum;
+        if scale < 1.0 {
             let mut scaled = Scale {
                 scale,
                 from: gradients,
                 to: GradientsParams::new(),
             };
-            encoder.visit(&mut scaled);
-            scaled.to
-        });
-        // One after the other: what two held could not be changed in place.
-        let settings = &self.settings;
-        let encoder = self
-            .layers
-            .step(settings.learning_rate * rate, encoder, layers);
-        let vocabulary_rate = settings.vocabulary_learning_rate * rate;
-        let encoder = self.vocabulary.step(vocabulary_rate, encoder, vocabulary);
-        Ok((encoder, norm))
+            module.visit(&mut scaled);
+            gradients = scaled.to;
+        }
+        let rate = self.settings.learning_rate * rate;
+        Ok((self.groups.step(rate, module, gradients), norm))
     }
 
-    /// Momentum of the layers and of the vocabulary, to be written.
-    pub(crate) fn parts(&self) -> [(&'static str, &ModuleOptimizer); 2] {
-        [
-            ("layers.bpk", &self.layers),
-            ("vocabulary.bpk", &self.vocabulary),
-        ]
+    /// Writes the momentum.
+    pub(crate) fn save(&self, path: &Path) -> Result<(), String> {
+        self.groups.save(path).map_err(|error| error.to_string())
     }
 
-    /// The same optimiser with momentum read back from the files of [`Self::parts`].
-    pub(crate) fn restore<E>(
-        self,
-        load: impl Fn(&str, ModuleOptimizer) -> Result<ModuleOptimizer, E>,
-    ) -> Result<Self, E> {
+    /// The same optimiser with momentum that was written.
+    pub(crate) fn load(self, path: &Path) -> Result<Self, String> {
+        let groups = self.groups.load(path);
         Ok(Self {
-            layers: load("layers.bpk", self.layers)?,
-            vocabulary: load("vocabulary.bpk", self.vocabulary)?,
+            groups: groups.map_err(|error| error.to_string())?,
             settings: self.settings,
         })
     }
 }
 
-/// Sums gradients parameter by parameter, apart for layers and vocabulary.
+/// Sums gradients parameter by parameter.
 struct Merge {
     parts: Vec<(f64, GradientsParams)>,
-    words: ParamId,
-    layers: GradientsParams,
-    vocabulary: GradientsParams,
+    sum: GradientsParams,
     /// Squared norm of everything merged so far, in this process' memory and elsewhere.
     here: f64,
     elsewhere: Option<Tensor<1>>,
 }
 
 impl Merge {
-    fn new(parts: Vec<(f64, GradientsParams)>, words: ParamId) -> Self {
-        let (layers, vocabulary) = (GradientsParams::new(), GradientsParams::new());
+    fn new(parts: Vec<(f64, GradientsParams)>) -> Self {
         Self {
             parts,
-            words,
-            layers,
-            vocabulary,
+            sum: GradientsParams::new(),
             here: 0.0,
             elsewhere: None,
         }
@@ -181,12 +171,7 @@ impl ModuleVisitor for Merge {
             return;
         };
         let gradient = self.add_squares(gradient);
-        let group = if param.id == self.words {
-            &mut self.vocabulary
-        } else {
-            &mut self.layers
-        };
-        group.register(param.id, gradient);
+        self.sum.register(param.id, gradient);
     }
 }
 
@@ -218,6 +203,8 @@ mod tests {
 
     use std::collections::HashMap;
 
+    use burn::module::ParamId;
+
     use optical_encoder::Model;
     use optical_encoder::testing::tiny_checkpoint;
 
@@ -235,6 +222,7 @@ mod tests {
             vocabulary_learning_rate: 2e-3,
             layer_decay: 0.5,
             warm_up: 0,
+            decay: Decay::Linear,
             weight_decay: 0.0,
             beta_1: 0.9,
             beta_2: 0.999,
@@ -284,8 +272,15 @@ mod tests {
 
     #[test]
     fn the_rate_rises_to_its_peak_and_falls_to_nothing() {
-        let rates: Vec<_> = (0..6).map(|step| schedule(step, 2, 6)).collect();
-        assert_eq!(rates, [0.5, 1.0, 1.0, 0.75, 0.5, 0.25]);
-        assert_eq!(schedule(0, 0, 1), 1.0);
+        let rates = |decay| {
+            (0..6)
+                .map(|step| schedule(step, 2, 6, decay))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(rates(Decay::Linear), [0.5, 1.0, 1.0, 0.75, 0.5, 0.25]);
+        assert_eq!(rates(Decay::Constant), [0.5, 1.0, 1.0, 1.0, 1.0, 1.0]);
+        let cosine = rates(Decay::Cosine);
+        assert!((cosine[4] - 0.5).abs() < 1e-12 && cosine[3] > 0.75 && cosine[5] < 0.25);
+        assert_eq!(schedule(0, 0, 1, Decay::Linear), 1.0);
     }
 }

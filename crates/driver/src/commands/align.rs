@@ -47,7 +47,7 @@ pub fn run(args: &AlignArgs) -> anyhow::Result<()> {
         &student,
         &head,
         sides,
-        &run.distill.transport,
+        &run.distill.objectives,
         &device,
     )?;
     anyhow::ensure!(

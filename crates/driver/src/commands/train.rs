@@ -116,7 +116,7 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
             &student,
             &head,
             sides,
-            &run.distill.transport,
+            &run.distill.objectives,
             device,
         )?;
         pictures::draw_alignment(&soft, &run.picture, &folder.file("alignment"))?;

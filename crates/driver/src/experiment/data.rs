@@ -57,7 +57,8 @@ impl ExperimentData {
             );
         }
         let (pairs, report) = load_all(&run.bitext, &roots).context("[[bitext]]")?;
-        let split = hold_out(pairs, run.distill.instruments.held_out, run.distill.seed)?;
+        let training = &run.distill.training;
+        let split = hold_out(pairs, training.instruments.held_out, training.seed)?;
         let training = training_texts(run, &split.training)?;
         let mut english: Vec<_> = split
             .training

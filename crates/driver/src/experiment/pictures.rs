@@ -6,8 +6,7 @@ use anyhow::Context;
 use burn::tensor::Device;
 use optical_corpus::bitext::SentencePair;
 use optical_distill::Event;
-use optical_distill::objectives::optimal_transport::{transport, uniform_mass};
-use optical_distill::settings::TransportSettings;
+use optical_distill::objectives::{Marginals, Moment, Objectives, Side};
 use optical_encoder::{Head, Model};
 use optical_report::page::RunSummary;
 use optical_report::plot::{Alignment, Panel, Series, SeriesStyle, alignment, bars, panels};
@@ -32,7 +31,7 @@ pub fn align(
     student: &Model,
     head: &Head,
     [english, foreign]: [&str; 2],
-    settings: &TransportSettings,
+    objectives: &Objectives,
     device: &Device,
 ) -> anyhow::Result<SoftAlignment> {
     let batch = |model: &Model, text: &str| {
@@ -42,13 +41,25 @@ pub fn align(
     };
     let (target, input) = (batch(teacher, english)?, batch(student, foreign)?);
     let device_head = head.on(device);
-    let result = transport(
-        device_head.forward(teacher.states(&target, device)),
-        uniform_mass(&target, device),
-        device_head.forward(student.states(&input, device)),
-        uniform_mass(&input, device),
-        settings,
-    );
+    let side = |model: &Model, tokens| {
+        let states = model.states(tokens, device);
+        let image = device_head.image(states.clone());
+        Side {
+            tokens,
+            states,
+            image,
+        }
+    };
+    let mut settings = objectives.alignment.clone().unwrap_or_default();
+    // How rare a piece is is known in training only.
+    if settings.marginals == Marginals::Idf {
+        settings.marginals = Marginals::Uniform;
+    }
+    let moment = Moment {
+        step: u64::MAX,
+        weights: None,
+    };
+    let result = settings.align(&side(teacher, &target), &side(student, &input), moment)?;
     let numbers =
         |data: burn::tensor::TensorData| data.try_to_vec::<f32>().ok().context("the device failed");
     let cost = f64::from(numbers(result.loss.into_data())?[0]);
@@ -138,9 +149,9 @@ pub fn draw_training(events: &[Event], stem: &Path) -> anyhow::Result<()> {
                 ..
             } => {
                 loss.push((*step as f64, *value));
-                partners.push((*step as f64, *effective_partners));
+                partners.extend(effective_partners.map(|partners| (*step as f64, partners)));
             }
-            Event::Instruments { step, reading } => {
+            Event::Instruments { step, reading, .. } => {
                 let step = *step as f64;
                 within.push((step, reading.within_sentence_cosine));
                 teacher_within.push((step, reading.teacher_within_sentence_cosine));
@@ -167,7 +178,7 @@ pub fn draw_training(events: &[Event], stem: &Path) -> anyhow::Result<()> {
         "step",
         &[
             Panel {
-                y: "transport cost ⟨P, C⟩",
+                y: "loss",
                 series: &[smoothed("loss", loss)],
             },
             Panel {

@@ -53,12 +53,12 @@ pub fn facts(
         Fact::new("command", std::env::args().collect::<Vec<_>>().join(" ")),
         Fact::new("version", env!("CARGO_PKG_VERSION")),
         Fact::new("model", &run.model),
-        Fact::new("seed", run.distill.seed),
+        Fact::new("seed", run.distill.training.seed),
         Fact::new(
             "device",
             format!("{backend:?}, {threads} threads").to_lowercase(),
         ),
-        Fact::new("steps", run.distill.steps),
+        Fact::new("steps", run.distill.training.steps),
         Fact::new(
             "time in training steps, all sittings",
             format!("{trained:.0} s"),

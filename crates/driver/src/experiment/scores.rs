@@ -69,7 +69,7 @@ pub fn compare(
         };
         let differences = Differences::new(&candidate.per_topic(map), &baseline.per_topic(map))?;
         let p_value = differences
-            .randomisation(run.significance.permutations, run.distill.seed)?
+            .randomisation(run.significance.permutations, run.distill.training.seed)?
             .p;
         comparisons.insert(
             language.clone(),

@@ -126,7 +126,7 @@ fn instruments(events: &[Event]) -> Vec<Instrument> {
         .filter_map(|event| match event {
             Event::Step {
                 effective_partners, ..
-            } => Some(*effective_partners),
+            } => *effective_partners,
             _ => None,
         })
         .collect();

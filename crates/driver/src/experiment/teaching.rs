@@ -78,7 +78,7 @@ pub fn student(
         texts: &data.training,
         held_out: &held_out,
     };
-    let mut metrics = Metrics::new(folder, run.distill.steps);
+    let mut metrics = Metrics::new(folder, run.distill.training.steps);
     let outcome = distil(
         &run.distill,
         teacher,
@@ -86,7 +86,7 @@ pub fn student(
         training,
         &folder.checkpoints(),
         device,
-        &mut |event| {
+        &mut |event: &Event| {
             let written = metrics.hear(event);
             if interrupt.raised() || written.is_err() {
                 ControlFlow::Break(())
@@ -150,12 +150,11 @@ impl<'a> Metrics<'a> {
                 effective_partners,
                 ..
             } => {
-                progress.at(
-                    *step,
-                    &format!("loss {loss:.4} partners {effective_partners:.1}"),
-                );
+                let partners = effective_partners
+                    .map_or_else(String::new, |partners| format!(" partners {partners:.1}"));
+                progress.at(*step, &format!("loss {loss:.4}{partners}"));
             }
-            Event::Instruments { step, reading } => {
+            Event::Instruments { step, reading, .. } => {
                 let mates: Vec<_> = reading
                     .mates
                     .iter()
@@ -174,6 +173,9 @@ impl<'a> Metrics<'a> {
                     mates.join(", ")
                 ));
             }
+            Event::Warning { step, message } => {
+                progress.say(&format!("step {step}: warning: {message}"));
+            }
             _ => {}
         }
         Ok(())
@@ -186,6 +188,7 @@ impl<'a> Metrics<'a> {
             .filter(|event| match event {
                 Event::Step { step: at, .. }
                 | Event::Instruments { step: at, .. }
+                | Event::Warning { step: at, .. }
                 | Event::Checkpoint { step: at } => *at <= step && 0 < step,
                 _ => 0 < step,
             })

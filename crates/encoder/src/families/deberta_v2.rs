@@ -14,7 +14,7 @@ use super::Layout;
 use crate::config::{check_epsilon, check_gelu, check_share, check_size, complete_with};
 use crate::parts::{
     Batch, Dropout, EmbeddingNames, HIDDEN_SCORE, Norm, PositionedEmbeddings, PostNormLayer,
-    PostNormNames, Source, attend, by_key, dropped, inverse_root, split_heads,
+    PostNormNames, Source, attend, by_key, dropped, image, inverse_root, split_heads,
 };
 use crate::{EncoderConfig, EncoderError};
 
@@ -267,7 +267,7 @@ impl DebertaV2 {
         }
         let rows = self.rows(batch.tokens, &distances.device());
         self.layers.iter().fold(states, |states, layer| {
-            let distances = dropped(distances.clone(), batch.dropout.embeddings);
+            let distances = dropped(distances.clone(), batch.dropout.embeddings, &batch.masks);
             let attended = self.attend(layer, states.clone(), distances, &rows, batch);
             layer.layer.behind_attention(attended, states, batch)
         })
@@ -289,9 +289,9 @@ impl DebertaV2 {
         let count = 2 * batch.tokens;
         let project = |linear: &Linear, rows: &Tensor<1, Int>| {
             let projected = if count < 2 * self.span {
-                linear.forward(distances.clone().select(0, rows.clone()))
+                image(linear, distances.clone().select(0, rows.clone()), batch)
             } else {
-                linear.forward(distances.clone()).select(0, rows.clone())
+                image(linear, distances.clone(), batch).select(0, rows.clone())
             };
             split_heads(projected, [1, count], self.heads).swap_dims(2, 3)
         };

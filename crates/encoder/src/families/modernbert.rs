@@ -13,8 +13,8 @@ use serde_json::{Map, Value, json};
 use super::Layout;
 use crate::config::{check_epsilon, check_gelu, check_share, check_size, complete_with};
 use crate::parts::{
-    Batch, Dropout, HIDDEN_SCORE, Norm, Rotation, Source, added, attend, dropped, inverse_root,
-    split_heads,
+    Batch, Dropout, HIDDEN_SCORE, Norm, Rotation, Source, added, attend, dropped, image,
+    inverse_root, split_heads,
 };
 use crate::{EncoderConfig, EncoderError, ops};
 
@@ -213,7 +213,7 @@ impl ModernBert {
     pub(super) fn forward(&self, words: Tensor<3>, batch: &Batch) -> Tensor<2> {
         let [texts, tokens, hidden] = words.dims();
         let states = self.norm.forward(words.reshape([texts * tokens, hidden]));
-        let states = dropped(states, batch.dropout.embeddings);
+        let states = dropped(states, batch.dropout.embeddings, &batch.masks);
         let device = states.device();
         let view = |theta: f64, bias: Tensor<4>| {
             let width = hidden / self.layers.first().map_or(1, |layer| layer.heads);
@@ -290,15 +290,15 @@ impl Layer {
         };
         let attended = self.attend(normed, view, batch);
         let share = batch.dropout.attention_output;
-        let states = added(&self.attention_output, attended, states, share);
-        let inner = self.inner(self.norm.forward(states.clone()));
-        let inner = dropped(inner, batch.dropout.feed_forward);
-        added(&self.output, inner, states, 0.0)
+        let states = added(&self.attention_output, attended, states, share, batch);
+        let inner = self.inner(self.norm.forward(states.clone()), batch);
+        let inner = dropped(inner, batch.dropout.feed_forward, &batch.masks);
+        added(&self.output, inner, states, 0.0, batch)
     }
 
     fn attend(&self, states: Tensor<2>, view: &View, batch: &Batch) -> Tensor<2> {
         let [_, hidden] = states.dims();
-        let all = self.queries_keys_values.forward(states);
+        let all = image(&self.queries_keys_values, states, batch);
         let [query, key, value] = [0, 1, 2].map(|part| {
             let part = all.clone().slice_dim(1, part * hidden..(part + 1) * hidden);
             split_heads(part, [batch.texts, batch.tokens], self.heads)
@@ -310,8 +310,8 @@ impl Layer {
     }
 
     /// `GELU(a) * b` of the two halves `a` and `b` of the map's image (Shazeer 2020, GEGLU).
-    fn inner(&self, states: Tensor<2>) -> Tensor<2> {
-        let both = self.gated.forward(states);
+    fn inner(&self, states: Tensor<2>, batch: &Batch) -> Tensor<2> {
+        let both = image(&self.gated, states, batch);
         let [_, width] = both.dims();
         let [input, gate] = [0, 1].map(|half| {
             both.clone()

@@ -111,9 +111,11 @@ impl Layer {
         let normed = self.attention_norm.forward(states.clone());
         let attended = self.attention.forward(normed, batch);
         let share = batch.dropout.attention_output;
-        let states = added(&self.attention_output, attended, states, share);
-        let inner = self.feed_forward.inner(self.norm.forward(states.clone()));
+        let states = added(&self.attention_output, attended, states, share, batch);
+        let inner = self
+            .feed_forward
+            .inner(self.norm.forward(states.clone()), batch);
         let share = batch.dropout.feed_forward;
-        added(self.feed_forward.output(), inner, states, share)
+        added(self.feed_forward.output(), inner, states, share, batch)
     }
 }

@@ -5,7 +5,7 @@ use burn::nn::Linear;
 use burn::prelude::*;
 
 use super::dropout::dropped;
-use super::{Batch, Source};
+use super::{Batch, Source, image};
 use crate::{EncoderError, ops};
 
 /// Queries, keys and values out of the states.
@@ -35,7 +35,9 @@ impl Attention {
 
     /// What each token gathers from the others, heads side by side: `[texts * tokens, hidden]`.
     pub(crate) fn forward(&self, states: Tensor<2>, batch: &Batch) -> Tensor<2> {
-        let [query, key, value] = self.maps().map(|linear| linear.forward(states.clone()));
+        let [query, key, value] = self
+            .maps()
+            .map(|linear| image(linear, states.clone(), batch));
         let scale = inverse_root(query.dims()[1] / self.heads);
         if batch.dropout.attention_weights == 0.0 {
             return ops::attention(query, key, value, batch.bias.clone(), self.heads, scale);
@@ -54,7 +56,7 @@ impl Attention {
     pub(crate) fn project(&self, states: Tensor<2>, batch: &Batch) -> [Tensor<4>; 3] {
         let shape = [batch.texts, batch.tokens];
         self.maps()
-            .map(|linear| split_heads(linear.forward(states.clone()), shape, self.heads))
+            .map(|linear| split_heads(image(linear, states.clone(), batch), shape, self.heads))
     }
 
     /// The map to queries.
@@ -83,7 +85,7 @@ pub(crate) fn attend(
     batch: &Batch,
 ) -> Tensor<2> {
     let weights = ops::softmax(scores, bias, scale);
-    let weights = dropped(weights, batch.dropout.attention_weights);
+    let weights = dropped(weights, batch.dropout.attention_weights, &batch.masks);
     join_heads(weights.matmul(value), batch)
 }
 

@@ -84,6 +84,6 @@ impl PositionedEmbeddings {
         if let Some(norm) = &self.norm {
             states = norm.forward(states);
         }
-        dropped(states, batch.dropout.embeddings)
+        dropped(states, batch.dropout.embeddings, &batch.masks)
     }
 }

@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::nn::Linear;
 use burn::prelude::*;
 
-use super::{Source, bias_of, product};
+use super::{Batch, Source, bias_of, product};
 use crate::{EncoderError, ops};
 
 /// Out to `intermediate_size` dimensions, GELU, and back.
@@ -29,9 +29,9 @@ impl FeedForward {
     }
 
     /// What the map back is applied to: `[rows, intermediate_size]`.
-    pub(crate) fn inner(&self, states: Tensor<2>) -> Tensor<2> {
+    pub(crate) fn inner(&self, states: Tensor<2>, batch: &Batch) -> Tensor<2> {
         ops::gelu(
-            product(&self.intermediate, states),
+            product(&self.intermediate, states, batch),
             bias_of(&self.intermediate),
         )
     }

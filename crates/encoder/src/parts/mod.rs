@@ -17,10 +17,11 @@ mod rotary;
 use burn::prelude::*;
 
 pub(crate) use self::attention::{Attention, attend, inverse_root, split_heads};
-pub(crate) use self::dropout::{Dropout, dropped};
+pub(crate) use self::dropout::{Dropout, Masks, dropped};
 pub(crate) use self::embeddings::{EmbeddingNames, PositionedEmbeddings};
 pub(crate) use self::feed_forward::FeedForward;
-pub(crate) use self::linear::{added, bias_of, product};
+pub use self::linear::Precision;
+pub(crate) use self::linear::{added, bias_of, image, product};
 pub(crate) use self::norm::Norm;
 pub(crate) use self::parameters::{Names, Source, values};
 pub(crate) use self::post_norm::{PostNormEncoder, PostNormLayer, PostNormNames};
@@ -29,6 +30,17 @@ pub(crate) use self::rotary::Rotation;
 
 /// Added to the attention scores of padding; finite, so that a row of padding gives no NaN.
 pub(crate) const HIDDEN_SCORE: f32 = -1e9;
+
+/// How a pass goes through the layers.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Mode {
+    /// What is dropped on an autodiff device.
+    pub(crate) dropout: Dropout,
+    /// What it is chosen by.
+    pub(crate) seed: u64,
+    /// In which numbers products with weights are computed.
+    pub(crate) precision: Precision,
+}
 
 /// A padded batch of texts on its way through the layers.
 #[derive(Debug, Clone)]
@@ -41,18 +53,24 @@ pub(crate) struct Batch {
     pub(crate) bias: Tensor<4>,
     /// What is dropped on an autodiff device.
     pub(crate) dropout: Dropout,
+    /// Which of it.
+    pub(crate) masks: Masks,
+    /// In which numbers products with weights are computed.
+    pub(crate) precision: Precision,
 }
 
 impl Batch {
     /// A batch with `mask` `[texts, tokens]` true where there is a token to attend to.
-    pub(crate) fn new(mask: Tensor<2, Bool>, dropout: Dropout) -> Self {
+    pub(crate) fn new(mask: Tensor<2, Bool>, mode: Mode) -> Self {
         let [texts, tokens] = mask.dims();
         let hidden = mask.bool_not().unsqueeze_dims::<4>(&[1, 1]);
         Self {
             texts,
             tokens,
             bias: hidden.float().mul_scalar(HIDDEN_SCORE),
-            dropout,
+            dropout: mode.dropout,
+            masks: Masks::new(mode.seed),
+            precision: mode.precision,
         }
     }
 }

@@ -5,7 +5,7 @@ use burn::nn::Linear;
 use burn::prelude::*;
 
 use super::dropout::dropped;
-use super::{Source, bias_of, product};
+use super::{Batch, Source, bias_of, product};
 use crate::{EncoderError, ops};
 
 /// Layer norm (Ba et al. 2016); some families have no offset.
@@ -47,12 +47,13 @@ impl Norm {
         inner: Tensor<2>,
         states: Tensor<2>,
         share: f64,
+        batch: &Batch,
     ) -> Tensor<2> {
-        let mut update = product(linear, inner);
+        let mut update = product(linear, inner, batch);
         let mut bias = bias_of(linear);
         if share != 0.0 {
             // What is dropped includes the bias.
-            update = dropped(update + bias.clone().unsqueeze(), share);
+            update = dropped(update + bias.clone().unsqueeze(), share, &batch.masks);
             bias = bias.zeros_like();
         }
         let (gamma, beta) = (self.gamma.val(), self.offset());

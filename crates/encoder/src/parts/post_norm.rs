@@ -95,10 +95,12 @@ impl PostNormLayer {
         batch: &Batch,
     ) -> Tensor<2> {
         let (linear, share) = (&self.attention_output, batch.dropout.attention_output);
-        let states = self.attention_norm.after(linear, attended, states, share);
-        let inner = self.feed_forward.inner(states.clone());
+        let states = self
+            .attention_norm
+            .after(linear, attended, states, share, batch);
+        let inner = self.feed_forward.inner(states.clone(), batch);
         let (linear, share) = (self.feed_forward.output(), batch.dropout.feed_forward);
-        self.output_norm.after(linear, inner, states, share)
+        self.output_norm.after(linear, inner, states, share, batch)
     }
 }
 

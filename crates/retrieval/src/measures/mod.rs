@@ -79,19 +79,47 @@ pub fn evaluate(qrels: &Qrels, run: &Run, measures: &[Measure], options: &Option
             (topic.to_owned(), values.collect())
         })
         .collect();
-    let aggregate = |(place, &measure)| {
-        aggregate(
-            measure,
-            topics
-                .values()
-                .map(move |values: &Vec<Option<f64>>| values[place]),
-        )
-    };
-    let aggregates = measures.iter().enumerate().map(aggregate).collect();
-    Evaluation {
-        measures,
-        topics,
-        aggregates,
+    Evaluation::of(measures, topics)
+}
+
+impl Evaluation {
+    /// The evaluation whose values are, topic by topic, the means of several: of students that only
+    /// a seed tells apart. `None` if they are of other topics or measures, or there is none.
+    #[must_use]
+    pub fn mean(evaluations: &[Self]) -> Option<Self> {
+        let first = evaluations.first()?;
+        let alike = |other: &Self| {
+            other.measures == first.measures && other.topics.keys().eq(first.topics.keys())
+        };
+        if !evaluations.iter().all(alike) {
+            return None;
+        }
+        let count = evaluations.len() as f64;
+        let mean = |topic: &str, place: usize| -> Option<f64> {
+            let values = evaluations.iter().map(|it| it.topics[topic][place]);
+            Some(values.sum::<Option<f64>>()? / count)
+        };
+        let topics = first.topics.keys().map(|topic| {
+            let values = (0..first.measures.len()).map(|place| mean(topic, place));
+            (topic.clone(), values.collect())
+        });
+        Some(Self::of(first.measures.clone(), topics.collect()))
+    }
+
+    fn of(measures: Vec<Measure>, topics: BTreeMap<String, Vec<Option<f64>>>) -> Self {
+        let aggregate = |(place, &measure)| {
+            let values = topics.values();
+            aggregate(
+                measure,
+                values.map(move |values: &Vec<Option<f64>>| values[place]),
+            )
+        };
+        let aggregates = measures.iter().enumerate().map(aggregate).collect();
+        Self {
+            measures,
+            topics,
+            aggregates,
+        }
     }
 }
 

@@ -232,3 +232,24 @@ fn negative_grades_are_no_judgements() {
     // In trec_eval's order: map, bpref, judged.
     assert_eq!(values, [Some(0.5), Some(1.0), Some(0.5)]);
 }
+
+#[test]
+fn several_runs_are_averaged_topic_by_topic() {
+    let qrels = qrels(&[("q1", "d1", 1), ("q2", "d2", 1)]);
+    let first = run(&[("q1", &[("d1", 1.0)]), ("q2", &[("d1", 1.0)])]);
+    let second = run(&[("q1", &[("d2", 2.0), ("d1", 1.0)]), ("q2", &[("d2", 1.0)])]);
+    let map = "map".parse().unwrap();
+    let [first, second] =
+        [first, second].map(|run| evaluate(&qrels, &run, &[map], &Options::default()));
+    let mean = Evaluation::mean(&[first.clone(), second]).unwrap();
+    assert_eq!(value(&mean, "q1", "map"), Some(0.75));
+    assert_eq!(value(&mean, "q2", "map"), Some(0.5));
+    assert_eq!(value(&mean, "all", "map"), Some(0.625));
+    assert_eq!(
+        Evaluation::mean(std::slice::from_ref(&first)),
+        Some(first.clone())
+    );
+    let others = evaluate(&qrels, &Run::new("empty"), &[], &Options::default());
+    assert_eq!(Evaluation::mean(&[first, others]), None);
+    assert_eq!(Evaluation::mean(&[]), None);
+}

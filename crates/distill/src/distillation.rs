@@ -1,0 +1,224 @@
+//! Distillation: a student learns to put translations where the frozen teacher puts the English.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use burn::prelude::*;
+use optical_encoder::{DeviceHead, Head, Model};
+
+use crate::checkpoint::{CheckpointFolder, Progress};
+use crate::error::DistillError;
+use crate::events::{Event, Observer, Outcome};
+use crate::instruments::{Instruments, Reading};
+use crate::learner::Learner;
+use crate::objectives::{Loss, Moment, PieceWeights, Side};
+use crate::optimiser::Optimiser;
+use crate::pairs::{BatchOrder, PairBatch, TrainingPair, TrainingText, tokenize};
+use crate::settings::DistillSettings;
+use crate::training::{Devices, Run, Task};
+
+/// Texts of a run.
+#[derive(Debug, Clone, Copy)]
+pub struct TrainingData<'a> {
+    /// Bitext and retention sentences.
+    pub texts: &'a [TrainingText],
+    /// Bitext that is never trained on, for the instruments.
+    pub held_out: &'a [TrainingText],
+}
+
+/// Distils `teacher`, through `head`, into a student that starts as its copy.
+///
+/// Goes on from the newest checkpoint below `checkpoints` where there is one. The observer hears
+/// every event and may stop the run after any of them.
+///
+/// # Errors
+/// If the settings are out of their domain, no pair is short enough, the loss stops being a number,
+/// or a checkpoint cannot be read or written.
+pub fn distil(
+    settings: &DistillSettings,
+    teacher: &Model,
+    head: &Head,
+    data: TrainingData<'_>,
+    checkpoints: &Path,
+    device: &Device,
+    observer: &mut dyn Observer,
+) -> Result<Outcome, DistillError> {
+    settings.check()?;
+    let checkpoints = CheckpointFolder::new(checkpoints);
+    let devices = Devices::new(device, &settings.training);
+    let resumed = checkpoints.resume(settings, &devices.plain)?;
+    let (progress, student, momentum) = match resumed {
+        Some((progress, student, momentum)) => (progress, student, Some(momentum)),
+        None => {
+            let student = new_student(settings, teacher, head, data)?;
+            (Progress::default(), student, None)
+        }
+    };
+    let mut learner = Learner::new(student.clone(), false, &devices.tracked);
+    let mut optimiser = Optimiser::new(&settings.training.optimiser, &learner.encoder);
+    if let Some(momentum) = momentum {
+        optimiser = momentum.restore(optimiser)?;
+    }
+    learner.encoder = learner
+        .encoder
+        .frozen(settings.frozen_layers, settings.frozen_vocabulary);
+    let tokenized = |texts| {
+        let (teacher, student) = (&teacher.tokenizer, &student.tokenizer);
+        tokenize(texts, teacher, student, settings.maximum_length)
+    };
+    let (pairs, held_out) = (tokenized(data.texts)?, tokenized(data.held_out)?);
+    if pairs.is_empty() {
+        return Err(DistillError::NoPairs {
+            maximum_length: settings.maximum_length,
+        });
+    }
+    let prepared = Event::Prepared {
+        pairs: pairs.len(),
+        left_out: data.texts.len() - pairs.len(),
+        vocabulary: student.config.vocab_size,
+        resumed_at: progress.step,
+    };
+    let padding = [
+        teacher.tokenizer.padding_id(),
+        student.tokenizer.padding_id(),
+    ];
+    let task = Distillation::new(
+        settings,
+        teacher,
+        head,
+        [pairs, held_out],
+        padding,
+        &devices,
+    );
+    let stop = observer.hear(&prepared).is_break();
+    let run = Run {
+        task: &task,
+        settings: &settings.training,
+        all_settings: settings,
+        checkpoints,
+        devices,
+        observer,
+        model: student,
+        learner,
+        optimiser,
+        progress,
+        stop,
+    };
+    run.to_its_end()
+}
+
+/// Tokens → vectors → cost → plan → loss.
+struct Distillation<'a> {
+    settings: &'a DistillSettings,
+    teacher: &'a Model,
+    devices: Devices,
+    /// The head for the frozen teacher, and for the student under training.
+    heads: [DeviceHead; 2],
+    weights: Option<[PieceWeights; 2]>,
+    order: BatchOrder,
+    instruments: Instruments,
+}
+
+impl<'a> Distillation<'a> {
+    fn new(
+        settings: &'a DistillSettings,
+        teacher: &'a Model,
+        head: &Head,
+        [pairs, held_out]: [Vec<TrainingPair>; 2],
+        padding: [u32; 2],
+        devices: &Devices,
+    ) -> Self {
+        let weights = settings.objectives.needs_weights().then(|| {
+            [
+                PieceWeights::of_texts(pairs.iter().map(|pair| &pair.target)),
+                PieceWeights::of_texts(pairs.iter().map(|pair| &pair.input)),
+            ]
+        });
+        let heads = [head.on(&devices.plain), head.on(&devices.tracked)];
+        let training = &settings.training;
+        let plain = &devices.plain;
+        Self {
+            instruments: Instruments::new(teacher, &heads[0], &held_out, padding, plain),
+            order: BatchOrder::new(
+                pairs,
+                &settings.shares(),
+                training.batch_size,
+                training.seed,
+                padding,
+            ),
+            settings,
+            teacher,
+            devices: devices.clone(),
+            heads,
+            weights,
+        }
+    }
+}
+
+impl Task for Distillation<'_> {
+    type Part = PairBatch;
+
+    fn batch(&self, step: u64, parts: usize) -> Vec<PairBatch> {
+        self.order.batch(step, parts)
+    }
+
+    fn size(part: &PairBatch) -> usize {
+        part.input.rows
+    }
+
+    fn loss(&self, learner: &Learner, part: &PairBatch, step: u64) -> Result<Loss, DistillError> {
+        let Devices { plain, tracked } = &self.devices;
+        let states = self.teacher.states(&part.target, plain);
+        let target = Side {
+            tokens: &part.target,
+            image: self.heads[0].image(states.clone()),
+            states,
+        };
+        let states = learner.encoder.states(&part.input, tracked);
+        let input = Side {
+            tokens: &part.input,
+            image: self.heads[1].image(states.clone()),
+            states,
+        };
+        let moment = Moment {
+            step,
+            weights: self.weights.as_ref(),
+        };
+        self.settings.objectives.loss(&target, &input, moment)
+    }
+
+    fn read(&self, model: &Model) -> Result<Reading, DistillError> {
+        self.instruments
+            .read(model, &self.heads[0], &self.devices.plain)
+    }
+
+    /// Drawn to the teacher, and in its vocabulary.
+    fn as_it_ends(&self, model: &Model) -> Result<Model, DistillError> {
+        let weight = self.settings.student_weight;
+        Ok(self.teacher.clone().interpolate(model, weight)?)
+    }
+}
+
+/// The teacher's first layers, its head, and the vocabulary that the texts use: untrained rows would
+/// cost an optimiser step without learning anything.
+fn new_student(
+    settings: &DistillSettings,
+    teacher: &Model,
+    head: &Head,
+    data: TrainingData<'_>,
+) -> Result<Model, DistillError> {
+    let texts = data.texts.iter().chain(data.held_out);
+    let sides: Vec<&str> = texts.map(|text| text.input.as_str()).collect();
+    let maximum = teacher.config.maximum_length();
+    let tokens = teacher
+        .tokenizer
+        .encode_many(&sides, optical_tokenize::Role::Query, maximum)?;
+    let mut used: BTreeSet<u32> = tokens.into_iter().flat_map(|tokens| tokens.ids).collect();
+    used.extend(teacher.single_character_pieces()?);
+    let mut student = teacher
+        .clone()
+        .with_layers(settings.layers)
+        .prune_vocabulary(&used)?;
+    student.head = Some(head.clone());
+    Ok(student)
+}

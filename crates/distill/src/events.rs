@@ -1,0 +1,95 @@
+//! What a run reports while it goes on, and how it ends.
+
+use std::ops::ControlFlow;
+
+use optical_encoder::Model;
+use serde::{Deserialize, Serialize};
+
+use crate::instruments::Reading;
+
+/// What a run reports while it goes on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Event {
+    /// Texts are tokenized and the student is made or read back.
+    Prepared {
+        /// Pairs to train on.
+        pairs: usize,
+        /// Pairs left out because a side is empty or too long.
+        left_out: usize,
+        /// Rows of the student's word embedding.
+        vocabulary: usize,
+        /// Steps already made by an earlier sitting.
+        resumed_at: u64,
+    },
+    /// One optimiser step.
+    Step {
+        /// Steps made so far.
+        step: u64,
+        /// Weighted sum of the objectives' terms; with alignment alone, the mean of `⟨P, C⟩`.
+        loss: f64,
+        /// Rate of the layers.
+        learning_rate: f64,
+        /// Norm of the whole gradient before clipping.
+        gradient_norm: f64,
+        /// Student tokens that a teacher token is spread over, where tokens are aligned.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        effective_partners: Option<f64>,
+        /// Wall time of the step.
+        seconds: f64,
+    },
+    /// A reading of the collapse instruments.
+    Instruments {
+        /// Steps made so far.
+        step: u64,
+        /// The reading.
+        #[serde(flatten)]
+        reading: Reading,
+        /// What the run's stopping goes by, where it has one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        judged: Option<f64>,
+    },
+    /// The instruments tell of a run that goes wrong; it goes on.
+    Warning {
+        /// Steps made so far.
+        step: u64,
+        /// What is seen, and what to change.
+        message: String,
+    },
+    /// A checkpoint was written.
+    Checkpoint {
+        /// Steps made so far.
+        step: u64,
+    },
+}
+
+/// Who a run reports to.
+pub trait Observer {
+    /// Hears an event, and may stop the run behind it.
+    fn hear(&mut self, event: &Event) -> ControlFlow<()>;
+
+    /// How good a student is, more being better: asked at every reading of a run that stops by
+    /// [`StoppingMetric::Development`](crate::settings::StoppingMetric::Development), of the student
+    /// as it would end the run. No answer ends the run with an error.
+    fn judge(&mut self, student: &Model) -> Option<f64> {
+        let _ = student;
+        None
+    }
+}
+
+/// Closures hear, and have no opinion.
+impl<F: FnMut(&Event) -> ControlFlow<()>> Observer for F {
+    fn hear(&mut self, event: &Event) -> ControlFlow<()> {
+        self(event)
+    }
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// All steps are made: the student, interpolated with the teacher and with its whole vocabulary.
+    Finished(Box<Model>),
+    /// The observer asked to stop; a checkpoint was written at this step.
+    Interrupted(u64),
+}

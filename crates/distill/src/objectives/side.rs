@@ -1,0 +1,148 @@
+//! One side of a batch: its tokens, where they lie, and how much each of them counts.
+
+use std::collections::BTreeMap;
+
+use burn::prelude::*;
+use optical_encoder::normalise;
+use optical_tokenize::{TokenBatch, TokenSequence};
+use serde::{Deserialize, Serialize};
+
+/// Which tokens take part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tokens {
+    /// Those of the text itself, and the `[MASK]`s that a ColBERT checkpoint expands queries with.
+    Content,
+    /// Markers and special tokens too.
+    All,
+}
+
+/// Where vectors are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Space {
+    /// Behind the head, where documents are searched.
+    Head,
+    /// The encoder's own states.
+    Encoder,
+}
+
+/// How a text's mass is spread over its tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Marginals {
+    /// Evenly.
+    Uniform,
+    /// By how few training sentences a token's piece is in ([`PieceWeights`]).
+    Idf,
+    /// By the length of the vector behind the head before it is normalised: tokens near the mean of
+    /// all tokens say little.
+    Norm,
+}
+
+/// A batch as one encoder reads it.
+#[derive(Debug)]
+pub struct Side<'a> {
+    /// Its tokens.
+    pub tokens: &'a TokenBatch,
+    /// States of the last layer: `[texts, width, hidden]`.
+    pub states: Tensor<3>,
+    /// Their image behind the head, not normalised: `[texts, width, d]`.
+    pub image: Tensor<3>,
+}
+
+impl Side<'_> {
+    /// Vectors of all tokens: `[texts, width, d]`.
+    pub fn vectors(&self, space: Space) -> Tensor<3> {
+        match space {
+            Space::Head => self.image.clone(),
+            Space::Encoder => self.states.clone(),
+        }
+    }
+
+    /// Unit vectors behind the head: `[texts, width, d]`.
+    pub fn unit(&self) -> Tensor<3> {
+        normalise(self.image.clone())
+    }
+
+    /// The tokens that take part, text by text.
+    pub(crate) fn present(&self, tokens: Tokens) -> &[bool] {
+        match tokens {
+            Tokens::Content => &self.tokens.kept,
+            Tokens::All => &self.tokens.mask,
+        }
+    }
+
+    /// One where a token takes part and zero elsewhere, without gradients: `[texts, width]`.
+    pub(crate) fn mask(&self, tokens: Tokens) -> Tensor<2> {
+        let present = self.present(tokens).iter();
+        self.constant(present.map(|&present| f32::from(u8::from(present))))
+    }
+
+    /// Mass of each token, without gradients: `[texts, width]`, each row one in all.
+    pub fn mass(
+        &self,
+        marginals: Marginals,
+        tokens: Tokens,
+        weights: Option<&PieceWeights>,
+    ) -> Tensor<2> {
+        let mask = self.mask(tokens);
+        let mass = match (marginals, weights) {
+            (Marginals::Norm, _) => {
+                let [texts, width, _] = self.image.dims();
+                let squares = self.image.clone().without_autodiff().square().sum_dim(2);
+                mask * squares.sqrt().reshape([texts, width])
+            }
+            (Marginals::Idf, Some(weights)) => {
+                let ids = self.tokens.ids.iter();
+                mask * self.constant(ids.map(|&id| weights.of(id)))
+            }
+            _ => mask,
+        };
+        mass.clone() / mass.sum_dim(1)
+    }
+
+    fn constant(&self, values: impl Iterator<Item = f32>) -> Tensor<2> {
+        let shape = [self.tokens.rows, self.tokens.width];
+        let device = self.states.device().without_autodiff();
+        Tensor::from_data(TensorData::new(values.collect(), shape), &device)
+    }
+}
+
+/// The weight of each piece of a vocabulary: `ln(1 + N / n)` for one that is in `n` of `N` texts
+/// (the smoothed inverse document frequency of Robertson and Spärck Jones), positive even for a
+/// piece of every text.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PieceWeights {
+    weights: BTreeMap<u32, f32>,
+    unseen: f32,
+}
+
+impl PieceWeights {
+    /// Counts the pieces of `texts`.
+    pub fn of_texts<'a>(texts: impl IntoIterator<Item = &'a TokenSequence>) -> Self {
+        let mut counts: BTreeMap<u32, u32> = BTreeMap::new();
+        let mut all = 0_u32;
+        for text in texts {
+            let mut ids = text.ids.clone();
+            ids.sort_unstable();
+            ids.dedup();
+            for id in ids {
+                *counts.entry(id).or_default() += 1;
+            }
+            all += 1;
+        }
+        let weight = |count: u32| (1.0 + f64::from(all) / f64::from(count)).ln() as f32;
+        Self {
+            weights: counts
+                .into_iter()
+                .map(|(id, count)| (id, weight(count)))
+                .collect(),
+            unseen: weight(1),
+        }
+    }
+
+    fn of(&self, id: u32) -> f32 {
+        self.weights.get(&id).copied().unwrap_or(self.unseen)
+    }
+}

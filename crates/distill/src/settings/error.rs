@@ -1,0 +1,48 @@
+//! Values of a run file that are out of their domain.
+
+use std::fmt::Display;
+
+/// A value lies outside its domain.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{key} = {value}, expected {expected}")]
+pub struct SettingsError {
+    /// The key.
+    pub key: String,
+    /// What the run file says.
+    pub value: String,
+    /// What it may say.
+    pub expected: &'static str,
+}
+
+/// Refuses a value that is not more than zero.
+pub(crate) fn positive(key: &str, value: f64) -> Result<(), SettingsError> {
+    if 0.0 < value && value.is_finite() {
+        return Ok(());
+    }
+    Err(SettingsError {
+        key: key.to_owned(),
+        value: value.to_string(),
+        expected: "more than 0",
+    })
+}
+
+/// Refuses a count of nothing.
+pub(crate) fn count(key: &str, value: u64) -> Result<(), SettingsError> {
+    if 0 < value {
+        return Ok(());
+    }
+    Err(SettingsError {
+        key: key.to_owned(),
+        value: "0".to_owned(),
+        expected: "at least 1",
+    })
+}
+
+/// What is wrong with `key`.
+pub(crate) fn refuse(key: String, value: impl Display, expected: &'static str) -> SettingsError {
+    SettingsError {
+        key,
+        value: value.to_string(),
+        expected,
+    }
+}

@@ -1,0 +1,229 @@
+//! Training a late-interaction teacher on English relevance data (Khattab and Zaharia 2020, ColBERT;
+//! Santhanam et al. 2022, ColBERTv2): queries are taught to prefer their relevant documents, or to
+//! score documents as a stronger ranker does.
+
+mod held_out;
+mod order;
+mod ranking;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use burn::prelude::*;
+use optical_encoder::{DeviceHead, Model, normalise};
+use optical_tokenize::{Role, TokenBatch};
+
+use self::held_out::HeldOut;
+use self::order::{Examples, RankingBatch};
+use self::ranking::Scored;
+pub use self::settings::{RankingObjectives, TeachSettings};
+use crate::checkpoint::{CheckpointFolder, Progress};
+use crate::error::DistillError;
+use crate::events::{Event, Observer, Outcome};
+use crate::instruments::Reading;
+use crate::late_interaction;
+use crate::learner::Learner;
+use crate::objectives::Loss;
+use crate::optimiser::Optimiser;
+use crate::training::{Devices, Run, Task};
+
+/// A query with documents.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RankingText {
+    /// The query.
+    pub query: Arc<str>,
+    /// Its documents; without scores, the first is relevant and the others are not.
+    pub documents: Vec<Arc<str>>,
+    /// What a stronger ranker says of each, or nothing.
+    pub scores: Vec<f32>,
+}
+
+impl RankingText {
+    /// The place of the relevant document: the first of those that score highest.
+    fn positive(&self) -> usize {
+        let best = self
+            .scores
+            .iter()
+            .copied()
+            .fold(f32::NEG_INFINITY, f32::max);
+        let place = self.scores.iter().position(|&score| score == best);
+        place.unwrap_or(0)
+    }
+}
+
+/// Trains `model`, which has a head, on `texts`; `held_out` is what instruments read.
+///
+/// Goes on from the newest checkpoint below `checkpoints` where there is one, and reports as
+/// [`distil`](crate::distil) does; mates are held-out queries and their relevant documents, under
+/// `"eng"`.
+///
+/// # Errors
+/// If the settings are out of their domain, no example is left, the loss stops being a number, or a
+/// checkpoint cannot be read or written.
+pub fn teach(
+    settings: &TeachSettings,
+    model: &Model,
+    [texts, held_out]: [&[RankingText]; 2],
+    checkpoints: &Path,
+    device: &Device,
+    observer: &mut dyn Observer,
+) -> Result<Outcome, DistillError> {
+    settings.check()?;
+    let checkpoints = CheckpointFolder::new(checkpoints);
+    let devices = Devices::new(device, &settings.training);
+    let (progress, pupil, momentum) = match checkpoints.resume(settings, &devices.plain)? {
+        Some((progress, pupil, momentum)) => (progress, pupil, Some(momentum)),
+        None => (
+            Progress::default(),
+            pupil(settings, model, [texts, held_out])?,
+            None,
+        ),
+    };
+    let learns_head = 0 < settings.dimensions;
+    let mut learner = Learner::new(pupil.clone(), learns_head, &devices.tracked);
+    let mut optimiser = Optimiser::new(&settings.training.optimiser, &learner.encoder);
+    if let Some(momentum) = momentum {
+        optimiser = momentum.restore(optimiser)?;
+    }
+    learner.encoder = learner
+        .encoder
+        .frozen(settings.frozen_layers, settings.frozen_vocabulary);
+    let examples = Examples::new(settings, texts, &pupil.tokenizer)?;
+    let stop = observer
+        .hear(&Event::Prepared {
+            pairs: examples.count(),
+            left_out: texts.len() - examples.count(),
+            vocabulary: pupil.config.vocab_size,
+            resumed_at: progress.step,
+        })
+        .is_break();
+    let task = Teaching {
+        settings,
+        start: model,
+        head: pupil.head_or_identity().on(&devices.tracked),
+        held_out: HeldOut::new(settings, held_out, [model, &pupil], &devices.plain)?,
+        examples,
+        devices: devices.clone(),
+    };
+    let run = Run {
+        task: &task,
+        settings: &settings.training,
+        all_settings: settings,
+        checkpoints,
+        devices,
+        observer,
+        model: pupil,
+        learner,
+        optimiser,
+        progress,
+        stop,
+    };
+    run.to_its_end()
+}
+
+/// The first layers of `model` with the vocabulary that the texts use, and the head to be trained.
+fn pupil(
+    settings: &TeachSettings,
+    model: &Model,
+    texts: [&[RankingText]; 2],
+) -> Result<Model, DistillError> {
+    let mut used: BTreeSet<u32> = model.single_character_pieces()?;
+    for text in texts.into_iter().flatten() {
+        let documents = text
+            .documents
+            .iter()
+            .map(|document| (document, Role::Document));
+        for (text, role) in documents.chain([(&text.query, Role::Query)]) {
+            used.extend(
+                model
+                    .tokenizer
+                    .encode(text, role, settings.length(role))?
+                    .ids,
+            );
+        }
+    }
+    let mut pupil = model
+        .clone()
+        .with_layers(settings.layers)
+        .prune_vocabulary(&used)?;
+    let head = model.head_or_identity();
+    pupil.head = Some(if settings.dimensions == 0 {
+        head
+    } else {
+        head.truncated(settings.dimensions)
+    });
+    Ok(pupil)
+}
+
+/// Queries and documents → vectors → scores → loss.
+struct Teaching<'a> {
+    settings: &'a TeachSettings,
+    start: &'a Model,
+    /// The head, with gradients for what stands in front of it only.
+    head: DeviceHead,
+    examples: Examples,
+    held_out: HeldOut,
+    devices: Devices,
+}
+
+impl Teaching<'_> {
+    /// Unit vectors of a batch: `[texts, width, d]`.
+    fn vectors(&self, learner: &Learner, batch: &TokenBatch) -> Tensor<3> {
+        let states = learner.encoder.states(batch, &self.devices.tracked);
+        match &learner.projection {
+            Some(weight) => normalise(self.head.image_by(states, weight.val())),
+            None => self.head.forward(states),
+        }
+    }
+
+    fn mask(&self, batch: &TokenBatch) -> Tensor<2> {
+        let kept = batch.kept.iter().map(|&kept| f32::from(u8::from(kept)));
+        let kept = TensorData::new(kept.collect::<Vec<_>>(), [batch.rows, batch.width]);
+        Tensor::from_data(kept, &self.devices.tracked)
+    }
+}
+
+impl Task for Teaching<'_> {
+    type Part = RankingBatch;
+
+    fn batch(&self, step: u64, parts: usize) -> Vec<RankingBatch> {
+        let training = &self.settings.training;
+        self.examples
+            .batch(step, training.batch_size, training.seed, parts)
+    }
+
+    fn size(part: &RankingBatch) -> usize {
+        part.queries.rows
+    }
+
+    fn loss(&self, learner: &Learner, part: &RankingBatch, _: u64) -> Result<Loss, DistillError> {
+        let scores = late_interaction::scores(
+            self.vectors(learner, &part.queries),
+            self.mask(&part.queries),
+            self.vectors(learner, &part.documents),
+            self.mask(&part.documents),
+        );
+        let scored = Scored {
+            scores: scores.div_scalar(self.settings.temperature),
+            candidates: self.settings.candidates,
+            batch: part,
+        };
+        Ok(Loss {
+            value: scored.loss(self.settings),
+            partners: None,
+        })
+    }
+
+    fn read(&self, model: &Model) -> Result<Reading, DistillError> {
+        self.held_out.read(model, &self.devices.plain)
+    }
+
+    /// In the vocabulary it began with.
+    fn as_it_ends(&self, model: &Model) -> Result<Model, DistillError> {
+        Ok(self.start.clone().interpolate(model, 1.0)?)
+    }
+}

@@ -1,0 +1,105 @@
+//! What the training of a teacher depends on; a run file states every value.
+
+use optical_tokenize::Role;
+use serde::{Deserialize, Serialize};
+
+use crate::settings::{SettingsError, TrainingSettings, count, positive, refuse};
+
+/// One training, as written under `[teach]` in a run file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TeachSettings {
+    /// The loop: steps, batches, rates, readings, checkpoints. A batch is of queries.
+    pub training: TrainingSettings,
+    /// Transformer layers, from the bottom.
+    pub layers: usize,
+    /// So many of them, from the bottom, and the position embedding stay as they are.
+    pub frozen_layers: usize,
+    /// Whether the word embedding stays as it is.
+    pub frozen_vocabulary: bool,
+    /// Tokens a query may have; the rest is cut.
+    pub query_length: usize,
+    /// Tokens a document may have; the rest is cut.
+    pub document_length: usize,
+    /// Documents of a query in a step: the relevant one, and others drawn anew each time. A query
+    /// with fewer is filled up with documents of other queries.
+    pub candidates: usize,
+    /// Whether the documents of a part's other queries are wrong answers too.
+    pub in_batch: bool,
+    /// Dimensions of the projection, which begins with the head's first ones and is trained; with
+    /// none, the head stays as it is.
+    pub dimensions: usize,
+    /// What late-interaction scores, summed over a query's tokens, are divided by.
+    pub temperature: f64,
+    /// What the teacher is trained by.
+    pub objectives: RankingObjectives,
+}
+
+/// Weights of the terms of the loss.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RankingObjectives {
+    /// Of the cross-entropy of finding the relevant document.
+    pub relevance: f64,
+    /// Of the divergence from the scores that the data bring, by softmax over a query's candidates
+    /// (Santhanam et al. 2022). Queries without enough of them are left out where this has weight.
+    pub scores: f64,
+}
+
+impl TeachSettings {
+    /// Checks every value against its domain.
+    ///
+    /// # Errors
+    /// Names the first key whose value lies outside it.
+    pub fn check(&self) -> Result<(), SettingsError> {
+        let key = |name: &str| format!("teach.{name}");
+        self.training.check("teach")?;
+        for (name, value) in [
+            ("layers", self.layers),
+            ("query_length", self.query_length),
+            ("document_length", self.document_length),
+            ("candidates", self.candidates),
+        ] {
+            count(&key(name), value as u64)?;
+        }
+        positive(&key("temperature"), self.temperature)?;
+        let RankingObjectives { relevance, scores } = self.objectives;
+        for (name, weight) in [("relevance", relevance), ("scores", scores)] {
+            if !(0.0..f64::INFINITY).contains(&weight) {
+                return Err(refuse(
+                    key(&format!("objectives.{name}")),
+                    weight,
+                    "at least 0",
+                ));
+            }
+        }
+        if relevance + scores == 0.0 {
+            return Err(refuse(
+                key("objectives"),
+                "0 and 0",
+                "a weight of more than 0",
+            ));
+        }
+        if self.candidates == 1 && !self.in_batch {
+            return Err(refuse(key("candidates"), 1, "more, or in_batch = true"));
+        }
+        if self.layers < self.frozen_layers
+            || self.layers == self.frozen_layers && self.frozen_vocabulary
+        {
+            return Err(refuse(
+                key("frozen_layers"),
+                self.frozen_layers,
+                "at most layers, and less with frozen_vocabulary",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Tokens a text may have.
+    pub(super) fn length(&self, role: Role) -> usize {
+        match role {
+            Role::Query => self.query_length,
+            Role::Document => self.document_length,
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! A tiny encoder is taught to rank.
+
+use std::ops::ControlFlow;
+
+use optical_encoder::testing::tiny_checkpoint;
+
+use super::*;
+use crate::settings::{Decay, InstrumentSettings, Numbers, OptimiserSettings, TrainingSettings};
+
+const WORDS: [&str; 12] = [
+    "when", "who", "where", "how", "why", "what", "water", "fire", "star", "sun", "tree", "fish",
+];
+
+pub(super) fn settings() -> TeachSettings {
+    TeachSettings {
+        training: TrainingSettings {
+            seed: 1,
+            steps: 60,
+            batch_size: 4,
+            parts: 1,
+            accumulation: 1,
+            dropout: false,
+            precision: Numbers::Single,
+            gradient_checkpointing: false,
+            checkpoint_every: 10,
+            optimiser: OptimiserSettings {
+                learning_rate: 5e-3,
+                vocabulary_learning_rate: 2e-2,
+                layer_decay: 1.0,
+                warm_up: 4,
+                decay: Decay::Linear,
+                weight_decay: 0.01,
+                beta_1: 0.9,
+                beta_2: 0.999,
+                epsilon: 1e-8,
+                clip_norm: 1.0,
+            },
+            instruments: InstrumentSettings {
+                every: 60,
+                held_out: 6,
+            },
+            stopping: None,
+        },
+        layers: 2,
+        frozen_layers: 0,
+        frozen_vocabulary: false,
+        query_length: 8,
+        document_length: 8,
+        candidates: 2,
+        in_batch: true,
+        dimensions: 4,
+        temperature: 0.2,
+        objectives: RankingObjectives {
+            relevance: 1.0,
+            scores: 0.0,
+        },
+    }
+}
+
+/// Each question word belongs to one thing.
+fn texts() -> Vec<RankingText> {
+    (0..6)
+        .map(|word| RankingText {
+            query: WORDS[word].into(),
+            documents: vec![
+                format!("{} {}", WORDS[6 + word], WORDS[6 + word]).into(),
+                WORDS[6 + (word + 1) % 6].into(),
+            ],
+            scores: Vec::new(),
+        })
+        .collect()
+}
+
+/// Teaches until `stop_at`; returns the model at the end, and the ranks of the readings.
+fn run(folder: &Path, settings: &TeachSettings, stop_at: u64) -> (Option<Model>, Vec<f64>) {
+    let device = Device::flex();
+    let model = Model::load(&folder.join("model"), &device).unwrap();
+    let texts = texts();
+    let mut ranks = Vec::new();
+    let mut observe = |event: &Event| {
+        match event {
+            Event::Instruments { reading, .. } => ranks.push(reading.mates["eng"].reciprocal_rank),
+            Event::Step { step, .. } if *step == stop_at => return ControlFlow::Break(()),
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    };
+    let checkpoints = folder.join("checkpoints");
+    let outcome = teach(
+        settings,
+        &model,
+        [&texts, &texts],
+        &checkpoints,
+        &device,
+        &mut observe,
+    );
+    match outcome.unwrap() {
+        Outcome::Finished(model) => (Some(*model), ranks),
+        Outcome::Interrupted(_) => (None, ranks),
+    }
+}
+
+fn model_folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    tiny_checkpoint(&folder.path().join("model"), "bert", &WORDS, 5).unwrap();
+    folder
+}
+
+#[test]
+fn relevant_documents_come_first_and_the_projection_is_learned() {
+    let folder = model_folder();
+    let (model, ranks) = run(folder.path(), &settings(), u64::MAX);
+    assert!(ranks[0] < 0.8 && ranks[1] > 0.95, "{ranks:?}");
+    let head = model.unwrap().head.unwrap();
+    assert_eq!((head.input, head.output), (8, 4));
+    let start = optical_encoder::Head::identity(8).truncated(4);
+    let moved = head.weight.iter().zip(&start.weight);
+    assert!(moved.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max) > 0.01);
+}
+
+#[test]
+fn a_training_that_was_stopped_ends_with_the_very_weights_of_one_that_was_not() {
+    let ends = [u64::MAX, 13].map(|stop_at| {
+        let folder = model_folder();
+        let (mut model, _) = run(folder.path(), &settings(), stop_at);
+        if model.is_none() {
+            model = run(folder.path(), &settings(), u64::MAX).0;
+        }
+        let model = model.unwrap();
+        (model.encoder.tensors().unwrap(), model.head)
+    });
+    assert_eq!(ends[0], ends[1]);
+}
+
+#[test]
+fn a_stronger_rankers_scores_are_learned() {
+    let folder = model_folder();
+    let mut settings = settings();
+    settings.objectives = RankingObjectives {
+        relevance: 0.0,
+        scores: 1.0,
+    };
+    settings.dimensions = 0;
+    // Nobody gave any.
+    let model = Model::load(&folder.path().join("model"), &Device::flex()).unwrap();
+    let refused = Examples::new(&settings, &texts(), &model.tokenizer);
+    assert!(refused.is_err_and(|error| error.to_string().contains("scores of 2")));
+    // Given the wrong way round, documents are ranked the wrong way round.
+    let mut given = texts();
+    given
+        .iter_mut()
+        .for_each(|text| text.scores = vec![0.0, 6.0]);
+    let examples = Examples::new(&settings, &given, &model.tokenizer).unwrap();
+    let batch = &examples.batch(0, 6, 1, 1)[0];
+    assert_eq!(batch.scores, [6.0, 0.0].repeat(6));
+    assert_eq!(batch.documents.rows, 12);
+}
+
+#[test]
+fn missing_candidates_come_from_other_queries() {
+    let folder = model_folder();
+    let model = Model::load(&folder.path().join("model"), &Device::flex()).unwrap();
+    let mut settings = settings();
+    settings.candidates = 4;
+    let examples = Examples::new(&settings, &texts(), &model.tokenizer).unwrap();
+    let batches = |seed| examples.batch(3, 4, seed, 2);
+    let ids = |seed| -> Vec<Vec<u32>> {
+        batches(seed)
+            .into_iter()
+            .map(|part| part.documents.ids)
+            .collect()
+    };
+    assert_eq!(ids(1), ids(1));
+    assert_ne!(ids(1), ids(2));
+    for part in batches(1) {
+        assert_eq!((part.queries.rows, part.documents.rows), (2, 8));
+        assert!(part.scores.is_empty());
+    }
+}

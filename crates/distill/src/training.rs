@@ -1,0 +1,198 @@
+//! The loop of any training: step, read, save; again after a stop or a crash.
+
+use std::time::Instant;
+
+use burn::prelude::*;
+use optical_encoder::Model;
+use serde::Serialize;
+
+use crate::checkpoint::{CheckpointFolder, Progress};
+use crate::error::DistillError;
+use crate::events::{Event, Observer, Outcome};
+use crate::instruments::Reading;
+use crate::learner::Learner;
+use crate::objectives::Loss;
+use crate::optimiser::{Optimiser, schedule};
+use crate::settings::{StoppingMetric, TrainingSettings};
+use crate::step::{Gradient, Pass};
+use crate::stopping::mean_margin;
+use crate::warnings::warnings;
+
+/// What a training is about.
+pub(crate) trait Task: Sync {
+    /// Part of a batch.
+    type Part: Sync;
+
+    /// The batch of a step, counted from zero, in so many parts.
+    fn batch(&self, step: u64, parts: usize) -> Vec<Self::Part>;
+
+    /// Pairs or queries in a part.
+    fn size(part: &Self::Part) -> usize;
+
+    /// The loss of a part; gradients flow into `learner` only.
+    fn loss(&self, learner: &Learner, part: &Self::Part, step: u64) -> Result<Loss, DistillError>;
+
+    /// Reads the instruments.
+    fn read(&self, model: &Model) -> Result<Reading, DistillError>;
+
+    /// A model as it ends the training.
+    fn as_it_ends(&self, model: &Model) -> Result<Model, DistillError>;
+}
+
+/// Where tensors lie: without gradients, and with.
+#[derive(Debug, Clone)]
+pub(crate) struct Devices {
+    pub(crate) plain: Device,
+    pub(crate) tracked: Device,
+}
+
+impl Devices {
+    pub(crate) fn new(device: &Device, settings: &TrainingSettings) -> Self {
+        let plain = device.clone().without_autodiff();
+        let mut tracked = plain.clone().autodiff();
+        if settings.gradient_checkpointing {
+            tracked = tracked.gradient_checkpointing();
+        }
+        Self { plain, tracked }
+    }
+}
+
+/// A run between two steps.
+pub(crate) struct Run<'a, T, S> {
+    pub(crate) task: &'a T,
+    /// The loop's settings, among all that the checkpoint is of.
+    pub(crate) settings: &'a TrainingSettings,
+    pub(crate) all_settings: &'a S,
+    pub(crate) checkpoints: CheckpointFolder,
+    pub(crate) devices: Devices,
+    pub(crate) observer: &'a mut dyn Observer,
+    /// The model that the learner's parameters belong to.
+    pub(crate) model: Model,
+    pub(crate) learner: Learner,
+    pub(crate) optimiser: Optimiser,
+    pub(crate) progress: Progress,
+    /// Whether the observer asked to stop.
+    pub(crate) stop: bool,
+}
+
+impl<T: Task, S: Serialize> Run<'_, T, S> {
+    pub(crate) fn to_its_end(mut self) -> Result<Outcome, DistillError> {
+        if self.progress.first.is_none() && !self.stop {
+            self.read()?;
+        }
+        while self.progress.step < self.settings.steps && !self.waited_enough() {
+            if self.stop {
+                self.save()?;
+                return Ok(Outcome::Interrupted(self.progress.step));
+            }
+            self.step()?;
+            let step = self.progress.step;
+            let last = step == self.settings.steps;
+            let mut save = last || step.is_multiple_of(self.settings.checkpoint_every);
+            if last || step.is_multiple_of(self.settings.instruments.every) {
+                // What the standing refers to has to be there when the run is taken up again.
+                save |= self.read()?;
+            }
+            if save || self.waited_enough() {
+                self.save()?;
+                self.tell(&Event::Checkpoint { step });
+            }
+        }
+        let student = match self.progress.standing.best {
+            Some((step, _)) => self.checkpoints.best(step, &self.devices.plain)?,
+            None => self.learner.put_into(&self.model)?,
+        };
+        Ok(Outcome::Finished(Box::new(self.task.as_it_ends(&student)?)))
+    }
+
+    /// One optimiser step.
+    fn step(&mut self) -> Result<(), DistillError> {
+        let (settings, began) = (self.settings, Instant::now());
+        let optimiser = &settings.optimiser;
+        let done = self.progress.step;
+        let rate = schedule(done, optimiser.warm_up, settings.steps, optimiser.decay);
+        let pass = Pass {
+            task: self.task,
+            settings,
+            model: &self.model,
+            learner: &self.learner,
+            device: &self.devices.tracked,
+            step: done,
+        };
+        let Gradient {
+            loss,
+            partners,
+            parts,
+        } = pass.gradient()?;
+        let step = done + 1;
+        if !loss.is_finite() {
+            return Err(DistillError::NotFinite {
+                what: "the loss",
+                value: loss,
+                step,
+            });
+        }
+        let learner = self.learner.clone();
+        let (learner, gradient_norm) = self.optimiser.step(learner, parts, rate, step)?;
+        self.learner = learner;
+        self.progress.step = step;
+        self.progress.partners = partners;
+        self.tell(&Event::Step {
+            step,
+            loss,
+            learning_rate: rate * optimiser.learning_rate,
+            gradient_norm,
+            effective_partners: partners,
+            seconds: began.elapsed().as_secs_f64(),
+        });
+        Ok(())
+    }
+
+    /// Reads the instruments, warns and judges; returns whether the student is the best so far of a
+    /// run that ends with its best.
+    fn read(&mut self) -> Result<bool, DistillError> {
+        let step = self.progress.step;
+        let frozen = self.learner.put_into(&self.model)?;
+        let reading = self.task.read(&frozen)?;
+        let stopping = self.settings.stopping.as_ref();
+        let judged = match stopping.map(|stopping| stopping.metric) {
+            None => None,
+            Some(StoppingMetric::Mates) => Some(mean_margin(&reading)),
+            Some(StoppingMetric::Development) => {
+                let student = self.task.as_it_ends(&frozen)?;
+                let value = self.observer.judge(&student);
+                Some(value.ok_or(DistillError::NoJudge)?)
+            }
+        };
+        let best = judged.is_some_and(|value| self.progress.standing.hear(step, value));
+        if best {
+            self.checkpoints.save_best(step, &frozen)?;
+        }
+        self.tell(&Event::Instruments {
+            step,
+            reading: reading.clone(),
+            judged,
+        });
+        let first = self.progress.first.get_or_insert_with(|| reading.clone());
+        for message in warnings(first, &reading, self.progress.partners) {
+            self.tell(&Event::Warning { step, message });
+        }
+        Ok(best)
+    }
+
+    fn tell(&mut self, event: &Event) {
+        self.stop |= self.observer.hear(event).is_break();
+    }
+
+    fn save(&self) -> Result<(), DistillError> {
+        let model = self.learner.put_into(&self.model)?;
+        self.checkpoints
+            .save(&self.progress, &model, &self.optimiser, self.all_settings)
+    }
+
+    /// Whether no reading was better than the best for as long as the settings wait.
+    fn waited_enough(&self) -> bool {
+        let stopping = self.settings.stopping.as_ref();
+        stopping.is_some_and(|stopping| stopping.patience <= self.progress.standing.since)
+    }
+}

@@ -1,0 +1,84 @@
+//! What readings say of a run that goes wrong, and what to change.
+
+use crate::instruments::Reading;
+
+/// Partners a token at which a plan is too flat to say which belongs to which.
+const MANY_PARTNERS: f64 = 8.0;
+
+/// What is left of the teacher's distance within a sentence when tokens are becoming one: healthy
+/// runs keep two thirds and more, collapsing ones half.
+const DISTANCE_LEFT: f64 = 0.6;
+
+/// Loss in reciprocal rank that is no chance on a hundred sentences.
+const RANK_LOST: f64 = 0.05;
+
+/// Everything that is wrong with the reading `now` of a run that began with `first`, whose last step
+/// had so many `partners` a token.
+pub(crate) fn warnings(first: &Reading, now: &Reading, partners: Option<f64>) -> Vec<String> {
+    let mut found = Vec::new();
+    let apart = |cosine: f64| 1.0 - cosine;
+    let (student, teacher) = (
+        now.within_sentence_cosine,
+        now.teacher_within_sentence_cosine,
+    );
+    // A student that starts so is not collapsing.
+    let grew = first.within_sentence_cosine + 0.02 < student;
+    if grew && apart(student) < DISTANCE_LEFT * apart(teacher) {
+        found.push(format!(
+            "tokens of a sentence are becoming one (cosine {student:.2}, teacher {teacher:.2}): \
+             lower plan.epsilon or the learning rates, or take the mean away (head)"
+        ));
+    }
+    if let Some(partners) = partners.filter(|&partners| MANY_PARTNERS < partners) {
+        found.push(format!(
+            "the plan is flat ({partners:.0} partners a token, 2 to 4 are good): lower plan.epsilon"
+        ));
+    }
+    for (language, mates) in &now.mates {
+        let Some(before) = first.mates.get(language) else {
+            continue;
+        };
+        let (before, now) = (before.reciprocal_rank, mates.reciprocal_rank);
+        if now + RANK_LOST < before {
+            found.push(format!(
+                "{language} finds its translations less well than before training \
+                 ({before:.3} to {now:.3}): more of its bitext or retention, or lower learning rates"
+            ));
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::instruments::MateRetrieval;
+
+    fn reading(cosine: f64, rank: f64) -> Reading {
+        let mates = MateRetrieval {
+            reciprocal_rank: rank,
+            margin: 0.1,
+        };
+        Reading {
+            within_sentence_cosine: cosine,
+            teacher_within_sentence_cosine: 0.6,
+            mates: BTreeMap::from([("hau".into(), mates)]),
+        }
+    }
+
+    /// Readings of the prototype's runs, good and bad.
+    #[test]
+    fn good_runs_pass_and_bad_ones_are_told_what_to_change() {
+        let first = reading(0.61, 0.95);
+        assert!(warnings(&first, &reading(0.72, 0.99), Some(3.0)).is_empty());
+        let collapsed = warnings(&first, &reading(0.92, 0.7), Some(50.0));
+        assert_eq!(collapsed.len(), 3);
+        assert!(collapsed[0].contains("becoming one"));
+        assert!(collapsed[1].contains("flat (50 partners"));
+        assert!(collapsed[2].contains("hau finds its translations less well"));
+        let always_so = reading(0.9, 0.95);
+        assert!(warnings(&always_so, &always_so, None).is_empty());
+    }
+}

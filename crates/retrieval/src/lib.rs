@@ -31,7 +31,7 @@ mod run;
 pub mod significance;
 mod trec;
 
-pub use self::bm25::{Bm25Error, Bm25Index, Bm25Settings};
+pub use self::bm25::{Bm25Error, Bm25Index, Bm25Settings, QueryTerm, words};
 pub use self::index::{ExactIndex, Index, IndexError, QueryRef};
 pub use self::measures::{Evaluation, Measure, MeasureError, Options, evaluate};
 pub use self::qrels::{DuplicateJudgement, Qrels};

@@ -55,7 +55,7 @@ pub struct Ibm1 {
 
 /// Estimates a table from pairs of a foreign and an English sentence.
 ///
-/// Sentences are split by [`words`](crate::words), so that a table knows the words of
+/// Sentences are split by [`words`], so that a table knows the words of
 /// [`Bm25Index`](crate::Bm25Index). Pairs with a side without words teach nothing and are skipped;
 /// without pairs the table is empty.
 #[must_use]

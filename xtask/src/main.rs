@@ -30,6 +30,9 @@ enum Job {
     ///
     /// `--config FILE` names the run file, configs/quickstart.toml if not given.
     Train(PassedOn),
+    /// Rank and score the systems of a run file that need no encoder.
+    #[command(disable_help_flag = true)]
+    Baselines(PassedOn),
     /// Fetch data, and nothing else.
     #[command(disable_help_flag = true)]
     Fetch(PassedOn),
@@ -73,6 +76,7 @@ struct PassedOn {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().job {
         Job::Train(passed_on) => start::train(passed_on.arguments),
+        Job::Baselines(passed_on) => start::optical("baselines", passed_on.arguments),
         Job::Fetch(passed_on) => start::optical("fetch", passed_on.arguments),
         Job::Encode(passed_on) => start::optical("encode", passed_on.arguments),
         Job::Search(passed_on) => start::optical("search", passed_on.arguments),

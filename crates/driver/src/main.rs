@@ -33,6 +33,8 @@ enum Command {
     Fetch(commands::fetch::FetchArgs),
     /// Distil, index, evaluate and report, as a run file says
     Train(commands::train::TrainArgs),
+    /// Rank and score what a run file compares with and needs no encoder
+    Baselines(commands::baselines::BaselinesArgs),
     /// Turn texts into vectors
     Encode(commands::encode::EncodeArgs),
     /// Ask a finished run's index in any of its languages
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
             cache::folder().and_then(|cache| commands::fetch::run(args, &cache))
         }
         Command::Train(args) => commands::train::run(args),
+        Command::Baselines(args) => commands::baselines::run(args),
         Command::Encode(args) => commands::encode::run(args),
         Command::Search(args) => commands::search::run(args),
         Command::Evaluate(args) => commands::evaluate::run(args),

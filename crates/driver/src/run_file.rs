@@ -1,5 +1,7 @@
 //! The run file: all that a run's result depends on, in one TOML file.
 
+mod translation;
+
 use std::path::Path;
 
 use anyhow::{Context, ensure};
@@ -7,6 +9,8 @@ use optical_corpus::bitext::BitextSource;
 use optical_corpus::collection::CollectionSource;
 use optical_distill::DistillSettings;
 use serde::{Deserialize, Serialize};
+
+pub use self::translation::{TableSource, TranslationSettings};
 
 /// A run, as written in `configs/*.toml`; relative paths begin where the program is started.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,6 +30,8 @@ pub struct RunFile {
     pub distill: DistillSettings,
     /// Encoding and searching.
     pub retrieval: RetrievalSettings,
+    /// Translating queries for BM25; without the table, none are.
+    pub translation: Option<TranslationSettings>,
     /// Testing differences.
     pub significance: SignificanceSettings,
     /// The language whose soft alignment is drawn.
@@ -117,6 +123,9 @@ impl RunFile {
                 seen.insert(language.clone()),
                 "languages: {language} is listed twice"
             );
+        }
+        if let Some(translation) = &self.translation {
+            translation.check(&seen)?;
         }
         Ok(())
     }

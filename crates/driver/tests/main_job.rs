@@ -52,6 +52,9 @@ fn prepare(folder: &Path) {
         "data/clir/qrels.dev.txt",
         (0..6).map(|i| format!("q{i} 0 d{i} 1\n")).collect(),
     );
+    // Places in dictd's base 64: the entry of `jua` begins at A (0) and has J (9) letters.
+    write("dictionary/swh-eng.index", "jua\tA\tJ\n".into());
+    write("dictionary/swh-eng.dict", "jua\n sun\n".into());
     write(
         "run.toml",
         r#"
@@ -130,6 +133,32 @@ bm25_k1 = 0.9
 bm25_b = 0.4
 [significance]
 permutations = 1000
+[translation.ibm1]
+iterations = 5
+direction = "both"
+minimum_probability = 1e-3
+[translation.dictionary]
+swa = "dictionary/swh-eng"
+[[translation.systems]]
+name = "psq"
+table = "ibm1"
+translations = 4
+minimum_probability = 1e-2
+cumulative_probability = 0.97
+weights = "probability"
+combine = "expectation"
+original = 0.1
+unknown = "keep"
+[[translation.systems]]
+name = "first-sense"
+table = "dictionary"
+translations = 1
+minimum_probability = 0.0
+cumulative_probability = 1.0
+weights = "uniform"
+combine = "separate"
+original = 0.0
+unknown = "drop"
 "#
         .into(),
     );
@@ -159,9 +188,26 @@ fn fails(output: &Output) -> String {
 fn the_main_job_leaves_a_report_a_student_and_runs_that_can_be_asked_again() {
     let folder = tempfile::tempdir().unwrap();
     prepare(folder.path());
-    let shown = succeeds(&optical(folder.path(), &["train", "run.toml"]));
-    assert!(shown.contains("swa (low)"), "{shown}");
+    // What needs no encoder first; then all, which finds it done.
+    let baselines = succeeds(&optical(folder.path(), &["baselines", "run.toml"]));
     let run = folder.path().join("runs/run");
+    let table = std::fs::read(run.join("translation/ibm1.swa.tsv")).unwrap();
+    let shown = succeeds(&optical(folder.path(), &["train", "run.toml"]));
+    let scores = |shown: &str| -> Vec<String> {
+        let line = shown.lines().find(|line| line.starts_with("swa (low)"));
+        line.unwrap()
+            .split_whitespace()
+            .map(str::to_owned)
+            .collect()
+    };
+    assert!(
+        scores(&shown).starts_with(&scores(&baselines)),
+        "{baselines}{shown}"
+    );
+    assert_eq!(
+        table,
+        std::fs::read(run.join("translation/ibm1.swa.tsv")).unwrap()
+    );
     for file in [
         "run.toml",
         "metrics.jsonl",
@@ -180,6 +226,9 @@ fn the_main_job_leaves_a_report_a_student_and_runs_that_can_be_asked_again() {
         "trec/swa.qrels",
         "trec/distilled.swa.run",
         "trec/english.swa.run",
+        "trec/psq.swa.run",
+        "trec/first-sense.swa.run",
+        "trec/bm25-english.swa.run",
     ] {
         assert!(run.join(file).is_file(), "{file} is missing");
     }
@@ -190,6 +239,13 @@ fn the_main_job_leaves_a_report_a_student_and_runs_that_can_be_asked_again() {
             .as_f64()
             .unwrap()
     };
+    // No Swahili word is in the documents, and only one in the dictionary.
+    assert_eq!(score("bm25"), 0.0);
+    assert!(
+        score("first-sense") > 0.0 && score("first-sense") < score("psq"),
+        "{results}"
+    );
+    assert!(score("psq") <= score("bm25-english"), "{results}");
     // Six queries are too few to tell systems apart; mate retrieval tells whether it learned.
     let instruments = results["instruments"].as_array().unwrap();
     let mates = instruments
@@ -261,6 +317,21 @@ fn bad_input_is_named_and_leaves_nothing_behind() {
             "student_weight = 1.1, expected 0 to 1",
         ),
         ("low = [\"swa\"]", "low = []", "languages.low is empty"),
+        (
+            "original = 0.1",
+            "original = 1.1",
+            "psq: original = 1.1, expected 0 to 1",
+        ),
+        (
+            "name = \"psq\"",
+            "name = \"bm25\"",
+            "the name \"bm25\" is taken",
+        ),
+        (
+            "swa = \"dictionary",
+            "swh = \"dictionary",
+            "translation.dictionary.swh is no language",
+        ),
     ] {
         let error = train(from, to);
         assert!(
@@ -306,4 +377,45 @@ fn the_run_files_that_come_along_are_accepted() {
         ));
         assert!(!error.contains("run file"), "{error}");
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn queries_go_through_an_external_translator_once() {
+    let folder = tempfile::tempdir().unwrap();
+    prepare(folder.path());
+    let run_file = std::fs::read_to_string(folder.path().join("run.toml")).unwrap();
+    let baselines = |command: &str| {
+        let path = folder.path().join("command.toml");
+        let text = format!("{run_file}[translation.command]\nswa = {command}\n");
+        std::fs::write(path, text).unwrap();
+        optical(folder.path(), &["baselines", "command.toml"])
+    };
+    let error = fails(&baselines(r#"["false"]"#));
+    assert!(
+        error.contains("translation.command.swa") && error.contains("`false` failed"),
+        "{error}"
+    );
+    let error = fails(&baselines(r#"["no-such-translator"]"#));
+    assert!(error.contains("another version of the run file"), "{error}");
+    std::fs::remove_dir_all(folder.path().join("runs")).unwrap();
+
+    let translating = r#"["sh", "-c", "echo called >> calls; sed s/jua/sun/g"]"#;
+    let shown = succeeds(&baselines(translating));
+    assert_eq!(shown, succeeds(&baselines(translating)));
+    assert_eq!(
+        std::fs::read_to_string(folder.path().join("calls")).unwrap(),
+        "called\n"
+    );
+    let translated = folder
+        .path()
+        .join("runs/command/translation/command.swa.txt");
+    let lines = std::fs::read_to_string(translated).unwrap();
+    assert!(lines.contains("sun sun"), "{lines}");
+    assert!(
+        folder
+            .path()
+            .join("runs/command/trec/translator.swa.run")
+            .is_file()
+    );
 }

@@ -1,4 +1,4 @@
-//! BM25, the lexical baseline, over the crate `bm25`.
+//! BM25, the lexical baseline.
 //!
 //! Words are runs of alphanumeric characters (Unicode), lower-cased; no stemming, no stop words, so
 //! the same rule serves every language, as well as whole words can. Scores are
@@ -9,12 +9,18 @@
 //!
 //! with `N` documents, of which `n` have the word, `f` times in this one of `l` words; a word that
 //! the query repeats counts as often (Robertson and Zaragoza, 2009, with Lucene's logarithm, which
-//! keeps every weight positive). The crate knows words by their 64-bit hashes: a collision would
-//! merge two words, and is not to be expected below billions of them.
+//! keeps every weight positive).
+//!
+//! A query may also be a list of [`QueryTerm`]s, each of which stands for several words of the
+//! documents with probabilities `p`. Then `f` and `n` are expectations (Darwish and Oard, 2003,
+//! equations of their "probabilistic structured queries"):
+//!
+//! ```text
+//! f = Σ over words w  p(w) · occurrences of w in the document
+//! n = Σ over words w  p(w) · documents that have w
+//! ```
 
-use std::collections::HashMap;
-
-use ::bm25::{Embedder, EmbedderBuilder, Scorer, Tokenizer};
+use std::collections::{HashMap, HashSet};
 
 use crate::ranking::{Best, Hit};
 
@@ -37,13 +43,46 @@ pub enum Bm25Error {
     /// A constant lies outside its domain.
     #[error("{0} = {1} is out of range")]
     Setting(&'static str, f32),
+    /// Documents are numbered in 32 bits.
+    #[error("{0} documents are more than an index can hold")]
+    TooMany(usize),
+}
+
+/// One term of a query: the words of the documents that it may stand for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QueryTerm {
+    /// What the term's score is multiplied by.
+    pub weight: f64,
+    /// Words as [`words`] gives them, each once, with probabilities whose sum is at most one.
+    pub words: Vec<(String, f64)>,
+}
+
+impl QueryTerm {
+    /// A word that stands for itself.
+    #[must_use]
+    pub fn word(word: String) -> Self {
+        Self {
+            weight: 1.0,
+            words: vec![(word, 1.0)],
+        }
+    }
 }
 
 /// Documents as bags of words, searched by BM25.
+///
+/// A word takes 8 bytes for every document that has it, and its own spelling once.
 pub struct Bm25Index {
     ids: Vec<String>,
-    embedder: Embedder<u64, Words>,
-    scorer: Scorer<usize, u64>,
+    /// `k1 (1 − b + b · l / mean l)` of each document.
+    lengths: Vec<f64>,
+    postings: HashMap<String, Vec<Posting>>,
+    k1: f64,
+}
+
+/// How often a word is in a document.
+struct Posting {
+    document: u32,
+    occurrences: u32,
 }
 
 impl Bm25Index {
@@ -66,30 +105,42 @@ impl Bm25Index {
         if !(0.0..=1.0).contains(&b) {
             return Err(Bm25Error::Setting("b", b));
         }
-        let (ids, texts): (Vec<String>, Vec<T>) = documents
-            .into_iter()
-            .map(|(id, text)| (id.into(), text))
-            .unzip();
-        let mut seen = HashMap::new();
-        for (position, id) in ids.iter().enumerate() {
-            if seen.insert(id.as_str(), position).is_some() {
-                return Err(Bm25Error::Duplicate(id.clone()));
+        let (mut ids, mut lengths) = (Vec::new(), Vec::new());
+        let mut postings: HashMap<String, Vec<Posting>> = HashMap::new();
+        let mut seen = HashSet::new();
+        for (id, text) in documents {
+            let id = id.into();
+            if !seen.insert(id.clone()) {
+                return Err(Bm25Error::Duplicate(id));
             }
+            let document =
+                u32::try_from(ids.len()).map_err(|_| Bm25Error::TooMany(ids.len() + 1))?;
+            let mut length = 0.0;
+            for word in words(text.as_ref()) {
+                length += 1.0;
+                let postings = postings.entry(word).or_default();
+                match postings.last_mut() {
+                    Some(last) if last.document == document => last.occurrences += 1,
+                    _ => postings.push(Posting {
+                        document,
+                        occurrences: 1,
+                    }),
+                }
+            }
+            ids.push(id);
+            lengths.push(length);
         }
-        let corpus: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
-        let embedder =
-            EmbedderBuilder::<u64, Words>::with_tokenizer_and_fit_to_corpus(Words, &corpus)
-                .k1(k1)
-                .b(b)
-                .build();
-        let mut scorer = Scorer::new();
-        for (position, text) in corpus.iter().enumerate() {
-            scorer.upsert(&position, embedder.embed(text));
+        let (k1, b) = (f64::from(k1), f64::from(b));
+        // Where no document has a word, none is ever scored.
+        let mean = (lengths.iter().sum::<f64>() / lengths.len().max(1) as f64).max(1.0);
+        for length in &mut lengths {
+            *length = k1 * (1.0 - b + b * *length / mean);
         }
         Ok(Self {
             ids,
-            embedder,
-            scorer,
+            lengths,
+            postings,
+            k1,
         })
     }
 
@@ -97,11 +148,48 @@ impl Bm25Index {
     /// descending. Ids in `excluded` that are not indexed are no error.
     #[must_use]
     pub fn search(&self, query: &str, k: usize, excluded: &[&str]) -> Vec<Hit> {
+        let terms: Vec<QueryTerm> = words(query).map(QueryTerm::word).collect();
+        self.search_terms(&terms, k, excluded)
+    }
+
+    /// As [`search`](Self::search), for a query whose terms stand for several words each.
+    #[must_use]
+    pub fn search_terms(&self, terms: &[QueryTerm], k: usize, excluded: &[&str]) -> Vec<Hit> {
+        // Indexed by document; zero, which no score and no frequency of a match is, where nothing matched.
+        let mut scores = vec![0.0; self.ids.len()];
+        let mut frequencies = vec![0.0; self.ids.len()];
+        let (mut matched, mut having) = (Vec::new(), Vec::new());
+        for term in terms {
+            let mut documents = 0.0;
+            for (word, probability) in &term.words {
+                let Some(postings) = self.postings.get(word).filter(|_| 0.0 < *probability) else {
+                    continue;
+                };
+                documents += probability * postings.len() as f64;
+                for posting in postings {
+                    let frequency = &mut frequencies[posting.document as usize];
+                    if *frequency == 0.0 {
+                        having.push(posting.document as usize);
+                    }
+                    *frequency += probability * f64::from(posting.occurrences);
+                }
+            }
+            let rest = (self.ids.len() as f64 - documents).max(0.0);
+            let weight = term.weight * ((rest + 0.5) / (documents + 0.5)).ln_1p();
+            for document in having.drain(..) {
+                let frequency = std::mem::take(&mut frequencies[document]);
+                if scores[document] == 0.0 {
+                    matched.push(document);
+                }
+                scores[document] +=
+                    weight * frequency * (self.k1 + 1.0) / (frequency + self.lengths[document]);
+            }
+        }
         let mut best = Best::new(k);
-        for document in self.scorer.matches(&self.embedder.embed(query)) {
-            let id = self.ids[document.id].as_str();
+        for document in matched {
+            let id = self.ids[document].as_str();
             if !excluded.contains(&id) {
-                best.offer(id, document.score);
+                best.offer(id, scores[document] as f32);
             }
         }
         best.into_hits()
@@ -120,17 +208,10 @@ impl Bm25Index {
     }
 }
 
-/// Splits a text into lower-cased runs of alphanumeric characters.
-struct Words;
-
-impl Tokenizer for Words {
-    fn tokenize(&self, text: &str) -> Vec<String> {
-        let words = text.split(|character: char| !character.is_alphanumeric());
-        words
-            .filter(|word| !word.is_empty())
-            .map(str::to_lowercase)
-            .collect()
-    }
+/// The words of a text: lower-cased runs of alphanumeric characters.
+pub fn words(text: &str) -> impl Iterator<Item = String> {
+    let words = text.split(|character: char| !character.is_alphanumeric());
+    words.filter(|word| !word.is_empty()).map(str::to_lowercase)
 }
 
 #[cfg(test)]
@@ -153,7 +234,7 @@ mod tests {
         ];
         let index = Bm25Index::new(documents, SETTINGS).unwrap();
         let hits = index.search("The EARTH, the light?", 10, &[]);
-        let words = |text: &str| Words.tokenize(text);
+        let words = |text: &str| words(text).collect::<Vec<_>>();
         let lengths: Vec<f64> = documents
             .iter()
             .map(|(_, text)| words(text).len() as f64)
@@ -179,6 +260,47 @@ mod tests {
             );
         }
         assert_eq!(hits.len(), 3);
+    }
+
+    /// Expected frequencies by the definition, document by document.
+    #[test]
+    fn terms_of_several_words_are_scored_by_their_expectations() {
+        let documents = [
+            ("d1", "ark of the covenant, the ark"),
+            ("d2", "a boat and a ship and an ark"),
+            ("d3", "ship"),
+            ("d4", "nothing of the kind"),
+        ];
+        let index = Bm25Index::new(documents, SETTINGS).unwrap();
+        let terms = [
+            QueryTerm {
+                weight: 1.5,
+                words: vec![("ark".into(), 0.6), ("ship".into(), 0.3), ("x".into(), 0.1)],
+            },
+            QueryTerm::word("of".into()),
+        ];
+        let texts = documents.map(|(_, text)| words(text).collect::<Vec<_>>());
+        let mean = texts.iter().map(Vec::len).sum::<usize>() as f64 / 4.0;
+        let hits = index.search_terms(&terms, 10, &[]);
+        for ((id, _), text) in documents.iter().zip(&texts) {
+            let mut expected = 0.0;
+            for term in &terms {
+                let (mut f, mut n) = (0.0, 0.0);
+                for (word, p) in &term.words {
+                    f += p * text.iter().filter(|it| *it == word).count() as f64;
+                    n += p * texts.iter().filter(|text| text.contains(word)).count() as f64;
+                }
+                let length = 0.9 * (1.0 - 0.4 + 0.4 * text.len() as f64 / mean);
+                let idf = (1.0 + (4.0 - n + 0.5) / (n + 0.5)).ln();
+                expected += term.weight * idf * f * 1.9 / (f + length);
+            }
+            let score = hits.iter().find(|hit| hit.id == *id).unwrap().score;
+            assert!(
+                (f64::from(score) - expected).abs() < 1e-6,
+                "{id}: {score} {expected}"
+            );
+        }
+        assert_eq!(hits[0].id, "d1");
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! From token vectors to ranked documents, and from ranked documents to numbers.
 //!
 //! [`ExactIndex`] scores every document by late interaction; vectors come in as slices, so that any
-//! encoder can feed it. [`Bm25Index`] is the lexical baseline. Rankings are collected in a [`Run`],
-//! which [`evaluate`] holds against [`Qrels`] with `trec_eval`'s measures; [`significance`] says
-//! whether two evaluations differ by more than chance.
+//! encoder can feed it. [`Bm25Index`] is the lexical baseline, and [`translation`] leads queries in
+//! other languages to it. Rankings are collected in a [`Run`], which [`evaluate`] holds against
+//! [`Qrels`] with `trec_eval`'s measures; [`significance`] says whether two evaluations differ by
+//! more than chance.
 //!
 //! ```
 //! use optical_retrieval::{ExactIndex, Index, Measure, Options, Qrels, Run, evaluate};
@@ -29,9 +30,10 @@ mod qrels;
 mod ranking;
 mod run;
 pub mod significance;
+pub mod translation;
 mod trec;
 
-pub use self::bm25::{Bm25Error, Bm25Index, Bm25Settings};
+pub use self::bm25::{Bm25Error, Bm25Index, Bm25Settings, QueryTerm, words};
 pub use self::index::{ExactIndex, Index, IndexError, QueryRef};
 pub use self::measures::{Evaluation, Measure, MeasureError, Options, evaluate};
 pub use self::qrels::{DuplicateJudgement, Qrels};

@@ -1,23 +1,17 @@
 //! `optical train`: the main job, from the run file to the report.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context;
-use optical_corpus::collection::Query;
 use optical_encoder::{Head, Model};
 
 use crate::device::Backend;
 use crate::experiment::index::document_indexes;
+use crate::experiment::lexical::Lexical;
 use crate::experiment::provenance::{Clock, facts, write_run_json};
-use crate::experiment::ranking::{System, runs};
-use crate::experiment::scores::Evaluations;
-use crate::experiment::{
-    Experiment, ExperimentData, RunFolder, pictures, scores, summary, teaching,
-};
-use crate::interrupt::Interrupt;
-use crate::run_file::RunFile;
-use crate::{cache, model_source};
+use crate::experiment::ranking::{Asked, System};
+use crate::experiment::{Experiment, ExperimentData, pictures, scores, summary, teaching};
+use crate::model_source;
 
 /// Distil, index, evaluate and report, as a run file says; the same command goes on after a stop
 #[derive(Debug, clap::Args)]
@@ -39,18 +33,8 @@ pub struct TrainArgs {
 /// Runs all stages; a stage whose result is there is skipped.
 pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     let mut clock = Clock::start();
-    let (run, text) = RunFile::load(&args.config)?;
-    let path = args
-        .run
-        .clone()
-        .unwrap_or_else(|| Path::new("runs").join(args.config.file_stem().unwrap_or_default()));
-    let experiment = Experiment {
-        folder: RunFolder::of(&path, &text)?,
-        cache: cache::folder()?,
-        device: args.device.open()?,
-        interrupt: Interrupt::listen()?,
-        run,
-    };
+    let device = args.device.open()?;
+    let (experiment, text) = Experiment::open(&args.config, args.run.as_deref(), device)?;
     let Experiment {
         run,
         folder,
@@ -64,6 +48,7 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     let teacher =
         Model::load(&teacher_folder, device).with_context(|| format!("model {}", run.model))?;
     folder.create(&text)?;
+    let lexical = Lexical::prepare(&experiment, &data)?;
     clock.stage("fetch and prepare");
 
     let head = teaching::head(&experiment, &teacher, &data)?;
@@ -83,27 +68,22 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     )?;
     clock.stage("document index");
 
-    let queries = asked(run, &data.collection.queries);
-    let english = asked(run, &data.collection.english);
-    let late = |model, head, index| System::LateInteraction { model, head, index };
-    let systems = [
-        ("bm25", System::bm25(documents, &run.retrieval)?, &queries),
-        ("zero-shot-raw", late(&teacher, &raw, &indexes[1]), &queries),
-        ("zero-shot", late(&teacher, &head, &indexes[0]), &queries),
-        ("english", late(&teacher, &head, &indexes[0]), &english),
-        ("distilled", late(&student, &head, &indexes[0]), &queries),
-    ];
-    let mut evaluations = Evaluations::new();
-    for (name, system, queries) in &systems {
-        for (language, ranking) in runs(&experiment, name, system, queries)? {
-            let qrels = scores::qrels(&data.collection, &language, &queries[&language], folder)?;
-            let evaluation = scores::measure(&qrels, &ranking)?;
-            evaluations
-                .entry(name)
-                .or_default()
-                .insert(language, evaluation);
-        }
+    let queries = experiment.asked(&data.collection.queries);
+    let english = experiment.asked(&data.collection.english);
+    let mut systems = lexical.systems(&queries, &english);
+    for (name, model, head, index, queries) in [
+        ("zero-shot-raw", &teacher, &raw, &indexes[1], &queries),
+        ("zero-shot", &teacher, &head, &indexes[0], &queries),
+        ("english", &teacher, &head, &indexes[0], &english),
+        ("distilled", &student, &head, &indexes[0], &queries),
+    ] {
+        systems.push(Asked {
+            name,
+            system: System::LateInteraction { model, head, index },
+            queries,
+        });
     }
+    let evaluations = scores::evaluate_systems(&experiment, &data.collection, &systems)?;
     clock.stage("search");
 
     let comparisons = scores::compare(run, &evaluations["zero-shot"], &evaluations["distilled"])?;
@@ -132,12 +112,4 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     println!("{}", summary::table(run, &evaluations)?);
     println!("report: {}", folder.file("report.md").display());
     Ok(())
-}
-
-/// The queries of the run file's languages.
-fn asked(run: &RunFile, all: &BTreeMap<String, Vec<Query>>) -> BTreeMap<String, Vec<Query>> {
-    let languages = run.classes().into_iter();
-    languages
-        .filter_map(|(language, _)| Some((language.clone(), all.get(&language)?.clone())))
-        .collect()
 }

@@ -16,6 +16,8 @@ use crate::run_file::RunFile;
 pub struct ExperimentData {
     /// Bitext and retention sentences to train on.
     pub training: Vec<TrainingText>,
+    /// The bitext behind it, of all languages.
+    pub pairs: Vec<SentencePair>,
     /// Bitext that is never trained on.
     pub held_out: Vec<SentencePair>,
     /// English sides of the bitext, each once, in order.
@@ -70,6 +72,7 @@ impl ExperimentData {
         let held_out = split.held_out.into_values().flatten().collect();
         Ok(Self {
             training,
+            pairs: split.training,
             held_out,
             english,
             collection,

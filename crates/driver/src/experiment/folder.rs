@@ -69,6 +69,11 @@ impl RunFolder {
         self.0.join("metrics.jsonl")
     }
 
+    /// Translation tables and translated queries.
+    pub fn translation(&self) -> PathBuf {
+        self.0.join("translation")
+    }
+
     /// The judgements of a language.
     pub fn qrels(&self, language: &str) -> PathBuf {
         self.0.join("trec").join(format!("{language}.qrels"))

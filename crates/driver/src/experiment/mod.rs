@@ -3,20 +3,25 @@
 pub mod data;
 pub mod folder;
 pub mod index;
+pub mod lexical;
 pub mod pictures;
 pub mod provenance;
 pub mod ranking;
 pub mod scores;
 pub mod summary;
 pub mod teaching;
+pub mod translator;
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
+use optical_corpus::collection::Query;
 
 pub use data::ExperimentData;
 pub use folder::RunFolder;
 
+use crate::cache;
 use crate::interrupt::Interrupt;
 use crate::run_file::RunFile;
 
@@ -33,4 +38,34 @@ pub struct Experiment {
     pub device: Device,
     /// Whether somebody asked to stop.
     pub interrupt: Interrupt,
+}
+
+impl Experiment {
+    /// Opens the experiment of a run file, in `folder` or else in one named like the run file; returns
+    /// it with the text of the run file. Nothing is written yet.
+    pub fn open(
+        config: &Path,
+        folder: Option<&Path>,
+        device: Device,
+    ) -> anyhow::Result<(Self, String)> {
+        let (run, text) = RunFile::load(config)?;
+        let named = || Path::new("runs").join(config.file_stem().unwrap_or_default());
+        let path = folder.map_or_else(named, Path::to_owned);
+        let experiment = Self {
+            folder: RunFolder::of(&path, &text)?,
+            cache: cache::folder()?,
+            device,
+            interrupt: Interrupt::listen()?,
+            run,
+        };
+        Ok((experiment, text))
+    }
+
+    /// The queries of the run file's languages.
+    pub fn asked(&self, all: &BTreeMap<String, Vec<Query>>) -> BTreeMap<String, Vec<Query>> {
+        let languages = self.run.classes().into_iter();
+        languages
+            .filter_map(|(language, _)| Some((language.clone(), all.get(&language)?.clone())))
+            .collect()
+    }
 }

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::Device;
-use optical_corpus::collection::{Document, Query};
+use optical_corpus::collection::Query;
 use optical_encoder::{EncodeSettings, EncoderError, Head, Model};
-use optical_retrieval::{Bm25Index, Bm25Settings, ExactIndex, Hit, Index, QueryRef, Run};
+use optical_retrieval::translation::{QueryTranslation, TranslationTable};
+use optical_retrieval::{Bm25Index, ExactIndex, Hit, Index, QueryRef, Run};
 use optical_tokenize::Role;
 
 use crate::experiment::Experiment;
@@ -24,20 +25,40 @@ pub enum System<'a> {
         index: &'a ExactIndex,
     },
     /// Words in common.
-    Bm25(Bm25Index),
+    Bm25(&'a Bm25Index),
+    /// English words in common, the query's translated one by one.
+    Translated {
+        /// The documents.
+        index: &'a Bm25Index,
+        /// By language; a language without one is not ranked.
+        tables: &'a BTreeMap<String, TranslationTable>,
+        /// How words become terms.
+        translation: QueryTranslation,
+    },
+}
+
+/// A system, and what it is asked.
+pub struct Asked<'a> {
+    /// The system's name in tables and files.
+    pub name: &'a str,
+    /// The system.
+    pub system: System<'a>,
+    /// Queries by language.
+    pub queries: &'a BTreeMap<String, Vec<Query>>,
 }
 
 impl System<'_> {
-    /// BM25 over documents.
-    pub fn bm25(documents: &[Document], settings: &RetrievalSettings) -> anyhow::Result<Self> {
-        let texts = documents
-            .iter()
-            .map(|document| (document.id.clone(), document.full_text()));
-        let settings = Bm25Settings {
-            k1: settings.bm25_k1,
-            b: settings.bm25_b,
-        };
-        Ok(Self::Bm25(Bm25Index::new(texts, settings)?))
+    /// Whether it can rank for queries of a language.
+    fn reads(&self, language: &str) -> bool {
+        match self {
+            Self::LateInteraction { .. } | Self::Bm25(_) => true,
+            Self::Translated { tables, .. } => tables.contains_key(language),
+        }
+    }
+
+    /// The language where the ranking of a text depends on the language it is in.
+    fn scope<'q>(&self, language: &'q str) -> Option<&'q str> {
+        matches!(self, Self::Translated { .. }).then_some(language)
     }
 
     /// The rankings of queries, in their order.
@@ -67,6 +88,18 @@ impl System<'_> {
                 .zip(&excluded)
                 .map(|(query, excluded)| index.search(&query.text, settings.depth, excluded))
                 .collect()),
+            Self::Translated {
+                index,
+                tables,
+                translation,
+            } => Ok(queries
+                .iter()
+                .zip(&excluded)
+                .map(|(query, excluded)| {
+                    let terms = translation.terms(&query.text, &tables[&query.language]);
+                    index.search_terms(&terms, settings.depth, excluded)
+                })
+                .collect()),
         }
     }
 }
@@ -93,12 +126,12 @@ pub fn encode_queries(
 }
 
 /// Ranks every language's queries and writes a run for each; languages that have one are read back.
-pub fn runs(
-    experiment: &Experiment,
-    name: &str,
-    system: &System<'_>,
-    queries: &BTreeMap<String, Vec<Query>>,
-) -> anyhow::Result<BTreeMap<String, Run>> {
+pub fn runs(experiment: &Experiment, asked: &Asked<'_>) -> anyhow::Result<BTreeMap<String, Run>> {
+    let Asked {
+        name,
+        system,
+        queries,
+    } = asked;
     let Experiment {
         run,
         folder,
@@ -107,7 +140,10 @@ pub fn runs(
     } = experiment;
     let mut runs = BTreeMap::new();
     let mut missing: Vec<(&str, &Query)> = Vec::new();
-    for (language, queries) in queries {
+    for (language, queries) in *queries {
+        if !system.reads(language) {
+            continue;
+        }
         let path = folder.run(name, language);
         if path.is_file() {
             runs.insert(language.clone(), Run::read(&path)?);
@@ -117,14 +153,16 @@ pub fn runs(
     }
     // Parallel collections ask the same English question for several languages: it is searched once.
     let mut distinct: Vec<&Query> = Vec::new();
-    let mut position: BTreeMap<(&str, Option<&str>), usize> = BTreeMap::new();
-    for (_, query) in &missing {
-        position
-            .entry((&query.text, query.own_document.as_deref()))
-            .or_insert_with(|| {
-                distinct.push(query);
-                distinct.len() - 1
-            });
+    let mut position: BTreeMap<_, usize> = BTreeMap::new();
+    let key = |language, query: &'_ Query| {
+        let own_document = query.own_document.clone();
+        (system.scope(language), query.text.clone(), own_document)
+    };
+    for (language, query) in &missing {
+        position.entry(key(language, query)).or_insert_with(|| {
+            distinct.push(query);
+            distinct.len() - 1
+        });
     }
     let mut hits = Vec::with_capacity(distinct.len());
     let mut progress = Progress::new(name, 0, distinct.len() as u64);
@@ -135,10 +173,10 @@ pub fn runs(
     }
     let mut found: BTreeMap<&str, Run> = BTreeMap::new();
     for (language, query) in missing {
-        let hits = &hits[position[&(query.text.as_str(), query.own_document.as_deref())]];
+        let hits = &hits[position[&key(language, query)]];
         found
             .entry(language)
-            .or_insert_with(|| Run::new(name))
+            .or_insert_with(|| Run::new(*name))
             .insert(&query.id, hits.iter().cloned())?;
     }
     for (language, run) in found {

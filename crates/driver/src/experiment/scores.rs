@@ -8,17 +8,37 @@ use optical_report::page::Comparison;
 use optical_retrieval::significance::Differences;
 use optical_retrieval::{Evaluation, Measure, Options, Qrels, Run, evaluate, holm};
 
-use crate::experiment::RunFolder;
+use crate::experiment::ranking::{Asked, runs};
+use crate::experiment::{Experiment, RunFolder};
 use crate::run_file::RunFile;
 
 /// The measures of the report, the first of which is tested.
 pub const MEASURES: [&str; 4] = ["map", "ndcg_cut_10", "recall_100", "recip_rank_cut_10"];
 
 /// Evaluations by system and language.
-pub type Evaluations = BTreeMap<&'static str, BTreeMap<String, Evaluation>>;
+pub type Evaluations = BTreeMap<String, BTreeMap<String, Evaluation>>;
+
+/// Ranks what the systems are asked, and measures the rankings.
+pub fn evaluate_systems(
+    experiment: &Experiment,
+    collection: &Collection,
+    systems: &[Asked<'_>],
+) -> anyhow::Result<Evaluations> {
+    let mut evaluations = Evaluations::new();
+    for asked in systems {
+        for (language, ranking) in runs(experiment, asked)? {
+            let queries = &asked.queries[&language];
+            let qrels = qrels(collection, &language, queries, &experiment.folder)?;
+            let evaluation = measure(&qrels, &ranking)?;
+            let by_language = evaluations.entry(asked.name.to_owned()).or_default();
+            by_language.insert(language, evaluation);
+        }
+    }
+    Ok(evaluations)
+}
 
 /// Judgements of one language's queries, written beside its runs.
-pub fn qrels(
+fn qrels(
     collection: &Collection,
     language: &str,
     queries: &[Query],
@@ -43,7 +63,7 @@ pub fn qrels(
 }
 
 /// Measures a run, counting queries that found nothing as zero.
-pub fn measure(qrels: &Qrels, run: &Run) -> anyhow::Result<Evaluation> {
+fn measure(qrels: &Qrels, run: &Run) -> anyhow::Result<Evaluation> {
     let measures: Vec<Measure> = MEASURES
         .iter()
         .map(|name| name.parse().with_context(|| format!("measure {name}")))

@@ -12,9 +12,20 @@ use optical_retrieval::Measure;
 use crate::experiment::scores::{Evaluations, MEASURES};
 use crate::run_file::RunFile;
 
-/// The systems of a run, in the order of the tables: name, description, whether a bound.
-pub const SYSTEMS: [(&str, &str, bool); 5] = [
+/// The systems every run may have, in the order of the tables: name, description, whether a bound.
+/// Those that `[translation]` names come behind `bm25`.
+pub const SYSTEMS: [(&str, &str, bool); 7] = [
     ("bm25", "BM25 on the query as it is", false),
+    (
+        "translator",
+        "BM25 on the query as an external program translates it",
+        false,
+    ),
+    (
+        "bm25-english",
+        "BM25 on the query's human English version: an upper bound for translation",
+        true,
+    ),
     (
         "zero-shot-raw",
         "the encoder as it comes, on the query as it is",
@@ -32,6 +43,30 @@ pub const SYSTEMS: [(&str, &str, bool); 5] = [
         true,
     ),
 ];
+
+/// The systems that were evaluated, in the order of the tables.
+fn systems(run: &RunFile, evaluations: &Evaluations) -> Vec<System> {
+    let mut systems: Vec<_> = SYSTEMS
+        .iter()
+        .map(|&(name, description, reference)| System {
+            name: name.into(),
+            description: description.into(),
+            reference,
+        })
+        .collect();
+    let translation = run
+        .translation
+        .iter()
+        .flat_map(|settings| &settings.systems);
+    let named = translation.map(|system| System {
+        name: system.name.clone(),
+        description: system.description(),
+        reference: false,
+    });
+    systems.splice(1..1, named);
+    systems.retain(|system| evaluations.contains_key(&system.name));
+    systems
+}
 
 /// Puts the page together.
 pub fn summary(
@@ -53,7 +88,7 @@ pub fn summary(
                         let measure: Measure = name.parse().ok()?;
                         Some(((*name).to_owned(), evaluation.aggregate(measure)?))
                     });
-                    Some(((*system).to_owned(), scores.collect()))
+                    Some((system.clone(), scores.collect()))
                 })
                 .collect();
             let queries = evaluations["distilled"]
@@ -72,14 +107,7 @@ pub fn summary(
     RunSummary {
         title: run.title.clone(),
         measure: MEASURES[0].into(),
-        systems: SYSTEMS
-            .iter()
-            .map(|&(name, description, reference)| System {
-                name: name.into(),
-                description: description.into(),
-                reference,
-            })
-            .collect(),
+        systems: systems(run, evaluations),
         baseline: "zero-shot".into(),
         candidate: "distilled".into(),
         languages,
@@ -167,12 +195,15 @@ fn instruments(events: &[Event]) -> Vec<Instrument> {
 /// MAP of every system in every language, for the terminal.
 pub fn table(run: &RunFile, evaluations: &Evaluations) -> anyhow::Result<String> {
     let map: Measure = MEASURES[0].parse()?;
-    let names = SYSTEMS.iter().map(|(name, _, _)| ((*name), Align::Right));
+    let systems = systems(run, evaluations);
+    let names = systems
+        .iter()
+        .map(|system| (system.name.as_str(), Align::Right));
     let mut table = Table::new([("MAP", Align::Left)].into_iter().chain(names));
     for (language, class) in run.classes() {
-        let cells = SYSTEMS.iter().map(|(system, _, _)| {
+        let cells = systems.iter().map(|system| {
             let value = evaluations
-                .get(system)
+                .get(&system.name)
                 .and_then(|e| e.get(&language))
                 .and_then(|e| e.aggregate(map));
             Cell::from(value.map_or("–".to_owned(), |value| format!("{value:.4}")))

@@ -1,0 +1,167 @@
+//! Systems that need no encoder: BM25 on queries as they are, translated, and in English.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::{Context, ensure};
+use optical_corpus::collection::Query;
+use optical_encoder::write_atomically;
+use optical_retrieval::translation::{TranslationTable, dictionary, ibm1};
+use optical_retrieval::{Bm25Index, Bm25Settings};
+
+use crate::experiment::ranking::{Asked, System};
+use crate::experiment::{Experiment, ExperimentData, translator};
+use crate::run_file::{TableSource, TranslationSettings};
+
+/// Tables by language.
+type Tables = BTreeMap<String, TranslationTable>;
+
+/// What these systems search with.
+pub struct Lexical<'a> {
+    settings: Option<&'a TranslationSettings>,
+    index: Bm25Index,
+    tables: BTreeMap<TableSource, Tables>,
+    /// Queries as an external translator has them, of the languages that have one.
+    translated: BTreeMap<String, Vec<Query>>,
+}
+
+impl<'a> Lexical<'a> {
+    /// Indexes the documents, and makes tables and translations or reads them back.
+    pub fn prepare(experiment: &'a Experiment, data: &ExperimentData) -> anyhow::Result<Self> {
+        let run = &experiment.run;
+        let documents = data.collection.documents.iter();
+        let index = Bm25Index::new(
+            documents.map(|document| (document.id.clone(), document.full_text())),
+            Bm25Settings {
+                k1: run.retrieval.bm25_k1,
+                b: run.retrieval.bm25_b,
+            },
+        )?;
+        let mut lexical = Self {
+            settings: run.translation.as_ref(),
+            index,
+            tables: BTreeMap::new(),
+            translated: BTreeMap::new(),
+        };
+        let Some(settings) = lexical.settings else {
+            return Ok(lexical);
+        };
+        std::fs::create_dir_all(experiment.folder.translation())
+            .with_context(|| experiment.folder.translation().display().to_string())?;
+        // What may be missing comes before what takes time.
+        if let Some(stems) = &settings.dictionary {
+            let tables = stems
+                .iter()
+                .map(|(language, stem)| Ok((language.clone(), dictionary::read(stem)?)))
+                .collect::<anyhow::Result<_>>()
+                .context("[translation.dictionary]")?;
+            lexical.tables.insert(TableSource::Dictionary, tables);
+        }
+        for (language, command) in settings.command.iter().flatten() {
+            experiment.interrupt.check()?;
+            let queries = &data.collection.queries[language];
+            let path = experiment
+                .folder
+                .translation()
+                .join(format!("command.{language}.txt"));
+            let translated = translate(&path, command, queries)
+                .with_context(|| format!("translation.command.{language}"))?;
+            lexical.translated.insert(language.clone(), translated);
+        }
+        if let Some(settings) = settings.ibm1 {
+            let tables = ibm1_tables(experiment, data, settings)?;
+            lexical.tables.insert(TableSource::Ibm1, tables);
+        }
+        Ok(lexical)
+    }
+
+    /// The systems with what each is asked.
+    pub fn systems<'b>(
+        &'b self,
+        queries: &'b BTreeMap<String, Vec<Query>>,
+        english: &'b BTreeMap<String, Vec<Query>>,
+    ) -> Vec<Asked<'b>> {
+        let bm25 = |name, queries| Asked {
+            name,
+            system: System::Bm25(&self.index),
+            queries,
+        };
+        let mut systems = vec![bm25("bm25", queries)];
+        for system in self.settings.iter().flat_map(|settings| &settings.systems) {
+            systems.push(Asked {
+                name: &system.name,
+                system: System::Translated {
+                    index: &self.index,
+                    tables: &self.tables[&system.table],
+                    translation: system.query_translation(),
+                },
+                queries,
+            });
+        }
+        if !self.translated.is_empty() {
+            systems.push(bm25("translator", &self.translated));
+        }
+        systems.push(bm25("bm25-english", english));
+        systems
+    }
+}
+
+/// A table for each language of the run that has bitext, kept in the run folder.
+fn ibm1_tables(
+    experiment: &Experiment,
+    data: &ExperimentData,
+    settings: ibm1::Ibm1Settings,
+) -> anyhow::Result<Tables> {
+    let mut tables = Tables::new();
+    for (language, _) in experiment.run.classes() {
+        experiment.interrupt.check()?;
+        let pairs = data.pairs.iter().filter(|pair| pair.language == language);
+        let mut pairs = pairs
+            .map(|pair| (pair.foreign.as_str(), pair.english.as_str()))
+            .peekable();
+        if pairs.peek().is_none() {
+            continue;
+        }
+        let path = experiment
+            .folder
+            .translation()
+            .join(format!("ibm1.{language}.tsv"));
+        if !path.is_file() {
+            let began = Instant::now();
+            let table = ibm1::train(pairs, settings).table;
+            table.write(&path)?;
+            let translations: usize = table.iter().map(|(_, found)| found.len()).sum();
+            eprintln!(
+                "translation table {language}: {} words, {translations} translations, {:.1} s",
+                table.len(),
+                began.elapsed().as_secs_f64()
+            );
+        }
+        tables.insert(language, TranslationTable::read(&path)?);
+    }
+    Ok(tables)
+}
+
+/// Queries with their texts translated, kept at `path`.
+fn translate(path: &Path, command: &[String], queries: &[Query]) -> anyhow::Result<Vec<Query>> {
+    if !path.is_file() {
+        let texts: Vec<&str> = queries.iter().map(|query| query.text.as_str()).collect();
+        let lines = translator::translate(command, &texts)?;
+        write_atomically(path, (lines.join("\n") + "\n").as_bytes())?;
+    }
+    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    let lines: Vec<&str> = text.lines().collect();
+    ensure!(
+        lines.len() == queries.len(),
+        "{} has {} lines for {} queries; delete it to translate again",
+        path.display(),
+        lines.len(),
+        queries.len()
+    );
+    let translated = queries.iter().zip(lines).map(|(query, line)| Query {
+        text: line.to_owned(),
+        ..query.clone()
+    });
+    Ok(translated.collect())
+}

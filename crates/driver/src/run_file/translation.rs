@@ -1,0 +1,162 @@
+//! The `[translation]` table: queries led to English words, for BM25.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use anyhow::ensure;
+use optical_retrieval::translation::ibm1::Ibm1Settings;
+use optical_retrieval::translation::{Combine, Pruning, QueryTranslation, Unknown, Weights};
+use serde::{Deserialize, Serialize};
+
+use crate::experiment::summary;
+
+/// Query translation; each part may be absent, and then takes no place in the run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TranslationSettings {
+    /// A table for every language of the run that has bitext, by IBM model 1.
+    pub ibm1: Option<Ibm1Settings>,
+    /// By language, a dictionary in dictd's format: the path without `.index` and `.dict.dz`.
+    pub dictionary: Option<BTreeMap<String, PathBuf>>,
+    /// By language, a program and its arguments: a query a line in, its translation a line out.
+    pub command: Option<BTreeMap<String, Vec<String>>>,
+    /// Systems that translate word by word.
+    #[serde(default)]
+    pub systems: Vec<TranslationSystem>,
+}
+
+/// A system that translates word by word.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TranslationSystem {
+    /// Its name in tables and files.
+    pub name: String,
+    /// Where translations come from.
+    pub table: TableSource,
+    /// The most translations of a word.
+    pub translations: usize,
+    /// Less probable translations are left out …
+    pub minimum_probability: f64,
+    /// … and those behind the best ones that have this share of the probability.
+    pub cumulative_probability: f64,
+    /// How the translations of a word are weighted.
+    pub weights: Weights,
+    /// Whether they are one term, or one each.
+    pub combine: Combine,
+    /// The share of the word as it is beside its translations.
+    pub original: f64,
+    /// What becomes of a word without translations.
+    pub unknown: Unknown,
+}
+
+/// Where translations of words come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TableSource {
+    /// `[translation.ibm1]`.
+    Ibm1,
+    /// `[translation.dictionary]`.
+    Dictionary,
+}
+
+impl TranslationSystem {
+    /// How it makes terms of a query.
+    pub fn query_translation(&self) -> QueryTranslation {
+        QueryTranslation {
+            prune: Pruning {
+                minimum_probability: self.minimum_probability,
+                cumulative_probability: self.cumulative_probability,
+                translations: self.translations,
+            },
+            weights: self.weights,
+            combine: self.combine,
+            original: self.original,
+            unknown: self.unknown,
+        }
+    }
+
+    /// What it does, for the report.
+    pub fn description(&self) -> String {
+        let table = match self.table {
+            TableSource::Ibm1 => "IBM model 1 over the bitext",
+            TableSource::Dictionary => "a dictionary",
+        };
+        let how = match self.combine {
+            Combine::Expectation => "as one term of expected frequencies",
+            Combine::Separate => "as terms of their own",
+        };
+        let number = self.translations;
+        format!("BM25 on up to {number} translations of each word by {table}, {how}")
+    }
+}
+
+impl TranslationSettings {
+    /// Checks every value against its domain; `languages` are those of the run.
+    pub fn check(&self, languages: &BTreeSet<String>) -> anyhow::Result<()> {
+        let share = |key: &str, value: f64| {
+            ensure!(
+                (0.0..=1.0).contains(&value),
+                "translation.{key} = {value}, expected 0 to 1"
+            );
+            Ok(())
+        };
+        if let Some(ibm1) = &self.ibm1 {
+            ensure!(
+                0 < ibm1.iterations,
+                "translation.ibm1.iterations = 0, expected at least 1"
+            );
+            share("ibm1.minimum_probability", ibm1.minimum_probability)?;
+        }
+        let dictionary = self.dictionary.iter().flat_map(|it| it.keys());
+        for (key, language) in dictionary.map(|language| ("dictionary", language)).chain(
+            self.command
+                .iter()
+                .flat_map(|it| it.keys())
+                .map(|it| ("command", it)),
+        ) {
+            ensure!(
+                languages.contains(language),
+                "translation.{key}.{language} is no language of [languages]"
+            );
+        }
+        for (language, command) in self.command.iter().flatten() {
+            ensure!(
+                !command.is_empty(),
+                "translation.command.{language} = [], expected a program and its arguments"
+            );
+        }
+        let mut names: BTreeSet<&str> = summary::SYSTEMS.iter().map(|(name, ..)| *name).collect();
+        for system in &self.systems {
+            let name = system.name.as_str();
+            let of_a_file = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+            ensure!(
+                !name.is_empty() && name.chars().all(of_a_file),
+                "translation.systems: name = {name:?}, expected lower-case letters, digits and hyphens"
+            );
+            ensure!(
+                names.insert(name),
+                "translation.systems: the name {name:?} is taken"
+            );
+            let (wanted, present) = match system.table {
+                TableSource::Ibm1 => ("ibm1", self.ibm1.is_some()),
+                TableSource::Dictionary => ("dictionary", self.dictionary.is_some()),
+            };
+            ensure!(
+                present,
+                "translation.systems, {name}: table = {wanted:?}, but there is no [translation.{wanted}]"
+            );
+            ensure!(
+                0 < system.translations,
+                "translation.systems, {name}: translations = 0, expected at least 1"
+            );
+            for (key, value) in [
+                ("minimum_probability", system.minimum_probability),
+                ("cumulative_probability", system.cumulative_probability),
+                ("original", system.original),
+            ] {
+                share(&format!("systems, {name}: {key}"), value)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -42,6 +42,7 @@ pub enum Bm25Error {
 /// Documents as bags of words, searched by BM25.
 pub struct Bm25Index {
     ids: Vec<String>,
+    positions: HashMap<String, usize>,
     embedder: Embedder<u64, Words>,
     scorer: Scorer<usize, u64>,
 }
@@ -70,9 +71,9 @@ impl Bm25Index {
             .into_iter()
             .map(|(id, text)| (id.into(), text))
             .unzip();
-        let mut seen = HashMap::new();
+        let mut positions = HashMap::new();
         for (position, id) in ids.iter().enumerate() {
-            if seen.insert(id.as_str(), position).is_some() {
+            if positions.insert(id.clone(), position).is_some() {
                 return Err(Bm25Error::Duplicate(id.clone()));
             }
         }
@@ -88,9 +89,18 @@ impl Bm25Index {
         }
         Ok(Self {
             ids,
+            positions,
             embedder,
             scorer,
         })
+    }
+
+    /// The score of one document for the query, zero where they share no word; `None` if the id is
+    /// not indexed.
+    #[must_use]
+    pub fn score(&self, query: &str, id: &str) -> Option<f32> {
+        let position = self.positions.get(id)?;
+        self.scorer.score(position, &self.embedder.embed(query))
     }
 
     /// Returns the best `k` documents that share a word with the query, best first; ties by id,
@@ -179,6 +189,12 @@ mod tests {
             );
         }
         assert_eq!(hits.len(), 3);
+        for hit in hits {
+            let score = index.score("The EARTH, the light?", &hit.id);
+            assert_eq!(score, Some(hit.score));
+        }
+        assert_eq!(index.score("unheard of", "d1"), Some(0.0));
+        assert_eq!(index.score("light", "d4"), None);
     }
 
     #[test]

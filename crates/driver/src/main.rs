@@ -1,6 +1,7 @@
 //! The `optical` command: arguments, device choice, progress and printing; all else is in libraries.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod beside;
 mod cache;
 mod commands;
 mod device;
@@ -33,7 +34,8 @@ enum Command {
     Fetch(commands::fetch::FetchArgs),
     /// Distil, index, evaluate and report, as a run file says
     Train(commands::train::TrainArgs),
-    /// Turn texts into vectors
+    // A line here would hide the longer help of the arguments.
+    Mine(commands::mine::MineArgs),
     Encode(commands::encode::EncodeArgs),
     /// Ask a finished run's index in any of its languages
     Search(commands::search::SearchArgs),
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
             cache::folder().and_then(|cache| commands::fetch::run(args, &cache))
         }
         Command::Train(args) => commands::train::run(args),
+        Command::Mine(args) => commands::mine::run(args),
         Command::Encode(args) => commands::encode::run(args),
         Command::Search(args) => commands::search::run(args),
         Command::Evaluate(args) => commands::evaluate::run(args),

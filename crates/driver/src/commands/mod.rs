@@ -4,6 +4,7 @@ pub mod align;
 pub mod encode;
 pub mod evaluate;
 pub mod fetch;
+pub mod mine;
 pub mod ot;
 pub mod search;
 pub mod train;

@@ -35,6 +35,7 @@ enum Command {
     /// Distil, index, evaluate and report, as a run file says
     Train(commands::train::TrainArgs),
     // A line here would hide the longer help of the arguments.
+    Watch(commands::watch::WatchArgs),
     Mine(commands::mine::MineArgs),
     Encode(commands::encode::EncodeArgs),
     /// Ask a finished run's index in any of its languages
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
             cache::folder().and_then(|cache| commands::fetch::run(args, &cache))
         }
         Command::Train(args) => commands::train::run(args),
+        Command::Watch(args) => commands::watch::run(args),
         Command::Mine(args) => commands::mine::run(args),
         Command::Encode(args) => commands::encode::run(args),
         Command::Search(args) => commands::search::run(args),

@@ -8,3 +8,4 @@ pub mod mine;
 pub mod ot;
 pub mod search;
 pub mod train;
+pub mod watch;

@@ -36,6 +36,12 @@ enum Job {
     /// Fetch data, and nothing else.
     #[command(disable_help_flag = true)]
     Fetch(PassedOn),
+    /// Show how a run goes on, in the terminal or in TensorBoard.
+    #[command(disable_help_flag = true)]
+    Watch(PassedOn),
+    /// Find hard negatives to train a teacher on.
+    #[command(disable_help_flag = true)]
+    Mine(PassedOn),
     /// Turn texts into vectors.
     #[command(disable_help_flag = true)]
     Encode(PassedOn),
@@ -78,6 +84,8 @@ fn main() -> ExitCode {
         Job::Train(passed_on) => start::train(passed_on.arguments),
         Job::Baselines(passed_on) => start::optical("baselines", passed_on.arguments),
         Job::Fetch(passed_on) => start::optical("fetch", passed_on.arguments),
+        Job::Watch(passed_on) => start::optical("watch", passed_on.arguments),
+        Job::Mine(passed_on) => start::optical("mine", passed_on.arguments),
         Job::Encode(passed_on) => start::optical("encode", passed_on.arguments),
         Job::Search(passed_on) => start::optical("search", passed_on.arguments),
         Job::Evaluate(passed_on) => start::optical("evaluate", passed_on.arguments),

@@ -160,6 +160,9 @@ pub enum LineProblem {
     /// Not a JSON object with both sentences.
     #[error("is not a sentence pair: {0}")]
     Pair(String),
+    /// Not an example of relevance data, nor an entry of its tables.
+    #[error("is not an example: {0}")]
+    Example(String),
     /// Not the XML of a translation memory.
     #[error("is not XML: {0}")]
     Xml(String),

@@ -1,8 +1,10 @@
-//! Readers of bitext and test collections, and the fetching of the data sets they read.
+//! Readers of bitext, relevance data and test collections, and the fetching of the data sets they
+//! read.
 //!
-//! This crate turns files into typed records: [`bitext::SentencePair`] to train on,
-//! [`collection::Collection`] to evaluate with. It knows nothing of tokens, encoders or rankings.
-//! A run file names sources ([`bitext::BitextSource`], [`collection::CollectionSource`]); data
+//! This crate turns files into typed records: [`bitext::SentencePair`] to train a student on,
+//! [`relevance::Example`] to train a teacher on, [`collection::Collection`] to evaluate with. It
+//! knows nothing of tokens, encoders or rankings. A run file names sources
+//! ([`bitext::BitextSource`], [`relevance::RelevanceSource`], [`collection::CollectionSource`]); data
 //! sets that a package index has are described by a [`manifest::Manifest`] and brought into a
 //! cache by a [`fetch::Fetcher`].
 //!
@@ -32,4 +34,5 @@ pub mod error;
 pub mod fetch;
 pub mod formats;
 pub mod manifest;
+pub mod relevance;
 pub mod split;

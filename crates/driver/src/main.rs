@@ -1,6 +1,7 @@
 //! The `optical` command: arguments, device choice, progress and printing; all else is in libraries.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod beside;
 mod cache;
 mod commands;
 mod device;
@@ -35,7 +36,9 @@ enum Command {
     Train(commands::train::TrainArgs),
     /// Rank and score what a run file compares with and needs no encoder
     Baselines(commands::baselines::BaselinesArgs),
-    /// Turn texts into vectors
+    // A line here would hide the longer help of the arguments.
+    Watch(commands::watch::WatchArgs),
+    Mine(commands::mine::MineArgs),
     Encode(commands::encode::EncodeArgs),
     /// Ask a finished run's index in any of its languages
     Search(commands::search::SearchArgs),
@@ -54,6 +57,8 @@ fn main() -> ExitCode {
         }
         Command::Train(args) => commands::train::run(args),
         Command::Baselines(args) => commands::baselines::run(args),
+        Command::Watch(args) => commands::watch::run(args),
+        Command::Mine(args) => commands::mine::run(args),
         Command::Encode(args) => commands::encode::run(args),
         Command::Search(args) => commands::search::run(args),
         Command::Evaluate(args) => commands::evaluate::run(args),

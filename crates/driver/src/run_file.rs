@@ -8,6 +8,8 @@ use anyhow::{Context, ensure};
 use optical_corpus::bitext::BitextSource;
 use optical_corpus::collection::CollectionSource;
 use optical_distill::DistillSettings;
+use optical_encoder::EncodeSettings;
+use optical_tokenize::Role;
 use serde::{Deserialize, Serialize};
 
 pub use self::translation::{TableSource, TranslationSettings};
@@ -66,6 +68,26 @@ pub struct RetrievalSettings {
     pub bm25_k1: f32,
     /// BM25's discount of long documents.
     pub bm25_b: f32,
+}
+
+impl RetrievalSettings {
+    /// How queries are cut and batched.
+    pub fn queries(&self) -> EncodeSettings {
+        EncodeSettings {
+            role: Role::Query,
+            maximum_length: self.query_length,
+            tokens_per_batch: self.tokens_per_batch,
+        }
+    }
+
+    /// How documents are cut and batched.
+    pub fn documents(&self) -> EncodeSettings {
+        EncodeSettings {
+            role: Role::Document,
+            maximum_length: self.document_length,
+            tokens_per_batch: self.tokens_per_batch,
+        }
+    }
 }
 
 /// The paired randomisation test between zero-shot and distilled.

@@ -1,7 +1,8 @@
 //! Tables, plots and pages of results: the only crate of the workspace that draws.
 //!
 //! It takes plain numbers and names, knows no tensor and no data set, and writes Markdown, JSON,
-//! PNG and SVG. Every file appears whole or not at all.
+//! PNG and SVG. Every file appears whole or not at all, but for the event files that TensorBoard
+//! reads while they grow ([`tensorboard`]).
 //!
 //! ```
 //! use optical_report::plot::{Axes, Series, curves};
@@ -23,8 +24,11 @@
 mod error;
 pub mod page;
 pub mod plot;
+mod sparkline;
 mod table;
+pub mod tensorboard;
 mod write;
 
 pub use error::ReportError;
+pub use sparkline::sparkline;
 pub use table::{Align, Cell, Table};

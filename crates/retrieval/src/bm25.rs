@@ -20,7 +20,7 @@
 //! n = Σ over words w  p(w) · documents that have w
 //! ```
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use crate::ranking::{Best, Hit};
 
@@ -73,6 +73,7 @@ impl QueryTerm {
 /// A word takes 8 bytes for every document that has it, and its own spelling once.
 pub struct Bm25Index {
     ids: Vec<String>,
+    places: HashMap<String, u32>,
     /// `k1 (1 − b + b · l / mean l)` of each document.
     lengths: Vec<f64>,
     postings: HashMap<String, Vec<Posting>>,
@@ -107,14 +108,14 @@ impl Bm25Index {
         }
         let (mut ids, mut lengths) = (Vec::new(), Vec::new());
         let mut postings: HashMap<String, Vec<Posting>> = HashMap::new();
-        let mut seen = HashSet::new();
+        let mut places = HashMap::new();
         for (id, text) in documents {
             let id = id.into();
-            if !seen.insert(id.clone()) {
-                return Err(Bm25Error::Duplicate(id));
-            }
             let document =
                 u32::try_from(ids.len()).map_err(|_| Bm25Error::TooMany(ids.len() + 1))?;
+            if places.insert(id.clone(), document).is_some() {
+                return Err(Bm25Error::Duplicate(id));
+            }
             let mut length = 0.0;
             for word in words(text.as_ref()) {
                 length += 1.0;
@@ -138,10 +139,28 @@ impl Bm25Index {
         }
         Ok(Self {
             ids,
+            places,
             lengths,
             postings,
             k1,
         })
+    }
+
+    /// The score of one document for the query, zero where they share no word; `None` if the id is
+    /// not indexed.
+    #[must_use]
+    pub fn score(&self, query: &str, id: &str) -> Option<f32> {
+        let document = *self.places.get(id)?;
+        let found = words(query).filter_map(|word| {
+            let postings = self.postings.get(&word)?;
+            let place = postings
+                .binary_search_by_key(&document, |posting| posting.document)
+                .ok()?;
+            let frequency = f64::from(postings[place].occurrences);
+            let weight = self.rarity(postings.len() as f64);
+            Some(self.saturated(weight, frequency, document as usize))
+        });
+        Some(found.fold(0.0, |sum, score| sum + score) as f32)
     }
 
     /// Returns the best `k` documents that share a word with the query, best first; ties by id,
@@ -174,15 +193,13 @@ impl Bm25Index {
                     *frequency += probability * f64::from(posting.occurrences);
                 }
             }
-            let rest = (self.ids.len() as f64 - documents).max(0.0);
-            let weight = term.weight * ((rest + 0.5) / (documents + 0.5)).ln_1p();
+            let weight = term.weight * self.rarity(documents);
             for document in having.drain(..) {
                 let frequency = std::mem::take(&mut frequencies[document]);
                 if scores[document] == 0.0 {
                     matched.push(document);
                 }
-                scores[document] +=
-                    weight * frequency * (self.k1 + 1.0) / (frequency + self.lengths[document]);
+                scores[document] += self.saturated(weight, frequency, document);
             }
         }
         let mut best = Best::new(k);
@@ -193,6 +210,17 @@ impl Bm25Index {
             }
         }
         best.into_hits()
+    }
+
+    /// The logarithm of how few documents have a word.
+    fn rarity(&self, documents: f64) -> f64 {
+        let rest = (self.ids.len() as f64 - documents).max(0.0);
+        ((rest + 0.5) / (documents + 0.5)).ln_1p()
+    }
+
+    /// What a word that is so often in a document adds to its score.
+    fn saturated(&self, weight: f64, frequency: f64, document: usize) -> f64 {
+        weight * frequency * (self.k1 + 1.0) / (frequency + self.lengths[document])
     }
 
     /// The number of documents.
@@ -260,6 +288,12 @@ mod tests {
             );
         }
         assert_eq!(hits.len(), 3);
+        for hit in hits {
+            let score = index.score("The EARTH, the light?", &hit.id);
+            assert_eq!(score, Some(hit.score));
+        }
+        assert_eq!(index.score("unheard of", "d1"), Some(0.0));
+        assert_eq!(index.score("light", "d4"), None);
     }
 
     /// Expected frequencies by the definition, document by document.

@@ -4,7 +4,8 @@
 //! encoder can feed it. [`Bm25Index`] is the lexical baseline, and [`translation`] leads queries in
 //! other languages to it. Rankings are collected in a [`Run`], which [`evaluate`] holds against
 //! [`Qrels`] with `trec_eval`'s measures; [`significance`] says whether two evaluations differ by
-//! more than chance.
+//! more than chance. [`NegativeSettings`] draws from rankings what a teacher should learn to tell
+//! from relevant documents.
 //!
 //! ```
 //! use optical_retrieval::{ExactIndex, Index, Measure, Options, Qrels, Run, evaluate};
@@ -26,6 +27,7 @@ mod atomic;
 mod bm25;
 pub mod index;
 pub mod measures;
+mod negatives;
 mod qrels;
 mod ranking;
 mod run;
@@ -36,6 +38,7 @@ mod trec;
 pub use self::bm25::{Bm25Error, Bm25Index, Bm25Settings, QueryTerm, words};
 pub use self::index::{ExactIndex, Index, IndexError, QueryRef};
 pub use self::measures::{Evaluation, Measure, MeasureError, Options, evaluate};
+pub use self::negatives::{NegativeSettings, Negatives};
 pub use self::qrels::{DuplicateJudgement, Qrels};
 pub use self::ranking::Hit;
 pub use self::run::{Run, RunError, ScorePrecision};

@@ -1,22 +1,60 @@
 //! Lines of UTF-8 text files, with the file and the line in every error.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use crate::error::{CorpusError, LineProblem};
 
-/// Reads a whole file; what its name says is compressed (`.gz`, `.zst`) is unpacked on the way.
+/// Opens a file; what its name says is compressed (`.gz`, `.zst`) is unpacked as it is read.
+fn open(path: &Path) -> std::io::Result<Box<dyn Read>> {
+    let file = File::open(path)?;
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    Ok(match extension {
+        Some("gz") => Box::new(flate2::read::MultiGzDecoder::new(BufReader::new(file))),
+        Some("zst") => Box::new(zstd::Decoder::new(file)?),
+        _ => Box::new(file),
+    })
+}
+
+/// Reads a whole file, compressed or not.
 pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>, CorpusError> {
     let mut bytes = Vec::new();
-    let extension = path.extension().and_then(|extension| extension.to_str());
-    let read = File::open(path).and_then(|file| match extension {
-        Some("gz") => flate2::read::MultiGzDecoder::new(file).read_to_end(&mut bytes),
-        Some("zst") => zstd::Decoder::new(file)?.read_to_end(&mut bytes),
-        _ => (&file).read_to_end(&mut bytes),
-    });
+    let read = open(path).and_then(|mut file| file.read_to_end(&mut bytes));
     read.map_err(|error| CorpusError::read(path, error))?;
     Ok(bytes)
+}
+
+/// Calls `receive` with the number and the text of each line of a file, compressed or not, until it
+/// breaks; lines are as those of [`read_lines`], but one at a time is in memory.
+pub(crate) fn each_line(
+    path: &Path,
+    mut receive: impl FnMut(usize, &str) -> Result<ControlFlow<()>, LineProblem>,
+) -> Result<(), CorpusError> {
+    let unreadable = |error| CorpusError::read(path, error);
+    let mut reader = BufReader::with_capacity(1 << 16, open(path).map_err(unreadable)?);
+    let mut line = Vec::new();
+    for number in 1.. {
+        line.clear();
+        if reader.read_until(b'\n', &mut line).map_err(unreadable)? == 0 {
+            break;
+        }
+        let bytes = line.strip_suffix(b"\n").unwrap_or(&line);
+        let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
+        let bytes = match number {
+            1 => bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes),
+            _ => bytes,
+        };
+        let text = std::str::from_utf8(bytes).map_err(|_| LineProblem::NotUtf8);
+        let flow = text
+            .and_then(|text| receive(number, text))
+            .map_err(|problem| CorpusError::line(path, number, problem))?;
+        if flow.is_break() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Reads all lines of a file, compressed or not; a final line end, a carriage return before it and a byte order
@@ -105,10 +143,39 @@ mod tests {
         for (path, bytes) in [&gz, &zst].into_iter().zip(parts) {
             std::fs::write(path, &bytes).unwrap();
             assert_eq!(read_lines(path).unwrap(), ["one", "two", "three"]);
+            let mut lines = Vec::new();
+            let one_by_one = each_line(path, |number, line| {
+                lines.push(format!("{number} {line}"));
+                Ok(ControlFlow::Continue(()))
+            });
+            one_by_one.unwrap();
+            assert_eq!(lines, ["1 one", "2 two", "3 three"]);
             std::fs::write(path, &bytes[..bytes.len() - 5]).unwrap();
             let message = read_lines(path).unwrap_err().to_string();
             assert!(message.ends_with(" cannot be read"), "{message}");
         }
+    }
+
+    #[test]
+    fn lines_one_by_one_are_those_of_the_whole_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lines.txt");
+        for text in ["", "\u{feff}one\r\n\nthree\n", "one\n\u{feff}two"] {
+            std::fs::write(&path, text).unwrap();
+            let mut lines = Vec::new();
+            let one_by_one = each_line(&path, |_, line| {
+                lines.push(line.to_owned());
+                Ok(ControlFlow::Continue(()))
+            });
+            one_by_one.unwrap();
+            assert_eq!(lines, read_lines(&path).unwrap());
+        }
+        std::fs::write(&path, b"one\n\xff\n").unwrap();
+        let first = each_line(&path, |_, _| Ok(ControlFlow::Break(())));
+        assert!(first.is_ok(), "reading did not end behind the first line");
+        let all = each_line(&path, |_, _| Ok(ControlFlow::Continue(())));
+        let message = all.unwrap_err().to_string();
+        assert!(message.ends_with("lines.txt:2: is not UTF-8"), "{message}");
     }
 
     #[test]

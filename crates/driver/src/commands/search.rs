@@ -71,7 +71,8 @@ pub fn run(args: &SearchArgs) -> anyhow::Result<()> {
     .remove(0);
     drop(teacher);
     let answer = |query: &str| -> anyhow::Result<()> {
-        let vectors = encode_queries(&student, &head, &[query], &run.retrieval, device)?.remove(0);
+        let vectors =
+            encode_queries(&student, &head, &[query], run.retrieval.queries(), device)?.remove(0);
         anyhow::ensure!(!vectors.is_empty(), "the query has no word");
         for (rank, hit) in index.search(&vectors, args.count, &[])?.iter().enumerate() {
             let document = collection

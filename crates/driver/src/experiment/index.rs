@@ -3,15 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use burn::tensor::Device;
 use optical_corpus::collection::Document;
 use optical_encoder::{EncodeSettings, Head, Model};
 use optical_retrieval::{ExactIndex, Index};
-use optical_tokenize::Role;
 use sha2::{Digest, Sha256};
 
 use crate::experiment::Experiment;
+use crate::interrupt::Interrupt;
 use crate::progress::Progress;
-use crate::run_file::RetrievalSettings;
 
 /// Returns the index of `documents` behind each of `heads`, from the cache where it is there.
 pub fn document_indexes(
@@ -21,71 +21,118 @@ pub fn document_indexes(
     heads: &[&Head],
     documents: &[Document],
 ) -> anyhow::Result<Vec<ExactIndex>> {
-    let Experiment { run, cache, .. } = experiment;
-    let settings = &run.retrieval;
     let texts: Vec<String> = documents.iter().map(Document::full_text).collect();
-    let base = fingerprint(teacher_folder, documents, &texts, settings)?;
-    let paths: Vec<_> = heads.iter().map(|head| path(cache, &base, head)).collect();
-    if paths.iter().all(|path| path.is_file()) {
-        return paths
-            .iter()
-            .map(|path| {
-                ExactIndex::load(path)
-                    .with_context(|| format!("delete {} to build it again", path.display()))
-            })
-            .collect();
-    }
-    let mut vectors: Vec<Vec<Vec<f32>>> = vec![vec![Vec::new(); documents.len()]; heads.len()];
-    let encode = EncodeSettings {
-        role: Role::Document,
-        maximum_length: settings.document_length,
-        tokens_per_batch: settings.tokens_per_batch,
+    let documents: Vec<(&str, &str)> = (documents.iter().zip(&texts))
+        .map(|(document, text)| (document.id.as_str(), text.as_str()))
+        .collect();
+    let indexing = Indexing {
+        cache: &experiment.cache,
+        device: &experiment.device,
+        interrupt: &experiment.interrupt,
+        encode: experiment.run.retrieval.documents(),
     };
-    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-    let mut progress = Progress::new("encode documents", 0, documents.len() as u64);
-    let mut done = 0;
-    teacher.encode(&texts, heads, encode, &experiment.device, |text| {
-        for (per_head, block) in vectors.iter_mut().zip(text.vectors) {
-            per_head[text.index].clone_from(block);
+    indexing.indexes(teacher, teacher_folder, heads, &documents)
+}
+
+/// How documents are encoded, and where their vectors are kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Indexing<'a> {
+    /// Where indexes lie.
+    pub cache: &'a Path,
+    /// Where tensors are computed.
+    pub device: &'a Device,
+    /// Whether somebody asked to stop.
+    pub interrupt: &'a Interrupt,
+    /// How texts are cut and batched.
+    pub encode: EncodeSettings,
+}
+
+impl Indexing<'_> {
+    /// The index of `documents`, each an id and a text, behind each of `heads`; from the cache where
+    /// it is there.
+    pub fn indexes(
+        &self,
+        model: &Model,
+        model_folder: &Path,
+        heads: &[&Head],
+        documents: &[(&str, &str)],
+    ) -> anyhow::Result<Vec<ExactIndex>> {
+        let base = fingerprint(model_folder, documents, self.encode.maximum_length)?;
+        let paths: Vec<_> = heads
+            .iter()
+            .map(|head| path(self.cache, &base, head))
+            .collect();
+        if paths.iter().all(|path| path.is_file()) {
+            return paths
+                .iter()
+                .map(|path| {
+                    ExactIndex::load(path)
+                        .with_context(|| format!("delete {} to build it again", path.display()))
+                })
+                .collect();
         }
-        done += 1;
-        progress.at(done, "");
-        experiment.interrupt.check()
-    })?;
-    let mut indexes = Vec::with_capacity(heads.len());
-    for ((path, head), per_head) in paths.iter().zip(heads).zip(vectors) {
-        let mut index = ExactIndex::new(head.output)?;
-        for (document, vectors) in documents.iter().zip(per_head) {
-            index.add(&document.id, &vectors)?;
+        let mut vectors: Vec<Vec<Vec<f32>>> = vec![vec![Vec::new(); documents.len()]; heads.len()];
+        let texts: Vec<&str> = documents.iter().map(|(_, text)| *text).collect();
+        let mut progress = Progress::new("encode documents", 0, documents.len() as u64);
+        let mut done = 0;
+        model.encode(&texts, heads, self.encode, self.device, |text| {
+            for (per_head, block) in vectors.iter_mut().zip(text.vectors) {
+                per_head[text.index].clone_from(block);
+            }
+            done += 1;
+            progress.at(done, "");
+            self.interrupt.check()
+        })?;
+        let mut indexes = Vec::with_capacity(heads.len());
+        for ((path, head), per_head) in paths.iter().zip(heads).zip(vectors) {
+            let mut index = ExactIndex::new(head.output)?;
+            for ((id, _), vectors) in documents.iter().zip(per_head) {
+                index.add(id, &vectors)?;
+            }
+            std::fs::create_dir_all(self.cache.join("indexes"))?;
+            index.save(path)?;
+            indexes.push(index);
         }
-        std::fs::create_dir_all(cache.join("indexes"))?;
-        index.save(path)?;
-        indexes.push(index);
+        Ok(indexes)
     }
-    Ok(indexes)
 }
 
 /// A hash of all that document vectors depend on but the head.
 fn fingerprint(
-    teacher: &Path,
-    documents: &[Document],
-    texts: &[String],
-    settings: &RetrievalSettings,
+    model: &Path,
+    documents: &[(&str, &str)],
+    maximum_length: usize,
 ) -> anyhow::Result<Sha256> {
     let mut hash = Sha256::new();
-    for name in ["config.json", "tokenizer.json", "model.safetensors"] {
-        let path = teacher.join(name);
-        let bytes = std::fs::read(&path).with_context(|| path.display().to_string())?;
-        hash.update(&bytes);
+    for name in ["config.json", "tokenizer.json"] {
+        let path = model.join(name);
+        hash.update(std::fs::read(&path).with_context(|| path.display().to_string())?);
     }
-    hash.update(settings.document_length.to_le_bytes());
-    for (document, text) in documents.iter().zip(texts) {
-        for part in [&document.id, text] {
+    for path in weights(model).with_context(|| model.display().to_string())? {
+        hash.update(std::fs::read(&path).with_context(|| path.display().to_string())?);
+    }
+    hash.update(maximum_length.to_le_bytes());
+    for (id, text) in documents {
+        for part in [id, text] {
             hash.update(part.len().to_le_bytes());
             hash.update(part.as_bytes());
         }
     }
     Ok(hash)
+}
+
+/// The files of weights of a Hugging Face folder: one, or shards.
+fn weights(model: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(model)? {
+        let path = entry?.path();
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        if matches!(extension, Some("safetensors" | "bin")) {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
 }
 
 fn path(cache: &Path, base: &Sha256, head: &Head) -> PathBuf {

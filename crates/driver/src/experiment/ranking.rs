@@ -7,7 +7,6 @@ use optical_corpus::collection::Query;
 use optical_encoder::{EncodeSettings, EncoderError, Head, Model};
 use optical_retrieval::translation::{QueryTranslation, TranslationTable};
 use optical_retrieval::{Bm25Index, ExactIndex, Hit, Index, QueryRef, Run};
-use optical_tokenize::Role;
 
 use crate::experiment::Experiment;
 use crate::progress::Progress;
@@ -75,7 +74,7 @@ impl System<'_> {
         match self {
             Self::LateInteraction { model, head, index } => {
                 let texts: Vec<&str> = queries.iter().map(|query| query.text.as_str()).collect();
-                let vectors = encode_queries(model, head, &texts, settings, device)?;
+                let vectors = encode_queries(model, head, &texts, settings.queries(), device)?;
                 let queries: Vec<_> = vectors
                     .iter()
                     .zip(&excluded)
@@ -109,14 +108,9 @@ pub fn encode_queries(
     model: &Model,
     head: &Head,
     texts: &[&str],
-    settings: &RetrievalSettings,
+    encode: EncodeSettings,
     device: &Device,
 ) -> Result<Vec<Vec<f32>>, EncoderError> {
-    let encode = EncodeSettings {
-        role: Role::Query,
-        maximum_length: settings.query_length,
-        tokens_per_batch: settings.tokens_per_batch,
-    };
     let mut vectors = vec![Vec::new(); texts.len()];
     model.encode(texts, &[head], encode, device, |text| {
         vectors[text.index].clone_from(&text.vectors[0]);

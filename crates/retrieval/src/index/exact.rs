@@ -96,6 +96,27 @@ impl ExactIndex {
         self.starts[self.ids.len()]
     }
 
+    /// The score of one document for a query's token vectors, as a search gives it; `None` if the id
+    /// is not in the index.
+    ///
+    /// # Errors
+    /// As [`Index::search`].
+    pub fn score(&self, query: &[f32], id: &str) -> Result<Option<f32>, IndexError> {
+        check_vectors(query, self.dims).map_err(|source| IndexError::Query {
+            position: 0,
+            source,
+        })?;
+        let Some(&position) = self.positions.get(id) else {
+            return Ok(None);
+        };
+        let rows = &self.starts[position..position + 2];
+        let mut block = Block::new(self.dims);
+        block.fill(rows, &self.values[rows[0] * self.dims..rows[1] * self.dims]);
+        let tokens = QueryTokens::new(std::iter::once(query), self.dims);
+        let mut scores = block.scores(&tokens).flatten();
+        Ok(scores.next())
+    }
+
     fn insert(&mut self, id: String, tokens: usize) -> Result<(), IndexError> {
         if self.positions.contains_key(&id) {
             return Err(IndexError::Duplicate(id));

@@ -59,6 +59,8 @@ proptest! {
                 // Half an ulp for each of the sums of at most 70 x 33 terms below 1.
                 let tolerance = 1e-5 * (vectors.len() as f64).max(1.0);
                 prop_assert!((f64::from(hit.score) - expected).abs() <= tolerance);
+                let alone = index.score(vectors, &hit.id).unwrap().unwrap();
+                prop_assert_eq!(alone.to_bits(), hit.score.to_bits());
             }
         }
     }

@@ -5,6 +5,8 @@ use std::path::Path;
 
 use anyhow::Context;
 
+use crate::beside::beside;
+
 /// Writes to a file, or to standard output if there is none.
 pub fn write(bytes: &[u8], file: Option<&Path>) -> anyhow::Result<()> {
     match file {
@@ -27,19 +29,7 @@ fn write_file(bytes: &[u8], path: &Path) -> std::io::Result<()> {
     }
     // A link stays one: what it names is replaced.
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".").suffix(".part");
-    #[cfg(unix)]
-    {
-        // Temporary files are private by default; an answer is as readable as any other file.
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    let mut file = builder.tempfile_in(folder)?;
+    let mut file = beside(&path)?;
     file.write_all(bytes)?;
     file.persist(&path).map_err(|error| error.error)?;
     Ok(())

@@ -1,0 +1,225 @@
+//! `optical mine`: documents that look relevant and are not, for training a teacher.
+
+mod output;
+mod questions;
+mod ranker;
+
+use std::path::PathBuf;
+
+use anyhow::{Context, ensure};
+use optical_retrieval::{Bm25Settings, NegativeSettings};
+
+use output::Output;
+use questions::Questions;
+use ranker::Ranker;
+
+use crate::device::Backend;
+use crate::interrupt::Interrupt;
+use crate::progress::Progress;
+
+/// Queries that are ranked together.
+const CHUNK: usize = 256;
+
+/// Find hard negatives for queries with known relevant documents
+///
+/// Ranks all documents for each query, passes over the first ranks, drops those that score nearly as
+/// high as the relevant document or more, and draws from what is left. Documents that are relevant to
+/// the query, or to one with the same text, stay out, as do those with the same text as one. The
+/// output has a line for each relevant document, as `format = "n-way"` reads them:
+/// [query, relevant, negative, …], or with --scores [query, [relevant, score], [negative, score], …].
+/// Where queries and documents have no ids of their own, it has texts, as `format = "tuples"` reads.
+#[derive(Debug, clap::Args)]
+pub struct MineArgs {
+    /// A TOML file with one [[relevance]] table, as in a run file
+    #[arg(
+        long,
+        value_name = "FILE",
+        required_unless_present = "queries",
+        conflicts_with_all = ["queries", "positives", "documents"]
+    )]
+    relevance: Option<PathBuf>,
+    /// Queries, instead of --relevance: id, tab, text, or JSON lines
+    #[arg(long, value_name = "FILE", requires_all = ["positives", "documents"])]
+    queries: Option<PathBuf>,
+    /// Their judgements, in TREC's four columns
+    #[arg(long, value_name = "FILE", requires = "queries")]
+    positives: Option<PathBuf>,
+    /// Documents: id, tab, text, or JSON lines
+    #[arg(long, value_name = "FILE", requires = "queries")]
+    documents: Option<PathBuf>,
+    /// What ranks the documents
+    #[arg(long, value_enum, default_value_t = Method::Bm25)]
+    method: Method,
+    /// The ranking model: a Hugging Face folder, "dataset:NAME" or "hub:OWNER/NAME"
+    #[arg(long, required_if_eq("method", "model"))]
+    model: Option<String>,
+    /// Documents to look at for each query
+    #[arg(long, value_name = "RANKS", default_value_t = 200)]
+    depth: usize,
+    /// Ranks to pass over at the top, not counting relevant documents
+    #[arg(long, value_name = "RANKS", default_value_t = 10)]
+    skip: usize,
+    /// Negatives for each relevant document, at most
+    #[arg(long, value_name = "COUNT", default_value_t = 8)]
+    negatives: usize,
+    /// The highest score of a negative, as a share of the relevant document's; "none" for any score
+    #[arg(long, value_name = "SHARE", default_value = "0.95", value_parser = share, allow_negative_numbers = true)]
+    max_score_share: Share,
+    /// Seed of the draw
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Write the ranker's scores too
+    #[arg(long)]
+    scores: bool,
+    /// The negatives
+    #[arg(long, value_name = "FILE")]
+    output: PathBuf,
+    /// BM25's saturation of repeated words
+    #[arg(long, default_value_t = 0.9, allow_negative_numbers = true)]
+    k1: f32,
+    /// BM25's discount of long documents
+    #[arg(long, default_value_t = 0.4, allow_negative_numbers = true)]
+    b: f32,
+    /// Tokens a query may have; the model's most if not given
+    #[arg(long, value_name = "TOKENS")]
+    query_length: Option<usize>,
+    /// Tokens a document may have; the model's most if not given
+    #[arg(long, value_name = "TOKENS")]
+    document_length: Option<usize>,
+    /// Tokens that go through the encoder at once, padding included
+    #[arg(long, value_name = "TOKENS", default_value_t = 4096)]
+    batch: usize,
+    /// Do not download: use what the cache has
+    #[arg(long)]
+    offline: bool,
+    /// Where to compute
+    #[arg(long, value_enum, default_value = "flex")]
+    device: Backend,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Method {
+    /// Words in common
+    Bm25,
+    /// A late-interaction model
+    Model,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Share(Option<f32>);
+
+fn share(text: &str) -> Result<Share, String> {
+    if text == "none" {
+        return Ok(Share(None));
+    }
+    match text.parse() {
+        Ok(share) if 0.0 < share && share < f32::INFINITY => Ok(Share(Some(share))),
+        _ => Err("expected a number above 0, or \"none\"".to_owned()),
+    }
+}
+
+/// Runs `optical mine`.
+///
+/// # Errors
+/// If a file or the model is refused, the output cannot be written, or somebody stops it.
+pub fn run(args: &MineArgs) -> anyhow::Result<()> {
+    for (name, value) in [
+        ("--depth", args.depth),
+        ("--negatives", args.negatives),
+        ("--batch", args.batch),
+    ] {
+        ensure!(0 < value, "{name} 0, expected at least 1");
+    }
+    let (skip, depth) = (args.skip, args.depth);
+    ensure!(
+        skip < depth,
+        "--skip {skip} passes over all of --depth {depth}"
+    );
+    let settings = NegativeSettings {
+        skip,
+        count: args.negatives,
+        max_score_share: args.max_score_share.0,
+        seed: args.seed,
+    };
+    let interrupt = Interrupt::listen()?;
+    let questions = Questions::load(args)?;
+    ensure!(
+        !questions.pairs.is_empty(),
+        "there is no query with a relevant document"
+    );
+    // Before anything takes long, so that a folder that is not there is told at once.
+    let mut output = Output::create(&args.output, questions.has_ids, args.scores)
+        .with_context(|| args.output.display().to_string())?;
+    let ranker = match args.method {
+        Method::Bm25 => Ranker::bm25(
+            &questions.documents,
+            Bm25Settings {
+                k1: args.k1,
+                b: args.b,
+            },
+        )?,
+        Method::Model => Ranker::model(args, &questions.documents, &interrupt)?,
+    };
+    let mut counts = Counts::default();
+    let mut progress = Progress::new("mine", 0, questions.pairs.len() as u64);
+    for pairs in questions.pairs.chunks(CHUNK) {
+        interrupt.check()?;
+        for ((query, positive), ranked) in pairs.iter().zip(ranker.rank(pairs, depth)?) {
+            let is_relevant = |id: &str| questions.is_relevant(query, id);
+            let drawn = settings.draw(&query.id, &ranked.hits, ranked.positive, is_relevant);
+            counts.add(settings.count, drawn.hits.len(), drawn.too_high);
+            if !drawn.hits.is_empty() {
+                output
+                    .write(query, (positive, ranked.positive), &drawn.hits, &questions)
+                    .with_context(|| args.output.display().to_string())?;
+            }
+        }
+        progress.at(counts.pairs, "");
+    }
+    drop(progress);
+    output
+        .finish()
+        .with_context(|| args.output.display().to_string())?;
+    eprintln!("{}: {counts}", args.output.display());
+    Ok(())
+}
+
+/// What became of the pairs of a query and a relevant document.
+#[derive(Debug, Default)]
+struct Counts {
+    pairs: u64,
+    /// With fewer negatives than asked for.
+    short: u64,
+    /// With none.
+    without: u64,
+    negatives: u64,
+    too_high: u64,
+}
+
+impl Counts {
+    fn add(&mut self, wanted: usize, found: usize, too_high: usize) {
+        self.pairs += 1;
+        self.short += u64::from(0 < found && found < wanted);
+        self.without += u64::from(found == 0);
+        self.negatives += found as u64;
+        self.too_high += too_high as u64;
+    }
+}
+
+impl std::fmt::Display for Counts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            pairs,
+            short,
+            without,
+            negatives,
+            too_high,
+        } = self;
+        write!(
+            f,
+            "{negatives} negatives for {} of {pairs} relevant documents, fewer than asked for in {short}; \
+             {without} left out without any; {too_high} candidates scored too high",
+            pairs - without
+        )
+    }
+}

@@ -1,0 +1,106 @@
+//! Queries with their relevant documents, from any relevance data.
+
+use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, ensure};
+use optical_corpus::bitext::DataRoots;
+use optical_corpus::formats::relevance::judged::Judged;
+use optical_corpus::relevance::{RelevanceSource, Text, Texts};
+use serde::Deserialize;
+
+use super::MineArgs;
+
+/// What is asked, and what is known to answer it.
+pub(super) struct Questions {
+    /// Queries and relevant documents, each pair once, in the order of the file.
+    pub(super) pairs: Vec<(Text, Text)>,
+    /// The whole collection.
+    pub(super) documents: Texts,
+    /// Whether the ids are the files' own.
+    pub(super) has_ids: bool,
+    /// For the text of each query, the texts of its relevant documents. By texts, since data sets
+    /// ask a question twice under different ids, and have a passage twice.
+    relevant: HashMap<Arc<str>, HashSet<Arc<str>>>,
+}
+
+impl Questions {
+    pub(super) fn load(args: &MineArgs) -> anyhow::Result<Self> {
+        match (
+            &args.relevance,
+            &args.queries,
+            &args.positives,
+            &args.documents,
+        ) {
+            (Some(path), ..) => {
+                let source = specified(path).with_context(|| path.display().to_string())?;
+                Self::of(&source)
+            }
+            (None, Some(queries), Some(qrels), Some(documents)) => {
+                Self::of(&RelevanceSource::Judged(Judged {
+                    qrels: qrels.clone(),
+                    queries: queries.clone(),
+                    documents: documents.clone(),
+                    run: None,
+                }))
+            }
+            _ => anyhow::bail!("give --relevance, or --queries, --positives and --documents"),
+        }
+    }
+
+    fn of(source: &RelevanceSource) -> anyhow::Result<Self> {
+        // As for run files, paths begin where the program was started.
+        let roots = DataRoots {
+            base: ".".into(),
+            cache: ".".into(),
+        };
+        let mut pairs = Vec::new();
+        let mut seen: HashSet<(Arc<str>, Arc<str>)> = HashSet::new();
+        let mut relevant: HashMap<Arc<str>, HashSet<Arc<str>>> = HashMap::new();
+        let documents = source.read(&roots, |example| {
+            let positive = example.positive().map(|best| best.document.clone());
+            let query = example.query;
+            if let Some(positive) = positive
+                && seen.insert((query.id.clone(), positive.id.clone()))
+            {
+                let texts = relevant.entry(query.text.clone()).or_default();
+                texts.insert(positive.text.clone());
+                pairs.push((query, positive));
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(Self {
+            pairs,
+            documents,
+            has_ids: source.has_ids(),
+            relevant,
+        })
+    }
+
+    /// Whether a document is known to be relevant to a query.
+    pub(super) fn is_relevant(&self, query: &Text, document: &str) -> bool {
+        let texts = self.relevant.get(&query.text);
+        let document = self.documents.get(document);
+        texts
+            .zip(document)
+            .is_some_and(|(texts, document)| texts.contains(&document.text))
+    }
+}
+
+/// The one `[[relevance]]` table of a file, which may have others.
+fn specified(path: &Path) -> anyhow::Result<RelevanceSource> {
+    #[derive(Deserialize)]
+    struct Specification {
+        relevance: Vec<RelevanceSource>,
+    }
+    let specification: Specification = toml::from_str(&std::fs::read_to_string(path)?)?;
+    let mut sources = specification.relevance;
+    ensure!(
+        sources.len() == 1,
+        "{} [[relevance]] tables, expected 1: a file of negatives belongs to one collection",
+        sources.len()
+    );
+    Ok(sources.remove(0))
+}

@@ -1,0 +1,124 @@
+//! What ranks a collection for queries: BM25, or a late-interaction model.
+
+use anyhow::Context;
+use burn::tensor::Device;
+use optical_corpus::relevance::{Text, Texts};
+use optical_encoder::{EncodeSettings, Head, Model};
+use optical_retrieval::{Bm25Index, Bm25Settings, ExactIndex, Hit, Index, QueryRef};
+use optical_tokenize::Role;
+use rayon::prelude::*;
+
+use super::MineArgs;
+use crate::experiment::index::Indexing;
+use crate::experiment::ranking::encode_queries;
+use crate::interrupt::Interrupt;
+use crate::{cache, model_source};
+
+pub(super) enum Ranker {
+    Bm25(Bm25Index),
+    LateInteraction {
+        model: Box<Model>,
+        head: Head,
+        index: ExactIndex,
+        encode: EncodeSettings,
+        device: Device,
+    },
+}
+
+/// A ranking, and what the relevant document scores.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Ranked {
+    pub(super) hits: Vec<Hit>,
+    pub(super) positive: f32,
+}
+
+impl Ranker {
+    pub(super) fn bm25(documents: &Texts, settings: Bm25Settings) -> anyhow::Result<Self> {
+        let documents = documents.iter().map(|text| (&*text.id, &*text.text));
+        Ok(Self::Bm25(Bm25Index::new(documents, settings)?))
+    }
+
+    /// Loads the model and encodes the documents, or finds their vectors in the cache.
+    pub(super) fn model(
+        args: &MineArgs,
+        documents: &Texts,
+        interrupt: &Interrupt,
+    ) -> anyhow::Result<Self> {
+        let device = args.device.open()?;
+        let name = args.model.as_deref().unwrap_or_default();
+        let cache = cache::folder()?;
+        let folder = model_source::folder(name, &cache, args.offline)?;
+        let model = Model::load(&folder, &device).with_context(|| format!("model {name}"))?;
+        let head = model.head_or_identity();
+        let most = model.config.maximum_length();
+        let encode = |role, length: Option<usize>| EncodeSettings {
+            role,
+            maximum_length: length.unwrap_or(most),
+            tokens_per_batch: args.batch,
+        };
+        let documents: Vec<(&str, &str)> = documents
+            .iter()
+            .map(|text| (&*text.id, &*text.text))
+            .collect();
+        let indexing = Indexing {
+            cache: &cache,
+            device: &device,
+            interrupt,
+            encode: encode(Role::Document, args.document_length),
+        };
+        let index = indexing
+            .indexes(&model, &folder, &[&head], &documents)?
+            .remove(0);
+        let encode = encode(Role::Query, args.query_length);
+        Ok(Self::LateInteraction {
+            model: Box::new(model),
+            head,
+            index,
+            encode,
+            device,
+        })
+    }
+
+    /// Ranks the best `depth` documents for the query of each pair.
+    pub(super) fn rank(&self, pairs: &[(Text, Text)], depth: usize) -> anyhow::Result<Vec<Ranked>> {
+        match self {
+            Self::Bm25(index) => Ok(pairs
+                .par_iter()
+                .map(|(query, positive)| Ranked {
+                    hits: index.search(&query.text, depth, &[]),
+                    positive: index.score(&query.text, &positive.id).unwrap_or(0.0),
+                })
+                .collect()),
+            Self::LateInteraction {
+                model,
+                head,
+                index,
+                encode,
+                device,
+            } => {
+                let texts: Vec<&str> = pairs.iter().map(|(query, _)| &*query.text).collect();
+                let vectors = encode_queries(model, head, &texts, *encode, device)?;
+                // A query may have no token that counts; it finds nothing.
+                let asked: Vec<_> = (vectors.iter().zip(pairs).enumerate())
+                    .filter(|(_, (vectors, _))| !vectors.is_empty())
+                    .collect();
+                let queries: Vec<_> = asked
+                    .iter()
+                    .map(|(_, (vectors, _))| QueryRef {
+                        vectors,
+                        excluded: &[],
+                    })
+                    .collect();
+                let rankings = index.search_many(&queries, depth)?;
+                let mut ranked = vec![Ranked::default(); pairs.len()];
+                for ((at, (vectors, (_, positive))), hits) in asked.into_iter().zip(rankings) {
+                    let score = index.score(vectors, &positive.id)?;
+                    let positive = score
+                        .with_context(|| format!("document {} is not in the index", positive.id))?;
+                    ranked[at] = Ranked { hits, positive };
+                }
+                Ok(ranked)
+            }
+        }
+    }
+}

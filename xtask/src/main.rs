@@ -33,6 +33,9 @@ enum Job {
     /// Fetch data, and nothing else.
     #[command(disable_help_flag = true)]
     Fetch(PassedOn),
+    /// Read and filter a run's bitext, and say what is left out and why.
+    #[command(disable_help_flag = true)]
+    Bitext(PassedOn),
     /// Turn texts into vectors.
     #[command(disable_help_flag = true)]
     Encode(PassedOn),
@@ -74,6 +77,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().job {
         Job::Train(passed_on) => start::train(passed_on.arguments),
         Job::Fetch(passed_on) => start::optical("fetch", passed_on.arguments),
+        Job::Bitext(passed_on) => start::optical("bitext", passed_on.arguments),
         Job::Encode(passed_on) => start::optical("encode", passed_on.arguments),
         Job::Search(passed_on) => start::optical("search", passed_on.arguments),
         Job::Evaluate(passed_on) => start::optical("evaluate", passed_on.arguments),

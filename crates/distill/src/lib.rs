@@ -12,13 +12,17 @@
 //! use std::ops::ControlFlow;
 //!
 //! use burn::tensor::Device;
-//! use optical_distill::{DistillError, DistillSettings, Event, TrainingData, TrainingText, distil};
+//! use optical_distill::{
+//!     DistillError, DistillSettings, Event, TokenizedPairs, TrainingData, TrainingText, distil,
+//! };
 //! use optical_encoder::Model;
 //!
 //! # fn show(settings: &DistillSettings, device: Device) -> Result<(), DistillError> {
 //! let teacher = Model::load("model".as_ref(), &device)?;
-//! let pair = TrainingText::retention("Good morning.", "eng");
-//! let data = TrainingData { texts: &[pair], held_out: &[] };
+//! let texts = [Ok::<_, DistillError>(TrainingText::retention("Good morning.", "eng"))];
+//! let (tokenizer, length) = (&teacher.tokenizer, settings.maximum_length);
+//! let pairs = TokenizedPairs::write(texts, tokenizer, length, "temporary".as_ref())?;
+//! let data = TrainingData { pairs: &pairs, held_out: &[] };
 //! let head = teacher.head_or_identity();
 //! distil(settings, &teacher, &head, data, "checkpoints".as_ref(), &device, &mut |event| {
 //!     if let Event::Step { step: 100, .. } = event { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -35,6 +39,7 @@ pub mod objectives;
 mod optimiser;
 pub mod pairs;
 pub mod settings;
+pub mod tokenized;
 mod trainer;
 
 pub use checkpoint::CheckpointFolder;
@@ -43,4 +48,5 @@ pub use head::estimate_head;
 pub use optimiser::{Optimiser, schedule};
 pub use pairs::TrainingText;
 pub use settings::DistillSettings;
+pub use tokenized::TokenizedPairs;
 pub use trainer::{Event, Outcome, TrainingData, distil};

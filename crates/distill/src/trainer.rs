@@ -18,6 +18,7 @@ use crate::objectives::optimal_transport::{transport, uniform_mass};
 use crate::optimiser::{Optimiser, schedule};
 use crate::pairs::{BatchOrder, PairBatch, TrainingText, tokenize};
 use crate::settings::DistillSettings;
+use crate::tokenized::TokenizedPairs;
 
 /// What a run reports while it goes on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -77,8 +78,8 @@ pub enum Outcome {
 /// Texts of a run.
 #[derive(Debug, Clone, Copy)]
 pub struct TrainingData<'a> {
-    /// Bitext and retention sentences.
-    pub texts: &'a [TrainingText],
+    /// Bitext and retention sentences, by the teacher's tokenizer.
+    pub pairs: &'a TokenizedPairs,
     /// Bitext that is never trained on, for the instruments.
     pub held_out: &'a [TrainingText],
 }
@@ -116,19 +117,14 @@ pub fn distil(
         .encoder
         .frozen(settings.frozen_layers, settings.frozen_vocabulary);
     let tokenizers = (&teacher.tokenizer, &student.tokenizer);
-    let pairs = tokenize(
-        data.texts,
-        tokenizers.0,
-        tokenizers.1,
-        settings.maximum_length,
-    )?;
+    let renumbering = data.pairs.renumbering(tokenizers.0, tokenizers.1)?;
     let held_out = tokenize(
         data.held_out,
         tokenizers.0,
         tokenizers.1,
         settings.maximum_length,
     )?;
-    if pairs.is_empty() {
+    if data.pairs.is_empty() {
         return Err(DistillError::NoPairs {
             maximum_length: settings.maximum_length,
         });
@@ -138,8 +134,8 @@ pub fn distil(
         student.tokenizer.padding_id(),
     ];
     let mut stop = observe(&Event::Prepared {
-        pairs: pairs.len(),
-        left_out: data.texts.len() - pairs.len(),
+        pairs: data.pairs.len(),
+        left_out: data.pairs.left_out(),
         vocabulary: student.config.vocab_size,
         resumed_at: first_step,
     })
@@ -150,7 +146,8 @@ pub fn distil(
     };
     let instruments = Instruments::new(teacher, &heads.plain, &held_out, padding, &plain);
     let order = BatchOrder::new(
-        pairs,
+        data.pairs,
+        renumbering,
         &settings.shares(),
         settings.batch_size,
         settings.seed,
@@ -173,7 +170,7 @@ pub fn distil(
         }
         let began = Instant::now();
         let rate = schedule(index, settings.optimiser.warm_up, settings.steps);
-        let batch = order.batch(index, settings.parts);
+        let batch = order.batch(index, settings.parts)?;
         let pass = Pass {
             settings,
             teacher,
@@ -315,13 +312,10 @@ fn new_student(
     head: &Head,
     data: TrainingData<'_>,
 ) -> Result<Model, DistillError> {
-    let texts = data.texts.iter().chain(data.held_out);
-    let sides: Vec<&str> = texts.map(|text| text.input.as_str()).collect();
-    let maximum = teacher.config.maximum_length();
-    let tokens = teacher
-        .tokenizer
-        .encode_many(&sides, optical_tokenize::Role::Query, maximum)?;
-    let mut used: BTreeSet<u32> = tokens.into_iter().flat_map(|tokens| tokens.ids).collect();
+    let tokenizer = &teacher.tokenizer;
+    let held_out = tokenize(data.held_out, tokenizer, tokenizer, settings.maximum_length)?;
+    let mut used: BTreeSet<u32> = data.pairs.used().clone();
+    used.extend(held_out.iter().flat_map(|pair| &pair.input.ids));
     used.extend(teacher.single_character_pieces()?);
     let mut student = teacher
         .clone()

@@ -9,7 +9,10 @@ use burn::tensor::Device;
 use optical_distill::settings::{
     HeadSettings, InstrumentSettings, OptimiserSettings, TransportSettings,
 };
-use optical_distill::{DistillSettings, Event, Outcome, TrainingData, TrainingText, distil};
+use optical_distill::{
+    DistillError, DistillSettings, Event, Outcome, TokenizedPairs, TrainingData, TrainingText,
+    distil,
+};
 use optical_encoder::testing::tiny_checkpoint;
 use optical_encoder::{Head, Model};
 
@@ -43,6 +46,12 @@ fn texts() -> Vec<TrainingText> {
         })
         .chain((0..6).map(|i| TrainingText::retention(&side(6, &[i, (i + 1) % 6]), "eng")))
         .collect()
+}
+
+fn tokenized(teacher: &Model, folder: &Path) -> TokenizedPairs {
+    let (texts, length) = (texts(), settings().maximum_length);
+    let texts = texts.into_iter().map(Ok::<_, DistillError>);
+    TokenizedPairs::write(texts, &teacher.tokenizer, length, folder).unwrap()
 }
 
 fn settings() -> DistillSettings {
@@ -91,8 +100,9 @@ fn run(folder: &Path, stop_at: u64, losses: &mut Vec<f64>) -> Option<Model> {
     let device = Device::flex();
     let teacher = Model::load(&folder.join("teacher"), &device).unwrap();
     let texts = texts();
+    let pairs = tokenized(&teacher, folder);
     let data = TrainingData {
-        texts: &texts,
+        pairs: &pairs,
         held_out: &texts[..6],
     };
     let mut observe = |event: &Event| {
@@ -163,9 +173,9 @@ fn a_checkpoint_of_other_settings_is_refused_and_kept() {
         batch_size: 5,
         ..settings()
     };
-    let texts = texts();
+    let pairs = tokenized(&teacher, folder.path());
     let data = TrainingData {
-        texts: &texts,
+        pairs: &pairs,
         held_out: &[],
     };
     let checkpoints = folder.path().join("checkpoints");

@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context, ensure};
 use optical_corpus::bitext::BitextSource;
 use optical_corpus::collection::CollectionSource;
+use optical_corpus::filter::FilterSettings;
 use optical_distill::DistillSettings;
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +21,8 @@ pub struct RunFile {
     pub languages: Languages,
     /// Where sentence pairs come from.
     pub bitext: Vec<BitextSource>,
+    /// What the pairs have to be like.
+    pub bitext_filter: FilterSettings,
     /// Queries, documents and judgements.
     pub collection: CollectionSource,
     /// The distillation.
@@ -94,6 +97,7 @@ impl RunFile {
 
     fn check(&self) -> anyhow::Result<()> {
         self.distill.check()?;
+        self.bitext_filter.check()?;
         let retrieval = &self.retrieval;
         for (key, value) in [
             ("query_length", retrieval.query_length),

@@ -1,6 +1,7 @@
 //! One file a command.
 
 pub mod align;
+pub mod bitext;
 pub mod encode;
 pub mod evaluate;
 pub mod fetch;

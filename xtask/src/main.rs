@@ -42,6 +42,9 @@ enum Job {
     /// Find hard negatives to train a teacher on.
     #[command(disable_help_flag = true)]
     Mine(PassedOn),
+    /// Read and filter a run's bitext, and say what is left out and why.
+    #[command(disable_help_flag = true)]
+    Bitext(PassedOn),
     /// Turn texts into vectors.
     #[command(disable_help_flag = true)]
     Encode(PassedOn),
@@ -86,6 +89,7 @@ fn main() -> ExitCode {
         Job::Fetch(passed_on) => start::optical("fetch", passed_on.arguments),
         Job::Watch(passed_on) => start::optical("watch", passed_on.arguments),
         Job::Mine(passed_on) => start::optical("mine", passed_on.arguments),
+        Job::Bitext(passed_on) => start::optical("bitext", passed_on.arguments),
         Job::Encode(passed_on) => start::optical("encode", passed_on.arguments),
         Job::Search(passed_on) => start::optical("search", passed_on.arguments),
         Job::Evaluate(passed_on) => start::optical("evaluate", passed_on.arguments),

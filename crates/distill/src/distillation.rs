@@ -13,15 +13,16 @@ use crate::instruments::{Instruments, Reading};
 use crate::learner::Learner;
 use crate::objectives::{Loss, Moment, PieceWeights, Side};
 use crate::optimiser::Optimiser;
-use crate::pairs::{BatchOrder, PairBatch, TrainingPair, TrainingText, tokenize};
+use crate::pairs::{BatchOrder, PairBatch, TrainingText, tokenize};
 use crate::settings::DistillSettings;
+use crate::tokenized::TokenizedPairs;
 use crate::training::{Devices, Run, Task};
 
 /// Texts of a run.
 #[derive(Debug, Clone, Copy)]
 pub struct TrainingData<'a> {
-    /// Bitext and retention sentences.
-    pub texts: &'a [TrainingText],
+    /// Bitext and retention sentences, by the teacher's tokenizer.
+    pub pairs: &'a TokenizedPairs,
     /// Bitext that is never trained on, for the instruments.
     pub held_out: &'a [TrainingText],
 }
@@ -62,34 +63,18 @@ pub fn distil(
     learner.encoder = learner
         .encoder
         .frozen(settings.frozen_layers, settings.frozen_vocabulary);
-    let tokenized = |texts| {
-        let (teacher, student) = (&teacher.tokenizer, &student.tokenizer);
-        tokenize(texts, teacher, student, settings.maximum_length)
-    };
-    let (pairs, held_out) = (tokenized(data.texts)?, tokenized(data.held_out)?);
-    if pairs.is_empty() {
+    if data.pairs.is_empty() {
         return Err(DistillError::NoPairs {
             maximum_length: settings.maximum_length,
         });
     }
     let prepared = Event::Prepared {
-        pairs: pairs.len(),
-        left_out: data.texts.len() - pairs.len(),
+        pairs: data.pairs.len(),
+        left_out: data.pairs.left_out(),
         vocabulary: student.config.vocab_size,
         resumed_at: progress.step,
     };
-    let padding = [
-        teacher.tokenizer.padding_id(),
-        student.tokenizer.padding_id(),
-    ];
-    let task = Distillation::new(
-        settings,
-        teacher,
-        head,
-        [pairs, held_out],
-        padding,
-        &devices,
-    );
+    let task = Distillation::new(settings, teacher, &student, head, data, &devices)?;
     let stop = observer.hear(&prepared).is_break();
     let run = Run {
         task: &task,
@@ -104,7 +89,7 @@ pub fn distil(
         progress,
         stop,
     };
-    run.to_its_end()
+    run.finish()
 }
 
 /// Tokens → vectors → cost → plan → loss.
@@ -115,7 +100,7 @@ struct Distillation<'a> {
     /// The head for the frozen teacher, and for the student under training.
     heads: [DeviceHead; 2],
     weights: Option<[PieceWeights; 2]>,
-    order: BatchOrder,
+    order: BatchOrder<'a>,
     instruments: Instruments,
 }
 
@@ -123,24 +108,27 @@ impl<'a> Distillation<'a> {
     fn new(
         settings: &'a DistillSettings,
         teacher: &'a Model,
+        student: &Model,
         head: &Head,
-        [pairs, held_out]: [Vec<TrainingPair>; 2],
-        padding: [u32; 2],
+        data: TrainingData<'a>,
         devices: &Devices,
-    ) -> Self {
-        let weights = settings.objectives.needs_weights().then(|| {
-            [
-                PieceWeights::of_texts(pairs.iter().map(|pair| &pair.target)),
-                PieceWeights::of_texts(pairs.iter().map(|pair| &pair.input)),
-            ]
-        });
+    ) -> Result<Self, DistillError> {
+        let tokenizers = [&teacher.tokenizer, &student.tokenizer];
+        let padding = tokenizers.map(|tokenizer| tokenizer.padding_id());
+        let [ours, theirs] = tokenizers;
+        let held_out = tokenize(data.held_out, ours, theirs, settings.maximum_length)?;
+        let renumbering = data.pairs.renumbering(ours, theirs)?;
+        let weights = settings.objectives.needs_weights();
+        let weights = weights
+            .then(|| data.pairs.piece_weights(&renumbering))
+            .transpose()?;
         let heads = [head.on(&devices.plain), head.on(&devices.tracked)];
         let training = &settings.training;
-        let plain = &devices.plain;
-        Self {
-            instruments: Instruments::new(teacher, &heads[0], &held_out, padding, plain),
+        Ok(Self {
+            instruments: Instruments::new(teacher, &heads[0], &held_out, padding, &devices.plain),
             order: BatchOrder::new(
-                pairs,
+                data.pairs,
+                renumbering,
                 &settings.shares(),
                 training.batch_size,
                 training.seed,
@@ -151,14 +139,14 @@ impl<'a> Distillation<'a> {
             devices: devices.clone(),
             heads,
             weights,
-        }
+        })
     }
 }
 
 impl Task for Distillation<'_> {
     type Part = PairBatch;
 
-    fn batch(&self, step: u64, parts: usize) -> Vec<PairBatch> {
+    fn batch(&self, step: u64, parts: usize) -> Result<Vec<PairBatch>, DistillError> {
         self.order.batch(step, parts)
     }
 
@@ -207,13 +195,10 @@ fn new_student(
     head: &Head,
     data: TrainingData<'_>,
 ) -> Result<Model, DistillError> {
-    let texts = data.texts.iter().chain(data.held_out);
-    let sides: Vec<&str> = texts.map(|text| text.input.as_str()).collect();
-    let maximum = teacher.config.maximum_length();
-    let tokens = teacher
-        .tokenizer
-        .encode_many(&sides, optical_tokenize::Role::Query, maximum)?;
-    let mut used: BTreeSet<u32> = tokens.into_iter().flat_map(|tokens| tokens.ids).collect();
+    let tokenizer = &teacher.tokenizer;
+    let held_out = tokenize(data.held_out, tokenizer, tokenizer, settings.maximum_length)?;
+    let mut used: BTreeSet<u32> = data.pairs.used().clone();
+    used.extend(held_out.iter().flat_map(|pair| &pair.input.ids));
     used.extend(teacher.single_character_pieces()?);
     let mut student = teacher
         .clone()

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use optical_corpus::error::CorpusError;
 use optical_encoder::EncoderError;
 use optical_tokenize::TokenizeError;
 
@@ -20,6 +21,25 @@ pub enum DistillError {
     /// A sentence could not be tokenized.
     #[error(transparent)]
     Tokenize(#[from] TokenizeError),
+    /// A pair of the bitext cannot be read.
+    #[error(transparent)]
+    Bitext(#[from] CorpusError),
+    /// The temporary file of the tokens cannot be made, written or read back.
+    #[error("temporary file of tokens in {}", folder.display())]
+    TokenFile {
+        /// Its folder.
+        folder: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The student of a checkpoint was made for other texts.
+    #[error(
+        "the checkpoint's vocabulary lacks {piece:?}: the bitext has changed since the run began"
+    )]
+    MissingPiece {
+        /// An entry of the teacher's vocabulary that the texts use.
+        piece: String,
+    },
     /// Nothing is left to train on.
     #[error("no sentence pair has both sides within {maximum_length} tokens")]
     NoPairs {

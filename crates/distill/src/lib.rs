@@ -12,13 +12,17 @@
 //! use std::ops::ControlFlow;
 //!
 //! use burn::tensor::Device;
-//! use optical_distill::{DistillError, DistillSettings, Event, TrainingData, TrainingText, distil};
+//! use optical_distill::{
+//!     DistillError, DistillSettings, Event, TokenizedPairs, TrainingData, TrainingText, distil,
+//! };
 //! use optical_encoder::Model;
 //!
 //! # fn show(settings: &DistillSettings, device: Device) -> Result<(), DistillError> {
 //! let teacher = Model::load("model".as_ref(), &device)?;
-//! let pair = TrainingText::retention("Good morning.", "eng");
-//! let data = TrainingData { texts: &[pair], held_out: &[] };
+//! let texts = [Ok::<_, DistillError>(TrainingText::retention("Good morning.", "eng"))];
+//! let (tokenizer, length) = (&teacher.tokenizer, settings.maximum_length);
+//! let pairs = TokenizedPairs::write(texts, tokenizer, length, "temporary".as_ref())?;
+//! let data = TrainingData { pairs: &pairs, held_out: &[] };
 //! let head = teacher.head_or_identity();
 //! distil(settings, &teacher, &head, data, "checkpoints".as_ref(), &device, &mut |event: &Event| {
 //!     if let Event::Step { step: 100, .. } = event { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -42,6 +46,7 @@ pub mod settings;
 mod step;
 mod stopping;
 pub mod teaching;
+pub mod tokenized;
 mod training;
 mod warnings;
 
@@ -54,3 +59,4 @@ pub use learner::Learner;
 pub use optimiser::{Optimiser, schedule};
 pub use pairs::TrainingText;
 pub use settings::DistillSettings;
+pub use tokenized::TokenizedPairs;

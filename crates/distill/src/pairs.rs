@@ -6,12 +6,16 @@
 //! sentence that the student reads.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
 use optical_corpus::bitext::SentencePair;
 use optical_tokenize::{Role, TokenBatch, TokenSequence, TokenizeError, Tokenizer};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
+
+use crate::error::DistillError;
+use crate::tokenized::{Renumbering, TokenizedPairs};
 
 /// A sentence for the student and one for the teacher.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,9 +65,12 @@ pub struct TrainingPair {
 }
 
 impl TrainingPair {
-    /// Tokens of the longer side.
-    fn length(&self) -> usize {
-        self.target.ids.len().max(self.input.ids.len())
+    /// Whether both sides have a kept token and at most `maximum_length` tokens.
+    pub(crate) fn is_usable(&self, maximum_length: usize) -> bool {
+        let sides = [&self.target, &self.input];
+        let usable =
+            |side: &TokenSequence| side.ids.len() <= maximum_length && side.kept.contains(&true);
+        sides.into_iter().all(usable)
     }
 }
 
@@ -82,18 +89,16 @@ pub fn tokenize(
         let sides: Vec<&str> = texts.iter().map(side).collect();
         tokenizer.encode_many(&sides, Role::Query, maximum_length + 1)
     };
-    let usable =
-        |tokens: &TokenSequence| tokens.ids.len() <= maximum_length && tokens.kept.contains(&true);
     let targets = encode(teacher, |text| &text.target)?;
     let inputs = encode(student, |text| &text.input)?;
     let pairs = texts.iter().zip(targets.into_iter().zip(inputs));
+    let pairs = pairs.map(|(text, (target, input))| TrainingPair {
+        target,
+        input,
+        group: text.group.clone(),
+    });
     Ok(pairs
-        .filter(|(_, (target, input))| usable(target) && usable(input))
-        .map(|(text, (target, input))| TrainingPair {
-            target,
-            input,
-            group: text.group.clone(),
-        })
+        .filter(|pair| pair.is_usable(maximum_length))
         .collect())
 }
 
@@ -107,90 +112,101 @@ pub struct PairBatch {
 }
 
 /// The batches of a run: a pure function of the pairs, the batch size and the seed.
+///
+/// Tokens are read from the pairs' file when a batch is drawn.
 #[derive(Debug)]
-pub struct BatchOrder {
-    pairs: Vec<TrainingPair>,
-    groups: Vec<Group>,
+pub struct BatchOrder<'a> {
+    pairs: &'a TokenizedPairs,
+    renumbering: Renumbering,
+    groups: Vec<Group<'a>>,
     batch_size: usize,
     seed: u64,
     padding: [u32; 2],
+    /// The window drawn last, which the next step most likely needs again.
+    drawn: Mutex<Option<(u64, Vec<u32>)>>,
 }
 
 /// Pairs that share a sampling weight.
 #[derive(Debug)]
-struct Group {
-    name: String,
-    members: Vec<usize>,
+struct Group<'a> {
+    name: &'a str,
+    members: &'a [u32],
     share: f64,
 }
 
 /// Batches drawn together and sorted by length, so that little is padded.
 const BATCHES_A_WINDOW: u64 = 16;
 
-impl BatchOrder {
+impl<'a> BatchOrder<'a> {
     /// Sets up the order; `shares` says how often each group's pairs are drawn, relative to the
     /// others, whatever their number. A group without a share is never drawn.
     pub fn new(
-        pairs: Vec<TrainingPair>,
+        pairs: &'a TokenizedPairs,
+        renumbering: Renumbering,
         shares: &BTreeMap<String, f64>,
         batch_size: usize,
         seed: u64,
         padding: [u32; 2],
     ) -> Self {
-        let mut members: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-        for (index, pair) in pairs.iter().enumerate() {
-            members.entry(&pair.group).or_default().push(index);
-        }
-        let groups = members
-            .into_iter()
-            .filter_map(|(group, members)| {
-                let share = shares.get(group).copied().filter(|&share| 0.0 < share)?;
+        let groups = pairs
+            .groups()
+            .filter_map(|(name, members)| {
+                let share = shares.get(name).copied().filter(|&share| 0.0 < share)?;
                 Some(Group {
-                    name: group.to_owned(),
-                    share,
+                    name,
                     members,
+                    share,
                 })
             })
             .collect();
         Self {
             pairs,
+            renumbering,
             groups,
             batch_size,
             seed,
             padding,
+            drawn: Mutex::new(None),
         }
     }
 
-    /// Number of pairs.
-    pub fn pair_count(&self) -> usize {
-        self.pairs.len()
-    }
-
     /// The batch of step `step`, counted from zero, in `parts` parts of about equal size.
-    pub fn batch(&self, step: u64, parts: usize) -> Vec<PairBatch> {
+    ///
+    /// # Errors
+    /// If the pairs cannot be read.
+    pub fn batch(&self, step: u64, parts: usize) -> Result<Vec<PairBatch>, DistillError> {
         let window = step / BATCHES_A_WINDOW;
-        let drawn = self.window(window);
         let mut order: Vec<u64> = (0..BATCHES_A_WINDOW).collect();
         order.shuffle(&mut stream(self.seed, "batches of a window", window));
         let position = order[(step % BATCHES_A_WINDOW) as usize] as usize;
-        let chosen = &drawn[position * self.batch_size..(position + 1) * self.batch_size];
-        let side = |chosen: &[usize], side: fn(&TrainingPair) -> &TokenSequence, padding: u32| {
-            let members: Vec<_> = chosen
-                .iter()
-                .map(|&index| side(&self.pairs[index]).clone())
-                .collect();
-            TokenBatch::pad(&members, padding)
+        let places = position * self.batch_size..(position + 1) * self.batch_size;
+        let chosen = {
+            // Whoever panicked while drawing has left the window before it, which is as good.
+            let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
+            match &*drawn {
+                Some((last, pairs)) if *last == window => pairs[places].to_vec(),
+                _ => drawn.insert((window, self.window(window))).1[places].to_vec(),
+            }
         };
         let size = chosen.len().div_ceil(parts);
-        let parts = chosen.chunks(size).map(|chosen| PairBatch {
-            target: side(chosen, |pair| &pair.target, self.padding[0]),
-            input: side(chosen, |pair| &pair.input, self.padding[1]),
-        });
-        parts.collect()
+        let part = |chosen: &[u32]| {
+            let (mut targets, mut inputs) = (Vec::new(), Vec::new());
+            for &index in chosen {
+                let [target, mut input] = self.pairs.read(index)?;
+                self.renumbering.apply(&mut input);
+                targets.push(target);
+                inputs.push(input);
+            }
+            Ok(PairBatch {
+                target: TokenBatch::pad(&targets, self.padding[0]),
+                input: TokenBatch::pad(&inputs, self.padding[1]),
+            })
+        };
+        chosen.chunks(size).map(part).collect()
     }
 
     /// Indices of a window's pairs, sorted by length.
-    fn window(&self, window: u64) -> Vec<usize> {
+    fn window(&self, window: u64) -> Vec<u32> {
         let size = BATCHES_A_WINDOW as usize * self.batch_size;
         let total: f64 = self.groups.iter().map(|group| group.share).sum();
         let mut drawn = Vec::with_capacity(size);
@@ -203,12 +219,12 @@ impl BatchOrder {
             drawn.extend(self.draw(group, window, upto - rounded));
             rounded = upto;
         }
-        drawn.sort_by_key(|&index| (self.pairs[index].length(), index));
+        drawn.sort_by_key(|&index| (self.pairs.length(index), index));
         drawn
     }
 
     /// `count` members of a group: it is shuffled, gone through to its end, and shuffled anew.
-    fn draw(&self, group: &Group, window: u64, count: usize) -> Vec<usize> {
+    fn draw(&self, group: &Group<'_>, window: u64, count: usize) -> Vec<u32> {
         let size = group.members.len() as u64;
         let first = window * count as u64;
         let mut shuffled = (u64::MAX, Vec::new());
@@ -216,8 +232,8 @@ impl BatchOrder {
             .map(|position| {
                 let round = position / size;
                 if shuffled.0 != round {
-                    let mut members = group.members.clone();
-                    members.shuffle(&mut stream(self.seed, &group.name, round));
+                    let mut members = group.members.to_vec();
+                    members.shuffle(&mut stream(self.seed, group.name, round));
                     shuffled = (round, members);
                 }
                 shuffled.1[(position % size) as usize]

@@ -45,7 +45,7 @@ impl<T: Task> Pass<'_, T> {
     /// of it busy than one batch does. The parts are summed in their order, whoever ends first.
     pub(crate) fn gradient(&self) -> Result<Gradient, DistillError> {
         let count = self.settings.parts * self.settings.accumulation;
-        let batch = self.task.batch(self.step, count);
+        let batch = self.task.batch(self.step, count)?;
         let places: Vec<_> = (0_u64..).zip(&batch).collect();
         let mut results = Vec::with_capacity(batch.len());
         for round in places.chunks(self.settings.parts) {

@@ -24,7 +24,10 @@ pub(crate) trait Task: Sync {
     type Part: Sync;
 
     /// The batch of a step, counted from zero, in so many parts.
-    fn batch(&self, step: u64, parts: usize) -> Vec<Self::Part>;
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    fn batch(&self, step: u64, parts: usize) -> Result<Vec<Self::Part>, DistillError>;
 
     /// Pairs or queries in a part.
     fn size(part: &Self::Part) -> usize;
@@ -76,7 +79,7 @@ pub(crate) struct Run<'a, T, S> {
 }
 
 impl<T: Task, S: Serialize> Run<'_, T, S> {
-    pub(crate) fn to_its_end(mut self) -> Result<Outcome, DistillError> {
+    pub(crate) fn finish(mut self) -> Result<Outcome, DistillError> {
         if self.progress.first.is_none() && !self.stop {
             self.read()?;
         }

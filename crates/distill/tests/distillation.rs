@@ -16,7 +16,8 @@ use optical_distill::settings::{
     StoppingSettings, TrainingSettings,
 };
 use optical_distill::{
-    DistillSettings, Event, Observer, Outcome, TrainingData, TrainingText, distil,
+    DistillError, DistillSettings, Event, Observer, Outcome, TokenizedPairs, TrainingData,
+    TrainingText, distil,
 };
 use optical_encoder::testing::tiny_checkpoint;
 use optical_encoder::{Head, Model};
@@ -61,6 +62,12 @@ fn alignment(plan: PlanSettings) -> Objectives {
         }),
         ..Objectives::default()
     }
+}
+
+fn tokenized(teacher: &Model, folder: &Path) -> TokenizedPairs {
+    let (texts, length) = (texts(), settings().maximum_length);
+    let texts = texts.into_iter().map(Ok::<_, DistillError>);
+    TokenizedPairs::write(texts, &teacher.tokenizer, length, folder).unwrap()
 }
 
 fn settings() -> DistillSettings {
@@ -134,8 +141,9 @@ fn run_with(
     let device = Device::flex();
     let teacher = Model::load(&folder.join("teacher"), &device).unwrap();
     let texts = texts();
+    let pairs = tokenized(&teacher, folder);
     let data = TrainingData {
-        texts: &texts,
+        pairs: &pairs,
         held_out: &texts[..6],
     };
     let mut observe = |event: &Event| {
@@ -332,7 +340,7 @@ fn a_run_ends_with_its_best_reading_whether_it_was_stopped_or_not() {
         let folder = tempfile::tempdir().unwrap();
         tiny_teacher(folder.path());
         let teacher = Model::load(&folder.path().join("teacher"), &Device::flex()).unwrap();
-        let texts = texts();
+        let (texts, pairs) = (texts(), tokenized(&teacher, folder.path()));
         let mut judge = Judge {
             values: BTreeMap::from(values),
             stop_at,
@@ -345,7 +353,7 @@ fn a_run_ends_with_its_best_reading_whether_it_was_stopped_or_not() {
                 &teacher,
                 &Head::identity(8),
                 TrainingData {
-                    texts: &texts,
+                    pairs: &pairs,
                     held_out: &texts[..6],
                 },
                 &folder.path().join("checkpoints"),
@@ -380,9 +388,9 @@ fn a_checkpoint_of_other_settings_is_refused_and_kept() {
         maximum_length: 11,
         ..settings()
     };
-    let texts = texts();
+    let pairs = tokenized(&teacher, folder.path());
     let data = TrainingData {
-        texts: &texts,
+        pairs: &pairs,
         held_out: &[],
     };
     let checkpoints = folder.path().join("checkpoints");

@@ -1,38 +1,69 @@
-//! The order of the pairs: seeded, by shares, and a function of the step alone.
+//! The order of the pairs: seeded, by shares, and a function of the step alone, whether the pairs
+//! lie in a file or in memory.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
 
-use optical_distill::pairs::{BatchOrder, TrainingPair};
-use optical_tokenize::TokenSequence;
+use optical_distill::TokenizedPairs;
+use optical_distill::pairs::{BatchOrder, PairBatch, TrainingPair};
+use optical_tokenize::{Markers, TokenBatch, TokenSequence, Tokenizer};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
 
 /// Pairs whose single token is their number; lengths vary.
 fn pairs() -> Vec<TrainingPair> {
-    let sequence = |id: u32| {
-        let length = 1 + id as usize % 7;
-        TokenSequence {
-            ids: vec![id; length],
-            kept: vec![true; length],
-            unattended: 0,
-        }
+    let sequence = |id: u32, length: usize| TokenSequence {
+        ids: vec![id; length],
+        kept: (0..length).map(|token| token % 5 != 4).collect(),
+        unattended: length / 4,
     };
     (0..300)
         .map(|id| TrainingPair {
-            target: sequence(id),
-            input: sequence(id),
+            target: sequence(id, 1 + id as usize % 3),
+            input: sequence(id, 1 + id as usize % 7),
             group: if id < 240 { "many" } else { "few" }.into(),
         })
         .collect()
 }
 
-fn order(seed: u64) -> BatchOrder {
-    let shares = BTreeMap::from([("many".to_owned(), 0.5), ("few".to_owned(), 0.5)]);
-    BatchOrder::new(pairs(), &shares, 6, seed, [0, 0])
+fn shares() -> BTreeMap<String, f64> {
+    BTreeMap::from([("many".to_owned(), 0.5), ("few".to_owned(), 0.5)])
+}
+
+fn stored() -> TokenizedPairs {
+    let folder = tempfile::tempdir().unwrap();
+    TokenizedPairs::of(pairs(), folder.path()).unwrap()
+}
+
+fn order(pairs: &TokenizedPairs, seed: u64) -> BatchOrder<'_> {
+    let tokenizer = numbers();
+    let same = pairs.renumbering(&tokenizer, &tokenizer).unwrap();
+    BatchOrder::new(pairs, same, &shares(), 6, seed, [0, 0])
+}
+
+/// A tokenizer of the numbers below 300, so that a number's token is the number.
+fn numbers() -> Tokenizer {
+    let vocabulary: BTreeMap<String, u32> = (0..300)
+        .map(|id| match id {
+            0 => ("[PAD]".to_owned(), 0),
+            id => (id.to_string(), id),
+        })
+        .collect();
+    let json = serde_json::json!({
+        "version": "1.0", "truncation": null, "padding": null, "added_tokens": [],
+        "normalizer": null, "pre_tokenizer": {"type": "Whitespace"}, "post_processor": null,
+        "decoder": null,
+        "model": {"type": "WordPiece", "unk_token": "[PAD]", "continuing_subword_prefix": "##",
+            "max_input_chars_per_word": 100, "vocab": vocabulary},
+    });
+    let json = serde_json::to_vec(&json).unwrap();
+    Tokenizer::from_bytes(&json, Markers::default()).unwrap()
 }
 
 /// Numbers of the pairs of a step.
-fn drawn(order: &BatchOrder, step: u64, parts: usize) -> Vec<u32> {
-    let parts = order.batch(step, parts);
+fn drawn(order: &BatchOrder<'_>, step: u64, parts: usize) -> Vec<u32> {
+    let parts = order.batch(step, parts).unwrap();
     parts
         .iter()
         .flat_map(|part| (0..part.input.rows).map(|row| part.input.ids[row * part.input.width]))
@@ -41,16 +72,18 @@ fn drawn(order: &BatchOrder, step: u64, parts: usize) -> Vec<u32> {
 
 #[test]
 fn a_batch_depends_on_seed_and_step_only() {
-    let (first, second) = (order(1), order(1));
+    let pairs = stored();
+    let (first, second) = (order(&pairs, 1), order(&pairs, 1));
     let forwards: Vec<_> = (0..40).map(|step| drawn(&first, step, 1)).collect();
     let backwards: Vec<_> = (0..40).rev().map(|step| drawn(&second, step, 3)).collect();
     assert!(forwards.iter().eq(backwards.iter().rev()));
-    assert_ne!(forwards[0], drawn(&order(2), 0, 1));
+    assert_ne!(forwards[0], drawn(&order(&pairs, 2), 0, 1));
 }
 
 #[test]
 fn shares_hold_and_no_pair_comes_again_before_all_others_came() {
-    let order = order(1);
+    let pairs = stored();
+    let order = order(&pairs, 1);
     // 16 batches of 6 are drawn together, half of each group: 48; five windows make 240.
     let all: Vec<u32> = (0..80).flat_map(|step| drawn(&order, step, 1)).collect();
     let (many, few): (Vec<u32>, Vec<u32>) = all.into_iter().partition(|&id| id < 240);
@@ -62,9 +95,10 @@ fn shares_hold_and_no_pair_comes_again_before_all_others_came() {
 
 #[test]
 fn a_batch_holds_pairs_of_about_one_length() {
-    let order = order(1);
+    let pairs = stored();
+    let order = order(&pairs, 1);
     let spread = |step: u64| {
-        let batch = order.batch(step, 1).remove(0);
+        let batch = order.batch(step, 1).unwrap().remove(0);
         let lengths: Vec<usize> = (0..6)
             .map(|row| {
                 let row = &batch.input.mask[row * batch.input.width..][..batch.input.width];
@@ -74,4 +108,83 @@ fn a_batch_holds_pairs_of_about_one_length() {
         lengths.iter().max().unwrap() - lengths.iter().min().unwrap()
     };
     assert!((0..16).map(spread).sum::<usize>() <= 16);
+}
+
+/// The same order over pairs in memory, drawn anew for every step: what runs before the pairs lay
+/// in a file were trained with.
+fn in_memory(pairs: &[TrainingPair], seed: u64, step: u64, parts: usize) -> Vec<PairBatch> {
+    let stream = |purpose: &str, round: u64| {
+        let hash = purpose
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+            });
+        let mut bytes = [0; 32];
+        for (part, value) in bytes.chunks_exact_mut(8).zip([seed, round, hash]) {
+            part.copy_from_slice(&value.to_le_bytes());
+        }
+        ChaCha8Rng::from_seed(bytes)
+    };
+    let (batch, batches) = (6, 16);
+    let window = step / batches;
+    let half = batch * batches as usize / 2;
+    let mut drawn = Vec::new();
+    for group in ["few", "many"] {
+        let of_group = |&index: &usize| pairs[index].group == group;
+        let members: Vec<usize> = (0..pairs.len()).filter(of_group).collect();
+        for position in window as usize * half..(window as usize + 1) * half {
+            let mut shuffled = members.clone();
+            shuffled.shuffle(&mut stream(group, (position / members.len()) as u64));
+            drawn.push(shuffled[position % members.len()]);
+        }
+    }
+    let length = |index: usize| {
+        pairs[index]
+            .target
+            .ids
+            .len()
+            .max(pairs[index].input.ids.len())
+    };
+    drawn.sort_by_key(|&index| (length(index), index));
+    let mut order: Vec<usize> = (0..batches as usize).collect();
+    order.shuffle(&mut stream("batches of a window", window));
+    let position = order[(step % batches) as usize];
+    let chosen = &drawn[position * batch..(position + 1) * batch];
+    let part = |chosen: &[usize]| {
+        let side = |side: fn(&TrainingPair) -> &TokenSequence| {
+            let sides: Vec<_> = chosen
+                .iter()
+                .map(|&index| side(&pairs[index]).clone())
+                .collect();
+            TokenBatch::pad(&sides, 0)
+        };
+        PairBatch {
+            target: side(|pair| &pair.target),
+            input: side(|pair| &pair.input),
+        }
+    };
+    chosen
+        .chunks(chosen.len().div_ceil(parts))
+        .map(part)
+        .collect()
+}
+
+#[test]
+fn pairs_in_a_file_make_the_batches_of_pairs_in_memory() {
+    let (pairs, stored) = (pairs(), stored());
+    for seed in [1, 9] {
+        let order = order(&stored, seed);
+        // Back and forth between windows, so that the window kept from the step before is wrong.
+        for step in [0, 1, 15, 16, 3, 40, 200, 17] {
+            let found = order.batch(step, 2).unwrap();
+            let expected = in_memory(&pairs, seed, step, 2);
+            assert_eq!(found.len(), expected.len());
+            for (found, expected) in found.iter().zip(&expected) {
+                assert_eq!(
+                    (&found.target, &found.input),
+                    (&expected.target, &expected.input)
+                );
+            }
+        }
+    }
 }

@@ -32,6 +32,8 @@ struct Arguments {
 enum Command {
     /// Bring data sets into the cache
     Fetch(commands::fetch::FetchArgs),
+    /// Read and filter a run's bitext, and say what is left out and why
+    Bitext(commands::bitext::BitextArgs),
     /// Distil, index, evaluate and report, as a run file says
     Train(commands::train::TrainArgs),
     /// Rank and score what a run file compares with and needs no encoder
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
         Command::Fetch(args) => {
             cache::folder().and_then(|cache| commands::fetch::run(args, &cache))
         }
+        Command::Bitext(args) => commands::bitext::run(args),
         Command::Train(args) => commands::train::run(args),
         Command::Baselines(args) => commands::baselines::run(args),
         Command::Watch(args) => commands::watch::run(args),

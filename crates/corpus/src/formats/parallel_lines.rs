@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::lines::{collapse, read_lines};
-use crate::bitext::{BitextReport, DataRoots, SentencePair, files_of};
-use crate::error::CorpusError;
+use super::lines::Lines;
+use crate::bitext::{DataRoots, files_of};
+use crate::error::{CorpusError, LineProblem};
+use crate::intake::Intake;
 
 /// Aligned text files, as named in a run file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,51 +28,37 @@ impl ParallelLines {
     pub(crate) fn read(
         &self,
         roots: &DataRoots,
-        report: &mut BitextReport,
-    ) -> Result<Vec<SentencePair>, CorpusError> {
+        intake: &mut Intake<'_>,
+    ) -> Result<(), CorpusError> {
         let folder = roots.resolve(&self.folder);
         let english_path = folder.join(&self.english);
-        let english = read_lines(&english_path)?;
-        let mut pairs = Vec::new();
         for (language, file) in files_of(&self.foreign, &self.languages)? {
             let foreign_path = folder.join(file);
-            let foreign = read_lines(&foreign_path)?;
-            if foreign.len() != english.len() {
-                return Err(CorpusError::LineCounts {
-                    english: english_path,
-                    english_lines: english.len(),
-                    foreign: foreign_path,
-                    foreign_lines: foreign.len(),
-                });
+            let mut english = Lines::open(&english_path)?;
+            let mut foreign = Lines::open(&foreign_path)?;
+            let mut file = intake.file(&foreign_path, &language)?;
+            loop {
+                match (english.next()?, foreign.next()?) {
+                    (Some(Ok(english)), Some(Ok(foreign))) => file.pair(english, foreign)?,
+                    (Some(Err(problem)), Some(_)) => file.bad(LineProblem::English(problem.into())),
+                    (Some(Ok(_)), Some(Err(problem))) => file.bad(problem),
+                    (None, None) => break,
+                    _ => {
+                        // Behind the last line of one, the lines of the other are counted.
+                        while english.next()?.is_some() {}
+                        while foreign.next()?.is_some() {}
+                        return Err(CorpusError::LineCounts {
+                            english: english_path,
+                            english_lines: english.number(),
+                            foreign: foreign_path,
+                            foreign_lines: foreign.number(),
+                        });
+                    }
+                }
             }
-            for (english, foreign) in english.iter().zip(&foreign) {
-                keep_full_pair(english, foreign, &language, &mut pairs, report);
-            }
+            file.end()?;
         }
-        Ok(pairs)
-    }
-}
-
-/// Adds a pair unless a side of it is empty, and counts it.
-pub(crate) fn keep_full_pair(
-    english: &str,
-    foreign: &str,
-    language: &str,
-    pairs: &mut Vec<SentencePair>,
-    report: &mut BitextReport,
-) {
-    let (english, foreign) = (collapse(english), collapse(foreign));
-    let counts = report.of(language);
-    counts.read += 1;
-    if english.is_empty() || foreign.is_empty() {
-        counts.empty += 1;
-    } else {
-        counts.kept += 1;
-        pairs.push(SentencePair {
-            english,
-            foreign,
-            language: language.to_owned(),
-        });
+        Ok(())
     }
 }
 
@@ -79,81 +66,84 @@ pub(crate) fn keep_full_pair(
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use super::*;
-    use crate::bitext::{BitextCounts, BitextSource};
+    use crate::bitext::BitextSource;
+    use crate::error::CorpusError;
+    use crate::report::{BitextCounts, DropReason};
+    use crate::testing::{folder, pairs_of, read};
 
-    fn source(folder: &tempfile::TempDir, languages: &str) -> (BitextSource, DataRoots) {
-        let text = format!(
+    fn source(languages: &str) -> String {
+        format!(
             "format = 'parallel-lines'\nfolder = 'news'\nenglish = 'eng.txt'\n\
              foreign = '{{language}}.txt'\nlanguages = {languages}"
-        );
-        let roots = DataRoots {
-            base: folder.path().into(),
-            cache: folder.path().into(),
-        };
-        (toml::from_str(&text).unwrap(), roots)
-    }
-
-    fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::create_dir(folder.path().join("news")).unwrap();
-        for (name, text) in files {
-            std::fs::write(folder.path().join("news").join(name), text).unwrap();
-        }
-        folder
+        )
     }
 
     #[test]
     fn lines_pair_up_and_every_one_is_accounted_for() {
-        let folder = folder(&[
-            ("eng.txt", "One.\nTwo.\nThree.\nOne.\n"),
-            ("swa.txt", "Moja.\n\n Tatu .\nMoja.\n"),
-            ("hau.txt", "Ɗaya.\nBiyu.\nUku.\nƊaya ne.\n"),
+        let (_folder, roots) = folder(&[
+            ("news/eng.txt", "One.\nTwo.\nThree.\nOne.\n"),
+            ("news/swa.txt", "Moja.\n\n Tatu .\nMoja.\n"),
+            ("news/hau.txt", "Ɗaya.\nBiyu.\nUku.\nƊaya ne.\n"),
         ]);
-        let (source, roots) = source(&folder, "['swa', 'hau']");
-        let (pairs, report) = source.load(&roots).unwrap();
-        let texts: Vec<_> = pairs
-            .iter()
-            .map(|pair| (&*pair.english, &*pair.foreign))
-            .collect();
-        let swahili = [("One.", "Moja."), ("Three.", "Tatu .")];
+        let (bitext, report) = read(&[source("['swa', 'hau']")], &roots, "").unwrap();
+        let swahili = ["One. = Moja.", "Three. = Tatu ."];
         let hausa = [
-            ("One.", "Ɗaya."),
-            ("Two.", "Biyu."),
-            ("Three.", "Uku."),
-            ("One.", "Ɗaya ne."),
+            "One. = Ɗaya.",
+            "Two. = Biyu.",
+            "Three. = Uku.",
+            "One. = Ɗaya ne.",
         ];
-        assert_eq!(texts, [&swahili[..], &hausa[..]].concat());
-        let counts = BitextCounts {
+        assert_eq!(pairs_of(bitext), [&swahili[..], &hausa[..]].concat());
+        let mut counts = report.languages["swa"].clone();
+        assert!(counts.median_length.take().is_some());
+        counts.examples.clear();
+        let expected = BitextCounts {
             read: 4,
             kept: 2,
-            empty: 1,
-            duplicates: 1,
+            dropped: [(DropReason::Empty, 1), (DropReason::Duplicate, 1)].into(),
             ..BitextCounts::default()
         };
-        assert_eq!(report.languages["swa"], counts);
+        assert_eq!(counts, expected);
     }
 
     #[test]
     fn unequal_lengths_are_refused_with_both_counts() {
-        let folder = folder(&[("eng.txt", "One.\nTwo.\n"), ("swa.txt", "Moja.\n")]);
-        let (source, roots) = source(&folder, "['swa']");
-        let message = source.load(&roots).unwrap_err().to_string();
+        let (_folder, roots) = folder(&[
+            ("news/eng.txt", "One.\nTwo.\nThree.\n"),
+            ("news/swa.txt", "Moja.\n"),
+        ]);
+        let message = read(&[source("['swa']")], &roots, "")
+            .unwrap_err()
+            .to_string();
         assert!(message.contains("swa.txt has 1 lines, but "), "{message}");
-        assert!(message.contains("eng.txt has 2;"), "{message}");
+        assert!(message.contains("eng.txt has 3;"), "{message}");
+    }
+
+    #[test]
+    fn a_bad_line_says_which_side_it_is_on() {
+        let (folder, roots) = folder(&[("news/eng.txt", ""), ("news/swa.txt", "Moja.\nMbili.\n")]);
+        let news = folder.path().join("news");
+        std::fs::write(news.join("eng.txt"), b"One.\n\xff\n").unwrap();
+        let message = read(&[source("['swa']")], &roots, "")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.ends_with("swa.txt:2: the English line is not UTF-8"),
+            "{message}"
+        );
+        std::fs::write(news.join("eng.txt"), "One.\nTwo.\n").unwrap();
+        std::fs::write(news.join("swa.txt"), b"Moja.\n\xff\n").unwrap();
+        let message = read(&[source("['swa']")], &roots, "")
+            .unwrap_err()
+            .to_string();
+        assert!(message.ends_with("swa.txt:2: is not UTF-8"), "{message}");
     }
 
     #[test]
     fn one_name_cannot_stand_for_two_languages() {
-        let folder = folder(&[("eng.txt", "One.\n"), ("x.txt", "Moja.\n")]);
-        let (source, roots) = source(&folder, "['swa', 'hau']");
-        let BitextSource::ParallelLines(mut source) = source else {
-            unreachable!()
-        };
-        source.foreign = "x.txt".to_owned();
-        let error = BitextSource::ParallelLines(source)
-            .load(&roots)
-            .unwrap_err();
+        let (_folder, roots) = folder(&[("news/eng.txt", "One.\n"), ("news/x.txt", "Moja.\n")]);
+        let source = source("['swa', 'hau']").replace("{language}", "x");
+        let error = read(&[source], &roots, "").unwrap_err();
         assert!(matches!(error, CorpusError::NotAPattern(_)), "{error}");
     }
 

@@ -1,15 +1,16 @@
 //! Translation memories (TMX 1.4): units of segments, each in a language.
 
+use std::io::{BufRead, Read};
 use std::path::{Path, PathBuf};
 
 use quick_xml::Reader;
-use quick_xml::events::{BytesStart, Event};
+use quick_xml::events::{BytesRef, BytesStart, Event};
 use serde::{Deserialize, Serialize};
 
-use super::lines::read_bytes;
-use super::parallel_lines::keep_full_pair;
-use crate::bitext::{BitextReport, DataRoots, SentencePair, files_of};
+use super::lines::open;
+use crate::bitext::{DataRoots, files_of};
 use crate::error::{CorpusError, LineProblem};
+use crate::intake::Intake;
 
 /// Elements within a segment whose text is mark-up of the original document, not words.
 const MARK_UP: [&[u8]; 5] = [b"bpt", b"ept", b"it", b"ph", b"ut"];
@@ -32,27 +33,35 @@ impl Tmx {
     pub(crate) fn read(
         &self,
         roots: &DataRoots,
-        report: &mut BitextReport,
-    ) -> Result<Vec<SentencePair>, CorpusError> {
+        intake: &mut Intake<'_>,
+    ) -> Result<(), CorpusError> {
         let shared = self.foreign.contains("{language}");
         let pattern = if shared { &self.foreign } else { &self.file };
         files_of(pattern, &self.languages)?;
-        let mut pairs = Vec::new();
         for language in &self.languages {
             let named = |pattern: &str| pattern.replace("{language}", language);
             let path = roots.resolve(&PathBuf::from(named(&self.file)));
             let tags = [self.english.clone(), named(&self.foreign)];
-            units(&path, |unit| {
-                // A unit has a segment a language; of several, the first counts.
-                let [english, foreign] = tags.each_ref().map(|tag| {
-                    let mut segments = unit.iter();
-                    let found = segments.find(|(language, _)| is_of(language, tag));
-                    found.map_or("", |(_, text)| text.as_str())
-                });
-                keep_full_pair(english, foreign, language, &mut pairs, report);
-            })?;
+            let mut units = Units::open(&path)?;
+            let mut file = intake.file(&path, language)?;
+            while let Some((line, unit)) = units.next()? {
+                file.go_to(line);
+                match unit {
+                    Ok(unit) => {
+                        // A unit has a segment a language; of several, the first counts.
+                        let [english, foreign] = tags.each_ref().map(|tag| {
+                            let mut segments = unit.iter();
+                            let found = segments.find(|(language, _)| is_of(language, tag));
+                            found.map_or("", |(_, text)| text.as_str())
+                        });
+                        file.pair(english, foreign)?;
+                    }
+                    Err(problem) => file.bad(problem),
+                }
+            }
+            file.end()?;
         }
-        Ok(pairs)
+        Ok(())
     }
 }
 
@@ -63,71 +72,143 @@ fn is_of(tag: &str, wanted: &str) -> bool {
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '_']))
 }
 
-/// Gives each unit's segments with their language tags.
-fn units(path: &Path, mut give: impl FnMut(&[(String, String)])) -> Result<(), CorpusError> {
-    let bytes = read_bytes(path)?;
-    let mut reader = Reader::from_reader(bytes.as_slice());
-    let mut unit: Vec<(String, String)> = Vec::new();
-    let (mut in_segment, mut mark_up) = (false, 0_usize);
-    let mut ended = false;
-    loop {
-        let at = usize::try_from(reader.buffer_position()).unwrap_or(usize::MAX);
-        let refuse = |reason: String| {
-            let lines = bytes[..at.min(bytes.len())].iter();
-            let line = 1 + lines.filter(|&&byte| byte == b'\n').count();
-            CorpusError::line(path, line, LineProblem::Xml(reason))
-        };
-        match reader
-            .read_event()
-            .map_err(|error| refuse(error.to_string()))?
-        {
-            Event::Start(element) => match element.local_name().as_ref() {
-                b"tu" => unit.clear(),
-                b"tuv" => unit.push((tag_of(&element).map_err(refuse)?, String::new())),
-                b"seg" => in_segment = true,
-                name if MARK_UP.contains(&name) => mark_up += 1,
-                _ => {}
-            },
-            Event::End(element) => match element.local_name().as_ref() {
-                b"tu" => give(&unit),
-                b"seg" => in_segment = false,
-                b"tmx" => ended = true,
-                name if MARK_UP.contains(&name) => mark_up = mark_up.saturating_sub(1),
-                _ => {}
-            },
-            Event::Text(text) if in_segment && mark_up == 0 => {
-                let text = text.decode().map_err(|error| refuse(error.to_string()))?;
-                append(&mut unit, &text);
-            }
-            Event::CData(text) if in_segment && mark_up == 0 => {
-                let text = text.decode().map_err(|error| refuse(error.to_string()))?;
-                append(&mut unit, &text);
-            }
-            Event::GeneralRef(name) if in_segment && mark_up == 0 => {
-                let character = name.resolve_char_ref();
-                let character = character.map_err(|error| refuse(error.to_string()))?;
-                match character {
-                    Some(character) => append(&mut unit, character.encode_utf8(&mut [0; 4])),
-                    None => {
-                        let name = name.decode().map_err(|error| refuse(error.to_string()))?;
-                        let text = quick_xml::escape::resolve_predefined_entity(&name);
-                        let text =
-                            text.ok_or_else(|| refuse(format!("unknown entity &{name};")))?;
-                        append(&mut unit, text);
-                    }
+/// A unit's segments with their language tags.
+type Unit = Vec<(String, String)>;
+
+/// A unit, or what is wrong with it, behind the line where it begins.
+type PlacedUnit = (usize, Result<Unit, LineProblem>);
+
+/// The units of a translation memory, read as they are asked for.
+struct Units {
+    path: PathBuf,
+    reader: Reader<LineCounter>,
+    buffer: Vec<u8>,
+    ended: bool,
+}
+
+impl Units {
+    fn open(path: &Path) -> Result<Self, CorpusError> {
+        let reader = open(path)?;
+        Ok(Self {
+            path: path.to_owned(),
+            reader: Reader::from_reader(LineCounter { reader, line: 1 }),
+            buffer: Vec::new(),
+            ended: false,
+        })
+    }
+
+    /// The next unit and the line where it begins; a unit that cannot be understood is a problem,
+    /// a file that is no XML an error. `None` behind the last.
+    fn next(&mut self) -> Result<Option<PlacedUnit>, CorpusError> {
+        let (mut unit, mut begun) = (Ok(Unit::new()), 1);
+        let (mut in_segment, mut mark_up) = (false, 0_usize);
+        loop {
+            let line = self.reader.get_ref().line;
+            self.buffer.clear();
+            let event = self.reader.read_event_into(&mut self.buffer);
+            let event = event.map_err(|error| refused(&self.path, line, error))?;
+            match event {
+                Event::Start(element) => match element.local_name().as_ref() {
+                    b"tu" => (unit, begun) = (Ok(Unit::new()), line),
+                    b"tuv" => change(&mut unit, tag_of(&element), |unit, tag| {
+                        unit.push((tag, String::new()));
+                    }),
+                    b"seg" => in_segment = true,
+                    name if MARK_UP.contains(&name) => mark_up += 1,
+                    _ => {}
+                },
+                Event::End(element) => match element.local_name().as_ref() {
+                    b"tu" => return Ok(Some((begun, unit))),
+                    b"seg" => in_segment = false,
+                    b"tmx" => self.ended = true,
+                    name if MARK_UP.contains(&name) => mark_up = mark_up.saturating_sub(1),
+                    _ => {}
+                },
+                Event::Text(text) if in_segment && mark_up == 0 => {
+                    let text = text.decode().map_err(|error| error.to_string());
+                    change(&mut unit, text.map(String::from), append);
                 }
+                Event::CData(text) if in_segment && mark_up == 0 => {
+                    let text = text.decode().map_err(|error| error.to_string());
+                    change(&mut unit, text.map(String::from), append);
+                }
+                Event::GeneralRef(name) if in_segment && mark_up == 0 => {
+                    change(&mut unit, resolved(&name), append);
+                }
+                Event::Eof if self.ended => return Ok(None),
+                Event::Eof => return Err(refused(&self.path, line, "it ends before </tmx>")),
+                _ => {}
             }
-            Event::Eof if ended => return Ok(()),
-            Event::Eof => return Err(refuse("it ends before </tmx>".into())),
-            _ => {}
         }
     }
 }
 
-fn append(unit: &mut [(String, String)], text: &str) {
-    if let Some((_, segment)) = unit.last_mut() {
-        segment.push_str(text);
+/// A file that is not the XML of a translation memory.
+fn refused(path: &Path, line: usize, reason: impl ToString) -> CorpusError {
+    CorpusError::line(path, line, LineProblem::Xml(reason.to_string()))
+}
+
+/// What a character reference or an entity stands for.
+fn resolved(name: &BytesRef<'_>) -> Result<String, String> {
+    let character = name.resolve_char_ref().map_err(|error| error.to_string())?;
+    if let Some(character) = character {
+        return Ok(character.to_string());
     }
+    let name = name.decode().map_err(|error| error.to_string())?;
+    let text = quick_xml::escape::resolve_predefined_entity(&name);
+    let text = text.ok_or_else(|| format!("unknown entity &{name};"))?;
+    Ok(text.to_owned())
+}
+
+/// Adds to a unit what was read; the first thing that is wrong with it is what is said of it.
+fn change(
+    unit: &mut Result<Unit, LineProblem>,
+    read: Result<String, String>,
+    add: impl FnOnce(&mut Unit, String),
+) {
+    match (unit.as_mut(), read) {
+        (Ok(unit), Ok(text)) => add(unit, text),
+        (Ok(_), Err(reason)) => *unit = Err(LineProblem::Xml(reason)),
+        (Err(_), _) => {}
+    }
+}
+
+fn append(unit: &mut Unit, text: String) {
+    if let Some((_, segment)) = unit.last_mut() {
+        segment.push_str(&text);
+    }
+}
+
+/// Counts lines as they are read.
+struct LineCounter {
+    reader: Box<dyn BufRead>,
+    line: usize,
+}
+
+impl Read for LineCounter {
+    fn read(&mut self, bytes: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.reader.read(bytes)?;
+        self.line += line_ends(&bytes[..count]);
+        Ok(count)
+    }
+}
+
+impl BufRead for LineCounter {
+    fn fill_buf(&mut self) -> std::io::Result<&[u8]> {
+        self.reader.fill_buf()
+    }
+
+    fn consume(&mut self, count: usize) {
+        // What is consumed lies in the buffer, so that asking for it reads nothing.
+        if let Ok(bytes) = self.reader.fill_buf() {
+            self.line += line_ends(&bytes[..count.min(bytes.len())]);
+        }
+        self.reader.consume(count);
+    }
+}
+
+fn line_ends(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|&&byte| byte == b'\n').count()
 }
 
 /// The language of a variant: `xml:lang`, or `lang` in old files.
@@ -146,23 +227,16 @@ fn tag_of(variant: &BytesStart<'_>) -> Result<String, String> {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use super::*;
-    use crate::bitext::{BitextCounts, BitextSource};
+    use crate::report::{BitextReport, DropReason};
+    use crate::testing::{folder, pairs_of};
 
-    fn read(text: &str) -> Result<(Vec<String>, BitextReport), String> {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("a.tmx"), text).unwrap();
-        let roots = DataRoots {
-            base: folder.path().into(),
-            cache: folder.path().into(),
-        };
-        let source: BitextSource = toml::from_str(
-            "format = 'tmx'\nfile = 'a.tmx'\nenglish = 'en'\nforeign = 'sw'\nlanguages = ['swa']",
-        )
-        .unwrap();
-        let (pairs, report) = source.load(&roots).map_err(|error| error.to_string())?;
-        let text = |pair: SentencePair| format!("{} = {}", pair.english, pair.foreign);
-        Ok((pairs.into_iter().map(text).collect(), report))
+    fn read(text: &str, changed: &str) -> Result<(Vec<String>, BitextReport), String> {
+        let (_folder, roots) = folder(&[("a.tmx", text)]);
+        let source =
+            "format = 'tmx'\nfile = 'a.tmx'\nenglish = 'en'\nforeign = 'sw'\nlanguages = ['swa']";
+        let read = crate::testing::read(&[source.to_owned()], &roots, changed);
+        let (bitext, report) = read.map_err(|error| error.to_string())?;
+        Ok((pairs_of(bitext), report))
     }
 
     const MEMORY: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
@@ -178,16 +252,26 @@ mod tests {
 
     #[test]
     fn units_become_pairs_without_mark_up() {
-        let (pairs, report) = read(MEMORY).unwrap();
+        let (pairs, report) = read(MEMORY, "").unwrap();
         let expected = ["Bread & water. = Mkate na maji.", "A < B = A chini ya B"];
         assert_eq!(pairs, expected);
-        let counts = BitextCounts {
-            read: 4,
-            kept: 2,
-            empty: 2,
-            ..BitextCounts::default()
-        };
-        assert_eq!(report.languages["swa"], counts);
+        let counts = &report.languages["swa"];
+        let found = (counts.read, counts.kept, counts.of(DropReason::Empty));
+        assert_eq!(found, (4, 2, 2));
+    }
+
+    #[test]
+    fn a_unit_that_cannot_be_understood_is_a_bad_line() {
+        let text = MEMORY.replace("&amp;", "&nothing; &amp;");
+        let (pairs, report) = read(&text, "maximum_bad_share = 0.25").unwrap();
+        assert_eq!(pairs, ["A < B = A chini ya B"]);
+        let counts = &report.languages["swa"];
+        assert_eq!((counts.read, counts.bad_lines), (3, 1));
+        let listed = counts.first_bad_lines[0].to_string();
+        assert!(
+            listed.ends_with("a.tmx:4: is not XML: unknown entity &nothing;"),
+            "{listed}"
+        );
     }
 
     #[test]
@@ -217,7 +301,7 @@ mod tests {
                 "is not XML: it ends before </tmx>",
             ),
         ] {
-            let message = read(&text).unwrap_err();
+            let message = read(&text, "").unwrap_err();
             assert!(message.contains(expected), "{message}");
         }
     }

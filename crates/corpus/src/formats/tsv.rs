@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::lines::{columns, read_lines};
-use super::parallel_lines::keep_full_pair;
-use crate::bitext::{BitextReport, DataRoots, SentencePair, files_of};
+use super::lines::{Lines, columns};
+use crate::bitext::{DataRoots, files_of};
 use crate::error::CorpusError;
+use crate::intake::Intake;
 
 /// Files of sentence pairs, as named in a run file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,18 +23,21 @@ impl Tsv {
     pub(crate) fn read(
         &self,
         roots: &DataRoots,
-        report: &mut BitextReport,
-    ) -> Result<Vec<SentencePair>, CorpusError> {
-        let mut pairs = Vec::new();
+        intake: &mut Intake<'_>,
+    ) -> Result<(), CorpusError> {
         for (language, file) in files_of(&self.file, &self.languages)? {
             let path = roots.resolve(&PathBuf::from(file));
-            for (index, line) in read_lines(&path)?.iter().enumerate() {
-                let [english, foreign] = columns(line)
-                    .map_err(|problem| CorpusError::line(&path, index + 1, problem))?;
-                keep_full_pair(english, foreign, &language, &mut pairs, report);
+            let mut lines = Lines::open(&path)?;
+            let mut file = intake.file(&path, &language)?;
+            while let Some(line) = lines.next()? {
+                match line.and_then(columns) {
+                    Ok([english, foreign]) => file.pair(english, foreign)?,
+                    Err(problem) => file.bad(problem),
+                }
             }
+            file.end()?;
         }
-        Ok(pairs)
+        Ok(())
     }
 }
 
@@ -42,26 +45,11 @@ impl Tsv {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use super::*;
-    use crate::bitext::{BitextSource, load_all};
+    use crate::report::DropReason;
+    use crate::testing::{folder, pairs_of, read};
 
-    fn folder(files: &[(&str, &str)]) -> (tempfile::TempDir, DataRoots) {
-        let folder = tempfile::tempdir().unwrap();
-        for (name, text) in files {
-            std::fs::write(folder.path().join(name), text).unwrap();
-        }
-        let roots = DataRoots {
-            base: folder.path().into(),
-            cache: folder.path().into(),
-        };
-        (folder, roots)
-    }
-
-    fn source(file: &str) -> BitextSource {
-        toml::from_str(&format!(
-            "format = 'tsv'\nfile = '{file}'\nlanguages = ['swa']"
-        ))
-        .unwrap()
+    fn source(file: &str) -> String {
+        format!("format = 'tsv'\nfile = '{file}'\nlanguages = ['swa']")
     }
 
     #[test]
@@ -71,19 +59,19 @@ mod tests {
             ("swa.b.tsv", "Two.\tMbili.\nX\t\n"),
         ]);
         let sources = [source("{language}.a.tsv"), source("{language}.b.tsv")];
-        let (pairs, report) = load_all(&sources, &roots).unwrap();
-        assert_eq!(pairs.len(), 2);
+        let (bitext, report) = read(&sources, &roots, "").unwrap();
+        assert_eq!(pairs_of(bitext), ["One. = Moja.", "Two. = Mbili."]);
         let counts = &report.languages["swa"];
-        assert_eq!(
-            (counts.read, counts.kept, counts.empty, counts.duplicates),
-            (4, 2, 1, 1)
-        );
+        let dropped = [DropReason::Empty, DropReason::Duplicate].map(|reason| counts.of(reason));
+        assert_eq!((counts.read, counts.kept, dropped), (4, 2, [1, 1]));
     }
 
     #[test]
     fn wrong_columns_name_file_and_line() {
         let (_folder, roots) = folder(&[("a.tsv", "One.\tMoja.\nTwo. Mbili.\n")]);
-        let message = source("a.tsv").load(&roots).unwrap_err().to_string();
+        let message = read(&[source("a.tsv")], &roots, "")
+            .unwrap_err()
+            .to_string();
         assert!(
             message.ends_with("a.tsv:2: 1 columns, expected 2"),
             "{message}"

@@ -19,7 +19,7 @@ pub use self::alignment::AlignmentSettings;
 pub use self::contrast::ContrastSettings;
 pub use self::scores::ScoreSettings;
 pub use self::sentence::SentenceSettings;
-pub use self::side::{Marginals, PieceWeights, Side, Space, Tokens};
+pub use self::side::{Marginals, PieceCounts, PieceWeights, Side, Space, Tokens};
 use crate::error::DistillError;
 use crate::settings::{SettingsError, positive, refuse};
 

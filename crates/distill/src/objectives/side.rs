@@ -119,30 +119,38 @@ pub struct PieceWeights {
 }
 
 impl PieceWeights {
-    /// Counts the pieces of `texts`.
-    pub fn of_texts<'a>(texts: impl IntoIterator<Item = &'a TokenSequence>) -> Self {
-        let mut counts: BTreeMap<u32, u32> = BTreeMap::new();
-        let mut all = 0_u32;
-        for text in texts {
-            let mut ids = text.ids.clone();
-            ids.sort_unstable();
-            ids.dedup();
-            for id in ids {
-                *counts.entry(id).or_default() += 1;
-            }
-            all += 1;
-        }
-        let weight = |count: u32| (1.0 + f64::from(all) / f64::from(count)).ln() as f32;
+    /// Of the pieces of texts that were counted.
+    pub fn new(counts: &PieceCounts) -> Self {
+        let all = f64::from(counts.texts);
+        let weight = |count: u32| (1.0 + all / f64::from(count)).ln() as f32;
+        let pieces = counts.pieces.iter();
         Self {
-            weights: counts
-                .into_iter()
-                .map(|(id, count)| (id, weight(count)))
-                .collect(),
+            weights: pieces.map(|(&id, &count)| (id, weight(count))).collect(),
             unseen: weight(1),
         }
     }
 
     fn of(&self, id: u32) -> f32 {
         self.weights.get(&id).copied().unwrap_or(self.unseen)
+    }
+}
+
+/// In how many texts each piece is.
+#[derive(Debug, Clone, Default)]
+pub struct PieceCounts {
+    pieces: BTreeMap<u32, u32>,
+    texts: u32,
+}
+
+impl PieceCounts {
+    /// Counts the pieces of a text, each once.
+    pub fn add(&mut self, text: &TokenSequence) {
+        let mut ids = text.ids.clone();
+        ids.sort_unstable();
+        ids.dedup();
+        for id in ids {
+            *self.pieces.entry(id).or_default() += 1;
+        }
+        self.texts += 1;
     }
 }

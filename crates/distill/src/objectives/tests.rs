@@ -207,13 +207,7 @@ fn every_objective() -> Vec<Objectives> {
 fn loss(objectives: &Objectives, width: usize, turn: f32) -> f64 {
     let texts: [&[u32]; 2] = [&[0, 1, 2, 3], &[0, 4, 5]];
     let (target, input) = (batch(texts, width), batch(texts, width));
-    let weights = [(); 2].map(|()| {
-        PieceWeights::of_texts(&texts.map(|ids| TokenSequence {
-            ids: ids.to_vec(),
-            kept: vec![true; ids.len()],
-            unattended: 0,
-        }))
-    });
+    let weights = [(); 2].map(|()| weights(&texts));
     let moment = Moment {
         step: 0,
         weights: Some(&weights),
@@ -256,15 +250,21 @@ fn a_sentence_is_not_told_from_its_own_other_occurrence() {
     assert!(found.abs() < 1e-6, "{found}");
 }
 
+fn weights(texts: &[&[u32]]) -> PieceWeights {
+    let mut counts = PieceCounts::default();
+    for ids in texts {
+        counts.add(&TokenSequence {
+            ids: ids.to_vec(),
+            kept: vec![true; ids.len()],
+            unattended: 0,
+        });
+    }
+    PieceWeights::new(&counts)
+}
+
 #[test]
 fn rare_pieces_weigh_more() {
-    let text = |ids: &[u32]| TokenSequence {
-        ids: ids.to_vec(),
-        kept: vec![true; ids.len()],
-        unattended: 0,
-    };
-    let texts = [text(&[1, 2]), text(&[1, 3, 3]), text(&[1, 2])];
-    let weights = PieceWeights::of_texts(&texts);
+    let weights = weights(&[&[1, 2], &[1, 3, 3], &[1, 2]]);
     let tokens = batch([&[1, 2, 3], &[1]], 3);
     let mass = side(&tokens, 0.0).mass(Marginals::Idf, Tokens::Content, Some(&weights));
     let [one, two, three] = [2.0_f64, 2.5, 4.0].map(f64::ln);

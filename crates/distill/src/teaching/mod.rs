@@ -122,7 +122,7 @@ pub fn teach(
         progress,
         stop,
     };
-    run.to_its_end()
+    run.finish()
 }
 
 /// The first layers of `model` with the vocabulary that the texts use, and the head to be trained.
@@ -190,10 +190,10 @@ impl Teaching<'_> {
 impl Task for Teaching<'_> {
     type Part = RankingBatch;
 
-    fn batch(&self, step: u64, parts: usize) -> Vec<RankingBatch> {
+    fn batch(&self, step: u64, parts: usize) -> Result<Vec<RankingBatch>, DistillError> {
         let training = &self.settings.training;
-        self.examples
-            .batch(step, training.batch_size, training.seed, parts)
+        let examples = &self.examples;
+        Ok(examples.batch(step, training.batch_size, training.seed, parts))
     }
 
     fn size(part: &RankingBatch) -> usize {

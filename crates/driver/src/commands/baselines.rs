@@ -28,12 +28,12 @@ pub fn run(args: &BaselinesArgs) -> anyhow::Result<()> {
     // No tensor is made.
     let device = Device::default();
     let (experiment, text) = Experiment::open(&args.config, args.run.as_deref(), device)?;
-    let data = ExperimentData::load(&experiment.run, &experiment.cache, args.offline)?;
-    data.say();
+    let mut data = ExperimentData::load(&experiment.run, &experiment.cache, args.offline)?;
+    data.say()?;
     experiment.folder.create(&text)?;
     let queries = experiment.asked(&data.collection.queries);
     let english = experiment.asked(&data.collection.english);
-    let lexical = Lexical::prepare(&experiment, &data)?;
+    let lexical = Lexical::prepare(&experiment, &mut data)?;
     let systems = lexical.systems(&queries, &english);
     let evaluations = scores::evaluate_systems(&experiment, &data.collection, &systems)?;
     println!("{}", summary::table(&experiment.run, &evaluations)?);

@@ -2,6 +2,7 @@
 
 pub mod align;
 pub mod baselines;
+pub mod bitext;
 pub mod encode;
 pub mod evaluate;
 pub mod fetch;

@@ -10,7 +10,9 @@ use crate::experiment::index::document_indexes;
 use crate::experiment::lexical::Lexical;
 use crate::experiment::provenance::{Clock, facts, write_run_json};
 use crate::experiment::ranking::{Asked, System};
-use crate::experiment::{Experiment, ExperimentData, pictures, scores, summary, teaching};
+use crate::experiment::{
+    Experiment, ExperimentData, filtering, pictures, scores, summary, teaching,
+};
 use crate::model_source;
 
 /// Distil, index, evaluate and report, as a run file says; the same command goes on after a stop
@@ -43,16 +45,17 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     } = &experiment;
 
     let teacher_folder = model_source::folder(&run.model, &experiment.cache, args.offline)?;
-    let data = ExperimentData::load(run, &experiment.cache, args.offline)?;
-    data.say();
+    let mut data = ExperimentData::load(run, &experiment.cache, args.offline)?;
+    data.say()?;
     let teacher =
         Model::load(&teacher_folder, device).with_context(|| format!("model {}", run.model))?;
     folder.create(&text)?;
-    let lexical = Lexical::prepare(&experiment, &data)?;
+    filtering::write_json(folder, &data.report)?;
+    let lexical = Lexical::prepare(&experiment, &mut data)?;
     clock.stage("fetch and prepare");
 
-    let head = teaching::head(&experiment, &teacher, &data)?;
-    let Some(student) = teaching::student(&experiment, &teacher, &head, &data)? else {
+    let head = teaching::head(&experiment, &teacher, &mut data)?;
+    let Some(student) = teaching::student(&experiment, &teacher, &head, &mut data)? else {
         anyhow::bail!("stopped; the same command goes on from the checkpoint");
     };
     clock.stage("distillation");
@@ -89,7 +92,7 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     let comparisons = scores::compare(run, &evaluations["zero-shot"], &evaluations["distilled"])?;
     let events = teaching::read_events(folder)?;
     pictures::draw_training(&events, &folder.file("training"))?;
-    if let Some(pair) = pictures::pair_to_draw(&data.held_out, &run.picture) {
+    if let Some(pair) = pictures::pair_to_draw(data.held_out(), &run.picture) {
         let sides = [pair.english.as_str(), pair.foreign.as_str()];
         let soft = pictures::align(
             &teacher,
@@ -103,7 +106,14 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     }
     let facts = facts(&experiment, args.device, &events, &clock);
     write_run_json(folder, &facts)?;
-    let mut page = summary::summary(run, &evaluations, &comparisons, &events, facts);
+    let mut page = summary::summary(
+        run,
+        &evaluations,
+        &comparisons,
+        filtering::rows(&data.report),
+        &events,
+        facts,
+    );
     pictures::draw_results(&page, &folder.file("results"))?;
     page.figures
         .retain(|figure| folder.file(&figure.path).is_file());

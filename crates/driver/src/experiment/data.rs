@@ -1,47 +1,61 @@
-//! Bitext, retention sentences and test collection of a run.
+//! Bitext and test collection of a run.
 
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use anyhow::{Context, ensure};
-use optical_corpus::bitext::{BitextReport, DataRoots, SentencePair, load_all};
+use optical_corpus::bitext::{Bitext, DataRoots, SentencePair};
 use optical_corpus::collection::Collection;
-use optical_corpus::split::hold_out;
+use optical_corpus::draw::{Sample, fingerprint};
+use optical_corpus::error::CorpusError;
+use optical_corpus::report::BitextReport;
+use optical_corpus::split::{Split, hold_out};
 use optical_distill::TrainingText;
 
 use crate::commands::fetch;
+use crate::experiment::filtering;
 use crate::run_file::RunFile;
 
-/// Everything a run reads.
+/// Everything a run reads; the pairs lie on the disk and are read as they are needed.
 #[derive(Debug)]
 pub struct ExperimentData {
-    /// Bitext and retention sentences to train on.
-    pub training: Vec<TrainingText>,
-    /// The bitext behind it, of all languages.
-    pub pairs: Vec<SentencePair>,
-    /// Bitext that is never trained on.
-    pub held_out: Vec<SentencePair>,
-    /// English sides of the bitext, each once, in order.
-    pub english: Vec<String>,
+    bitext: Bitext,
+    split: Split,
     /// Queries, documents and judgements.
     pub collection: Collection,
     /// What became of the bitext.
     pub report: BitextReport,
 }
 
+/// Where the relative paths of a run file begin, and where data lies.
+pub fn roots(cache: &Path) -> DataRoots {
+    DataRoots {
+        base: Path::new(".").into(),
+        cache: cache.to_owned(),
+    }
+}
+
+/// Fetches the data sets of some manifests, each once.
+pub fn fetch_all<'a>(
+    manifests: impl Iterator<Item = &'a Path>,
+    cache: &Path,
+    offline: bool,
+) -> anyhow::Result<()> {
+    let mut manifests: Vec<_> = manifests.collect();
+    manifests.sort_unstable();
+    manifests.dedup();
+    for manifest in manifests {
+        fetch::ensure(manifest, cache, offline)?;
+    }
+    Ok(())
+}
+
 impl ExperimentData {
     /// Fetches and reads what the run file names.
     pub fn load(run: &RunFile, cache: &Path, offline: bool) -> anyhow::Result<Self> {
-        let roots = DataRoots {
-            base: Path::new(".").into(),
-            cache: cache.to_owned(),
-        };
+        let roots = roots(cache);
         let manifests = run.bitext.iter().filter_map(|source| source.manifest());
-        let mut manifests: Vec<_> = manifests.chain(run.collection.manifest()).collect();
-        manifests.sort_unstable();
-        manifests.dedup();
-        for manifest in manifests {
-            fetch::ensure(manifest, cache, offline)?;
-        }
+        fetch_all(manifests.chain(run.collection.manifest()), cache, offline)?;
         let collection = run.collection.load(&roots).context("[collection]")?;
         for (language, _) in run.classes() {
             let known = || {
@@ -58,36 +72,83 @@ impl ExperimentData {
                 known()
             );
         }
-        let (pairs, report) = load_all(&run.bitext, &roots).context("[[bitext]]")?;
+        let filter = &run.bitext_filter;
+        let (mut bitext, report) =
+            Bitext::read(&run.bitext, filter, &roots, filtering::EXAMPLES).context("[[bitext]]")?;
+        check_languages(run, &report)?;
         let training = &run.distill.training;
-        let split = hold_out(pairs, training.instruments.held_out, training.seed)?;
-        let training = training_texts(run, &split.training)?;
-        let mut english: Vec<_> = split
-            .training
-            .iter()
-            .map(|pair| pair.english.clone())
-            .collect();
-        english.sort_unstable();
-        english.dedup();
-        let held_out = split.held_out.into_values().flatten().collect();
+        let split = hold_out(&mut bitext, training.instruments.held_out, training.seed)?;
         Ok(Self {
-            training,
-            pairs: split.training,
-            held_out,
-            english,
+            bitext,
+            split,
             collection,
             report,
         })
     }
 
-    /// Says on standard error what was read.
-    pub fn say(&self) {
-        for (language, counts) in &self.report.languages {
-            eprintln!(
-                "bitext {language}: {} pairs of {} read",
-                counts.kept, counts.read
-            );
+    /// Bitext that is never trained on.
+    pub fn held_out(&self) -> impl Iterator<Item = &SentencePair> {
+        self.split.held_out.values().flatten()
+    }
+
+    /// The pairs of one language that may be trained on.
+    pub fn training_pairs(&mut self, language: &str) -> Result<Vec<SentencePair>, CorpusError> {
+        let theirs = |pair: &Result<SentencePair, CorpusError>| {
+            pair.as_ref().map_or(true, |pair| pair.language == language)
+        };
+        let pairs = training_pairs(&mut self.bitext, &self.split)?;
+        pairs.filter(theirs).collect()
+    }
+
+    /// Draws English sentences of the training pairs, no two alike.
+    pub fn english(&mut self, count: usize, seed: u64) -> Result<Vec<String>, CorpusError> {
+        let mut sample = Sample::new(count, seed, "sentences of the head");
+        for pair in training_pairs(&mut self.bitext, &self.split)? {
+            let english = pair?.english;
+            sample.offer(&[&english], || english.clone());
         }
+        Ok(sample.into_drawn())
+    }
+
+    /// Pairs of the languages learned, and sentences of the languages kept, each of these once.
+    ///
+    /// In memory there is a hash for each sentence kept: 20 to 39 bytes, as for [`Bitext::read`].
+    pub fn training_texts<'a>(
+        &'a mut self,
+        run: &'a RunFile,
+    ) -> Result<impl Iterator<Item = Result<TrainingText, CorpusError>> + 'a, CorpusError> {
+        let distill = &run.distill;
+        let mut seen: HashMap<&str, HashSet<_>> = HashMap::new();
+        let mut texts = move |pair: SentencePair| {
+            let learned = distill.bitext.contains_key(&pair.language);
+            let mut texts: Vec<_> = learned
+                .then(|| TrainingText::bitext(&pair))
+                .into_iter()
+                .collect();
+            for language in distill.retention.keys() {
+                let sentence = match language.as_str() {
+                    "eng" => &pair.english,
+                    kept if kept == pair.language => &pair.foreign,
+                    _ => continue,
+                };
+                let fingerprint = fingerprint(distill.training.seed, "retention", &[sentence]);
+                if seen.entry(language).or_default().insert(fingerprint) {
+                    texts.push(TrainingText::retention(sentence, language));
+                }
+            }
+            texts
+        };
+        let texts =
+            training_pairs(&mut self.bitext, &self.split)?.map(move |pair| pair.map(&mut texts));
+        Ok(texts.flat_map(|texts| match texts {
+            Ok(texts) => texts.into_iter().map(Ok).collect(),
+            Err(error) => vec![Err(error)],
+        }))
+    }
+
+    /// Says on standard error what was read.
+    pub fn say(&self) -> anyhow::Result<()> {
+        eprint!("{}", filtering::table(&self.report)?.to_terminal());
         let queries: Vec<_> = self
             .collection
             .queries
@@ -99,42 +160,37 @@ impl ExperimentData {
             self.collection.documents.len(),
             queries.join(", ")
         );
+        Ok(())
     }
 }
 
-/// Pairs of the languages learned, and sentences of the languages kept.
-fn training_texts(run: &RunFile, pairs: &[SentencePair]) -> anyhow::Result<Vec<TrainingText>> {
-    let distill = &run.distill;
-    let mut texts: Vec<_> = pairs
-        .iter()
-        .filter(|pair| distill.bitext.contains_key(&pair.language))
-        .map(TrainingText::bitext)
-        .collect();
-    for language in distill.retention.keys() {
-        let mut sentences: Vec<&str> = if language == "eng" {
-            pairs.iter().map(|pair| pair.english.as_str()).collect()
-        } else {
-            let theirs = pairs.iter().filter(|pair| pair.language == *language);
-            theirs.map(|pair| pair.foreign.as_str()).collect()
-        };
-        sentences.sort_unstable();
-        sentences.dedup();
+/// The pairs that may be trained on.
+fn training_pairs<'a>(
+    bitext: &'a mut Bitext,
+    split: &'a Split,
+) -> Result<impl Iterator<Item = Result<SentencePair, CorpusError>> + 'a, CorpusError> {
+    let pairs = bitext.pairs()?;
+    Ok(pairs.filter(|pair| pair.as_ref().map_or(true, |pair| split.trains_on(pair))))
+}
+
+/// Whether every language that is trained on has a pair.
+fn check_languages(run: &RunFile, report: &BitextReport) -> anyhow::Result<()> {
+    let kept = |language: &String| report.languages.get(language).map_or(0, |of| of.kept);
+    for language in run.distill.bitext.keys() {
         ensure!(
-            !sentences.is_empty(),
-            "distill.retention.{language}: [[bitext]] has no sentence in {language}"
-        );
-        texts.extend(
-            sentences
-                .into_iter()
-                .map(|text| TrainingText::retention(text, language)),
+            0 < kept(language),
+            "distill.bitext.{language}: [[bitext]] has no pair in {language} that passes [bitext_filter]"
         );
     }
-    for language in distill.bitext.keys() {
-        let found = pairs.iter().any(|pair| pair.language == *language);
+    for language in run.distill.retention.keys() {
+        let found = match language.as_str() {
+            "eng" => report.languages.keys().any(|language| 0 < kept(language)),
+            _ => 0 < kept(language),
+        };
         ensure!(
             found,
-            "distill.bitext.{language}: [[bitext]] has no pair in {language}"
+            "distill.retention.{language}: [[bitext]] has no sentence in {language} that passes [bitext_filter]"
         );
     }
-    Ok(texts)
+    Ok(())
 }

@@ -28,7 +28,7 @@ pub struct Lexical<'a> {
 
 impl<'a> Lexical<'a> {
     /// Indexes the documents, and makes tables and translations or reads them back.
-    pub fn prepare(experiment: &'a Experiment, data: &ExperimentData) -> anyhow::Result<Self> {
+    pub fn prepare(experiment: &'a Experiment, data: &mut ExperimentData) -> anyhow::Result<Self> {
         let run = &experiment.run;
         let documents = data.collection.documents.iter();
         let index = Bm25Index::new(
@@ -110,17 +110,13 @@ impl<'a> Lexical<'a> {
 /// A table for each language of the run that has bitext, kept in the run folder.
 fn ibm1_tables(
     experiment: &Experiment,
-    data: &ExperimentData,
+    data: &mut ExperimentData,
     settings: ibm1::Ibm1Settings,
 ) -> anyhow::Result<Tables> {
     let mut tables = Tables::new();
     for (language, _) in experiment.run.classes() {
         experiment.interrupt.check()?;
-        let pairs = data.pairs.iter().filter(|pair| pair.language == language);
-        let mut pairs = pairs
-            .map(|pair| (pair.foreign.as_str(), pair.english.as_str()))
-            .peekable();
-        if pairs.peek().is_none() {
+        if !data.report.languages.contains_key(&language) {
             continue;
         }
         let path = experiment
@@ -129,6 +125,8 @@ fn ibm1_tables(
             .join(format!("ibm1.{language}.tsv"));
         if !path.is_file() {
             let began = Instant::now();
+            let pairs = data.training_pairs(&language)?;
+            let pairs = pairs.iter().map(|pair| (&*pair.foreign, &*pair.english));
             let table = ibm1::train(pairs, settings).table;
             table.write(&path)?;
             let translations: usize = table.iter().map(|(_, found)| found.len()).sum();

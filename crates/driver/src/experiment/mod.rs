@@ -1,6 +1,7 @@
 //! A run from its run file to its report: one file a stage.
 
 pub mod data;
+pub mod filtering;
 pub mod folder;
 pub mod index;
 pub mod lexical;

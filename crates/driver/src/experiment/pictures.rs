@@ -92,14 +92,16 @@ pub fn align(
 }
 
 /// A held-out pair of the language that fits a picture.
-pub fn pair_to_draw<'a>(held_out: &'a [SentencePair], language: &str) -> Option<&'a SentencePair> {
+pub fn pair_to_draw<'a>(
+    held_out: impl Iterator<Item = &'a SentencePair>,
+    language: &str,
+) -> Option<&'a SentencePair> {
     let words = |text: &str| text.split_whitespace().count();
-    let theirs = || held_out.iter().filter(|pair| pair.language == language);
-    theirs()
-        .find(|pair| {
-            (8..=12).contains(&words(&pair.english)) && (6..=12).contains(&words(&pair.foreign))
-        })
-        .or_else(|| theirs().next())
+    let theirs: Vec<_> = held_out.filter(|pair| pair.language == language).collect();
+    let fits = |pair: &&&SentencePair| {
+        (8..=12).contains(&words(&pair.english)) && (6..=12).contains(&words(&pair.foreign))
+    };
+    theirs.iter().find(fits).or(theirs.first()).copied()
 }
 
 /// Draws an alignment as `stem.png` and `stem.svg`.

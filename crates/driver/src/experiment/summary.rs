@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use optical_distill::Event;
 use optical_report::page::{
-    Comparison, Fact, Figure, Instrument, LanguageResult, RunSummary, System,
+    BitextRow, Comparison, Fact, Figure, Instrument, LanguageResult, RunSummary, System,
 };
 use optical_report::{Align, Cell, Table};
 use optical_retrieval::Measure;
@@ -73,6 +73,7 @@ pub fn summary(
     run: &RunFile,
     evaluations: &Evaluations,
     comparisons: &BTreeMap<String, Comparison>,
+    bitext: Vec<BitextRow>,
     events: &[Event],
     facts: Vec<Fact>,
 ) -> RunSummary {
@@ -117,6 +118,7 @@ pub fn summary(
             run.significance.permutations,
             comparisons.len()
         )),
+        bitext,
         instruments: instruments(events),
         figures: vec![
             Figure {

@@ -4,7 +4,9 @@ use std::io::Write;
 use std::ops::ControlFlow;
 
 use optical_distill::instruments::MateRetrieval;
-use optical_distill::{Event, Outcome, TrainingData, TrainingText, distil, estimate_head};
+use optical_distill::{
+    Event, Outcome, TokenizedPairs, TrainingData, TrainingText, distil, estimate_head,
+};
 use optical_encoder::{EncodeSettings, Head, Model};
 use optical_tokenize::Role;
 
@@ -15,7 +17,7 @@ use crate::progress::Progress;
 pub fn head(
     experiment: &Experiment,
     teacher: &Model,
-    data: &ExperimentData,
+    data: &mut ExperimentData,
 ) -> anyhow::Result<Head> {
     let Experiment { run, folder, .. } = experiment;
     // A late-interaction checkpoint brings its own.
@@ -28,9 +30,8 @@ pub fn head(
     let settings = &run.distill.head;
     let spread =
         |count: usize, of: usize| (0..count.min(of)).map(move |i| i * of / count.min(of).max(1));
-    let sentences: Vec<&str> = spread(settings.sentences, data.english.len())
-        .map(|index| data.english[index].as_str())
-        .collect();
+    let sentences = data.english(settings.sentences, run.distill.training.seed)?;
+    let sentences: Vec<&str> = sentences.iter().map(String::as_str).collect();
     let documents = &data.collection.documents;
     let documents: Vec<String> = spread(settings.documents, documents.len())
         .map(|index| documents[index].full_text())
@@ -61,7 +62,7 @@ pub fn student(
     experiment: &Experiment,
     teacher: &Model,
     head: &Head,
-    data: &ExperimentData,
+    data: &mut ExperimentData,
 ) -> anyhow::Result<Option<Model>> {
     let Experiment {
         run,
@@ -73,9 +74,15 @@ pub fn student(
     if folder.student().join("model.safetensors").is_file() {
         return Ok(Some(Model::load(&folder.student(), device)?));
     }
-    let held_out: Vec<_> = data.held_out.iter().map(TrainingText::bitext).collect();
+    let held_out: Vec<_> = data.held_out().map(TrainingText::bitext).collect();
+    let pairs = TokenizedPairs::write(
+        data.training_texts(run)?,
+        &teacher.tokenizer,
+        run.distill.maximum_length,
+        &experiment.cache,
+    )?;
     let training = TrainingData {
-        texts: &data.training,
+        pairs: &pairs,
         held_out: &held_out,
     };
     let mut metrics = Metrics::new(folder, run.distill.training.steps);

@@ -1,6 +1,6 @@
 //! The page itself.
 
-use super::{ResourceClass, RunSummary, measure_title};
+use super::{ResourceClass, RunSummary, bitext_table, measure_title};
 use crate::{Align, ReportError, Table};
 
 impl RunSummary {
@@ -49,6 +49,10 @@ impl RunSummary {
             &gap,
         );
         section(&mut page, "All measures", &self.all_measures()?);
+        section(&mut page, "Bitext", &bitext_table(&self.bitext)?);
+        if !self.bitext.is_empty() {
+            page += "\nA pair is counted under the first reason, from the left, to leave it out.\n";
+        }
         section(&mut page, "Training instruments", &self.instrument_table()?);
 
         if !self.figures.is_empty() {

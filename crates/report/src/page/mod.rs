@@ -13,6 +13,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::tables::bitext_table;
 use crate::ReportError;
 use crate::error::require_finite;
 use crate::write::write_atomically;
@@ -35,6 +36,8 @@ pub struct RunSummary {
     pub languages: Vec<LanguageResult>,
     /// How the comparisons were made: test, number of permutations, correction and its family.
     pub significance: Option<String>,
+    /// What became of the sentence pairs, in the order of the table.
+    pub bitext: Vec<BitextRow>,
     /// What was watched during training.
     pub instruments: Vec<Instrument>,
     /// Pictures, with paths relative to the page.
@@ -97,6 +100,23 @@ pub struct Comparison {
     pub p_value: f64,
     /// The same after correction for the number of languages.
     pub corrected_p_value: f64,
+}
+
+/// What became of the sentence pairs of a language.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BitextRow {
+    /// Name of the language.
+    pub language: String,
+    /// Pairs found.
+    pub read: usize,
+    /// Pairs left out, by reason; the same reasons in every row. A reason that nowhere held has
+    /// no column.
+    pub dropped: Vec<(String, usize)>,
+    /// Pairs that stayed.
+    pub kept: usize,
+    /// Lines that are no pair, beside those found.
+    pub bad_lines: usize,
 }
 
 /// A quantity watched during training, at its start and end.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{LanguageResult, ResourceClass, RunSummary, measure_title};
+use super::{BitextRow, LanguageResult, ResourceClass, RunSummary, measure_title};
 use crate::plot::scale::thousands;
 use crate::{Align, Cell, ReportError, Table};
 
@@ -265,6 +265,40 @@ impl ResourceClass {
             Self::Control => "control",
         }
     }
+}
+
+/// What became of sentence pairs: a row per language, a column per reason that somewhere held.
+///
+/// # Errors
+/// [`ReportError::Length`] if the rows do not have the same reasons.
+pub fn bitext_table(rows: &[BitextRow]) -> Result<Table, ReportError> {
+    let reasons = rows.first().map_or(&[][..], |row| &row.dropped);
+    let mut columns: Vec<(String, Vec<usize>)> = Vec::new();
+    let mut add = |name: &str, of: &dyn Fn(&BitextRow) -> usize| {
+        let counts: Vec<usize> = rows.iter().map(of).collect();
+        if name == "read" || name == "kept" || counts.iter().any(|&count| 0 < count) {
+            columns.push((name.to_owned(), counts));
+        }
+    };
+    add("bad lines", &|row| row.bad_lines);
+    add("read", &|row| row.read);
+    for (index, (reason, _)) in reasons.iter().enumerate() {
+        add(reason, &|row| {
+            row.dropped.get(index).map_or(0, |(_, count)| *count)
+        });
+    }
+    add("kept", &|row| row.kept);
+    let headers = columns.iter().map(|(name, _)| (name.clone(), Align::Right));
+    let language = [("Language".to_owned(), Align::Left)];
+    let mut table = Table::new(language.into_iter().chain(headers));
+    for (index, row) in rows.iter().enumerate() {
+        let counts = columns
+            .iter()
+            .map(|(_, counts)| thousands(&counts[index].to_string()));
+        let cells = std::iter::once(row.language.clone()).chain(counts);
+        table.push(cells)?;
+    }
+    Ok(table)
 }
 
 fn larger(a: Option<f64>, b: Option<f64>) -> Option<f64> {

@@ -6,8 +6,10 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::Bible;
-use crate::bitext::{BitextReport, DataRoots, SentencePair};
+use crate::bitext::DataRoots;
 use crate::error::CorpusError;
+use crate::intake::Intake;
+use crate::report::DropReason;
 
 /// Bitext of Bible editions, as named in a run file.
 ///
@@ -28,15 +30,14 @@ impl BibleBitext {
     pub(crate) fn read(
         &self,
         roots: &DataRoots,
-        report: &mut BitextReport,
-    ) -> Result<Vec<SentencePair>, CorpusError> {
+        intake: &mut Intake<'_>,
+    ) -> Result<(), CorpusError> {
         if self.editions.is_empty() {
             return Err(CorpusError::EmptyList("editions"));
         }
         let bible = Bible::open(&self.manifest, roots)?;
         let english = bible.verses(&self.english_edition, "eng")?;
         let asking = bible.references()?;
-        let mut pairs = Vec::new();
         for (language, editions) in &self.editions {
             let editions: Vec<_> = editions
                 .iter()
@@ -48,29 +49,21 @@ impl BibleBitext {
                 .filter(|(verse, _)| asking.contains_key(verse))
                 .filter_map(|(_, text)| text.as_deref())
                 .collect();
-            let counts = report.of(language);
+            let mut file = intake.file(&bible.path, language)?;
             for (verse, foreign) in editions.iter().flatten() {
-                counts.read += 1;
-                let sides = (english.get(verse).and_then(Option::as_ref), foreign);
+                let english = english.get(verse).and_then(Option::as_deref);
+                let sides = [english, foreign.as_deref()];
+                let [english, foreign] = sides.map(Option::unwrap_or_default);
                 if asking.contains_key(verse) {
-                    counts.held_out += 1;
-                } else if let (Some(english), Some(foreign)) = sides {
-                    if held_out.contains(foreign.as_str()) {
-                        counts.held_out_text += 1;
-                    } else {
-                        counts.kept += 1;
-                        let (english, foreign) = (english.clone(), foreign.clone());
-                        pairs.push(SentencePair {
-                            english,
-                            foreign,
-                            language: language.clone(),
-                        });
-                    }
+                    file.drop(DropReason::HeldOut, english, foreign);
+                } else if !english.is_empty() && held_out.contains(foreign) {
+                    file.drop(DropReason::HeldOutText, english, foreign);
                 } else {
-                    counts.empty += 1;
+                    file.pair(english, foreign)?;
                 }
             }
+            file.end()?;
         }
-        Ok(pairs)
+        Ok(())
     }
 }

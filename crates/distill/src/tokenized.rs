@@ -1,0 +1,323 @@
+//! Training pairs as tokens in a temporary file: what is in memory does not grow with their text.
+//!
+//! Every text is tokenized once, by the teacher's tokenizer. The student's vocabulary is a part of
+//! the teacher's that has all pieces of the pairs, so its tokens are the same under other numbers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{BufWriter, Error, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use optical_tokenize::{Role, TokenSequence, Tokenizer};
+
+use crate::error::DistillError;
+use crate::objectives::{PieceCounts, PieceWeights};
+use crate::pairs::{TrainingPair, TrainingText};
+
+/// Texts that are tokenized together, on all processors.
+const TEXTS_AT_ONCE: usize = 4096;
+
+/// Marks a kept token in the file; no vocabulary has so many entries.
+const KEPT: u32 = 1 << 31;
+
+/// Training pairs in a file without a name, which goes when this goes.
+///
+/// In memory there are 20 bytes a pair: where its tokens lie, how many each side has, and its
+/// place in its group.
+#[derive(Debug)]
+pub struct TokenizedPairs {
+    folder: PathBuf,
+    /// Reading at a place moves the file's cursor, so one reads at a time.
+    file: Mutex<File>,
+    places: Vec<Place>,
+    groups: BTreeMap<String, Vec<u32>>,
+    used: BTreeSet<u32>,
+    left_out: usize,
+}
+
+/// Where a pair's tokens begin, and how many the target and the input have.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    offset: u64,
+    lengths: [u32; 2],
+}
+
+impl TokenizedPairs {
+    /// Tokenizes texts as they come and writes them to a temporary file in `folder`; those with a
+    /// side of no kept token or beyond `maximum_length` are left out.
+    ///
+    /// # Errors
+    /// If a text cannot be read or tokenized, or the file cannot be written.
+    pub fn write<E>(
+        texts: impl IntoIterator<Item = Result<TrainingText, E>>,
+        teacher: &Tokenizer,
+        maximum_length: usize,
+        folder: &Path,
+    ) -> Result<Self, DistillError>
+    where
+        DistillError: From<E>,
+    {
+        let mut writer = Writer::create(folder)?;
+        let mut texts = texts.into_iter();
+        loop {
+            let some: Vec<TrainingText> = texts
+                .by_ref()
+                .take(TEXTS_AT_ONCE)
+                .collect::<Result<_, _>>()?;
+            if some.is_empty() {
+                return writer.finish();
+            }
+            // Retention reads one sentence on both sides, which is tokenized once.
+            let sides: Vec<&str> = some
+                .iter()
+                .flat_map(|text| {
+                    let input = (text.input != text.target).then_some(text.input.as_str());
+                    std::iter::once(text.target.as_str()).chain(input)
+                })
+                .collect();
+            // One token more than allowed tells a text that is too long from one that just fits.
+            let tokens = teacher.encode_many(&sides, Role::Query, maximum_length + 1)?;
+            let mut tokens = tokens.into_iter();
+            for text in some {
+                let target = tokens.next().unwrap_or_default();
+                let pair = TrainingPair {
+                    input: if text.input == text.target {
+                        target.clone()
+                    } else {
+                        tokens.next().unwrap_or_default()
+                    },
+                    target,
+                    group: text.group,
+                };
+                if pair.is_usable(maximum_length) {
+                    writer.push(&pair)?;
+                } else {
+                    writer.pairs.left_out += 1;
+                }
+            }
+        }
+    }
+
+    /// Pairs that are tokens of the teacher's already, on both sides.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn of(
+        pairs: impl IntoIterator<Item = TrainingPair>,
+        folder: &Path,
+    ) -> Result<Self, DistillError> {
+        let mut writer = Writer::create(folder)?;
+        for pair in pairs {
+            writer.push(&pair)?;
+        }
+        writer.finish()
+    }
+
+    /// Number of pairs.
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Whether there is no pair.
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// Number of texts left out, because a side is empty or too long.
+    pub fn left_out(&self) -> usize {
+        self.left_out
+    }
+
+    /// Vocabulary entries of the teacher's that inputs consist of.
+    pub fn used(&self) -> &BTreeSet<u32> {
+        &self.used
+    }
+
+    /// The groups by name, with the indices of their pairs.
+    pub fn groups(&self) -> impl Iterator<Item = (&str, &[u32])> {
+        let groups = self.groups.iter();
+        groups.map(|(name, members)| (name.as_str(), members.as_slice()))
+    }
+
+    /// Tokens of a pair's longer side.
+    pub(crate) fn length(&self, index: u32) -> u32 {
+        let [target, input] = self.places[index as usize].lengths;
+        target.max(input)
+    }
+
+    /// Target and input of a pair, in the teacher's vocabulary.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    ///
+    /// # Panics
+    /// If there is no such pair.
+    pub fn read(&self, index: u32) -> Result<[TokenSequence; 2], DistillError> {
+        let Place { offset, lengths } = self.places[index as usize];
+        let words = lengths.map(|length| 1 + length as usize);
+        let mut bytes = vec![0; 4 * (words[0] + words[1])];
+        let mut read = || -> std::io::Result<()> {
+            let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+            file.seek(SeekFrom::Start(offset))?;
+            file.read_exact(&mut bytes)
+        };
+        read().map_err(|source| failed(&self.folder, source))?;
+        let (target, input) = bytes.split_at(4 * words[0]);
+        Ok([target, input].map(sequence))
+    }
+
+    /// The student's numbers of the pieces that inputs consist of.
+    ///
+    /// # Errors
+    /// If the student's vocabulary lacks one.
+    pub fn renumbering(
+        &self,
+        teacher: &Tokenizer,
+        student: &Tokenizer,
+    ) -> Result<Renumbering, DistillError> {
+        let mut numbers = vec![0; self.used.last().map_or(0, |&last| last as usize + 1)];
+        for &id in &self.used {
+            let piece = teacher.piece(id).unwrap_or_default();
+            let number = student.id(&piece);
+            numbers[id as usize] = number.ok_or(DistillError::MissingPiece { piece })?;
+        }
+        Ok(Renumbering(numbers))
+    }
+}
+
+impl TokenizedPairs {
+    /// Weights of the teacher's pieces of the targets, and of the student's of the inputs.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub(crate) fn piece_weights(
+        &self,
+        renumbering: &Renumbering,
+    ) -> Result<[PieceWeights; 2], DistillError> {
+        let mut counts = [PieceCounts::default(), PieceCounts::default()];
+        for index in 0..self.places.len() as u32 {
+            let [target, mut input] = self.read(index)?;
+            renumbering.apply(&mut input);
+            counts[0].add(&target);
+            counts[1].add(&input);
+        }
+        Ok(counts.each_ref().map(PieceWeights::new))
+    }
+}
+
+/// The number in the student's vocabulary of each entry of the teacher's, as far as it is used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Renumbering(Vec<u32>);
+
+impl Renumbering {
+    /// Renumbers tokens of the teacher's vocabulary.
+    ///
+    /// # Panics
+    /// If one of them is not used by the pairs.
+    pub fn apply(&self, tokens: &mut TokenSequence) {
+        for id in &mut tokens.ids {
+            *id = self.0[*id as usize];
+        }
+    }
+}
+
+/// The file while it is written.
+struct Writer {
+    file: BufWriter<File>,
+    end: u64,
+    pairs: TokenizedPairs,
+    /// Whether an entry is used, by its id: quicker than a set.
+    used: Vec<bool>,
+}
+
+impl Writer {
+    fn create(folder: &Path) -> Result<Self, DistillError> {
+        let create = || -> std::io::Result<(File, File)> {
+            std::fs::create_dir_all(folder)?;
+            let file = tempfile::tempfile_in(folder)?;
+            Ok((file.try_clone()?, file))
+        };
+        let (written, read) = create().map_err(|source| failed(folder, source))?;
+        Ok(Self {
+            file: BufWriter::new(written),
+            end: 0,
+            pairs: TokenizedPairs {
+                folder: folder.to_owned(),
+                file: Mutex::new(read),
+                places: Vec::new(),
+                groups: BTreeMap::new(),
+                used: BTreeSet::new(),
+                left_out: 0,
+            },
+            used: Vec::new(),
+        })
+    }
+
+    /// Appends a pair: of each side the number of unattended tokens and the tokens, 4 bytes each.
+    fn push(&mut self, pair: &TrainingPair) -> Result<(), DistillError> {
+        let pairs = &mut self.pairs;
+        let failed = |source| failed(&pairs.folder, source);
+        let sides = [&pair.target, &pair.input];
+        for side in sides {
+            let tokens = side.ids.iter().zip(&side.kept);
+            let tokens = tokens.map(|(&id, &kept)| id | if kept { KEPT } else { 0 });
+            let words = std::iter::once(side.unattended as u32).chain(tokens);
+            let bytes: Vec<u8> = words.flat_map(u32::to_le_bytes).collect();
+            self.file.write_all(&bytes).map_err(failed)?;
+        }
+        let index = u32::try_from(pairs.places.len());
+        let too_many = |_| failed(Error::new(ErrorKind::FileTooLarge, "more than 2³² pairs"));
+        let index = index.map_err(too_many)?;
+        let lengths = sides.map(|side| side.ids.len() as u32);
+        pairs.places.push(Place {
+            offset: self.end,
+            lengths,
+        });
+        self.end += 4 * (2 + u64::from(lengths[0]) + u64::from(lengths[1]));
+        match pairs.groups.get_mut(&pair.group) {
+            Some(members) => members.push(index),
+            None => drop(pairs.groups.insert(pair.group.clone(), vec![index])),
+        }
+        for &id in &pair.input.ids {
+            let id = id as usize;
+            if self.used.len() <= id {
+                self.used.resize(id + 1, false);
+            }
+            self.used[id] = true;
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<TokenizedPairs, DistillError> {
+        let flushed = self.file.flush();
+        flushed.map_err(|source| failed(&self.pairs.folder, source))?;
+        let mut pairs = self.pairs;
+        pairs.places.shrink_to_fit();
+        pairs.groups.values_mut().for_each(Vec::shrink_to_fit);
+        let used = (0..).zip(self.used);
+        pairs.used = used.filter_map(|(id, used)| used.then_some(id)).collect();
+        Ok(pairs)
+    }
+}
+
+/// The tokens that were written as these bytes.
+fn sequence(bytes: &[u8]) -> TokenSequence {
+    let mut words = bytes
+        .chunks_exact(4)
+        .map(|word| u32::from_le_bytes([word[0], word[1], word[2], word[3]]));
+    let unattended = words.next().unwrap_or_default() as usize;
+    let (ids, kept) = words.map(|word| (word & !KEPT, word & KEPT != 0)).unzip();
+    TokenSequence {
+        ids,
+        kept,
+        unattended,
+    }
+}
+
+fn failed(folder: &Path, source: Error) -> DistillError {
+    DistillError::TokenFile {
+        folder: folder.to_owned(),
+        source,
+    }
+}

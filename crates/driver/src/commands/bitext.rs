@@ -1,0 +1,64 @@
+//! `optical bitext`: what a run's filter makes of its bitext, without training.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use optical_corpus::bitext::Bitext;
+use optical_corpus::report::{BitextCounts, DropReason, Example};
+
+use crate::cache;
+use crate::experiment::data::{fetch_all, roots};
+use crate::experiment::filtering::table;
+use crate::run_file::RunFile;
+
+/// Read and filter a run's bitext, and say what is left out and why
+#[derive(Debug, clap::Args)]
+pub struct BitextArgs {
+    /// The run file
+    #[arg(long, value_name = "FILE", default_value = "configs/quickstart.toml")]
+    config: PathBuf,
+    /// Show so many of the pairs left out, for each language and reason, drawn by seed
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    sample: usize,
+    /// Download nothing: use the cache, or say what it lacks
+    #[arg(long)]
+    offline: bool,
+}
+
+/// Prints the counts of every language, its bad lines and, if asked, what was left out.
+pub fn run(args: &BitextArgs) -> anyhow::Result<()> {
+    let (run, _) = RunFile::load(&args.config)?;
+    let cache = cache::folder()?;
+    let manifests = run.bitext.iter().filter_map(|source| source.manifest());
+    fetch_all(manifests, &cache, args.offline)?;
+    let (_, report) = Bitext::read(&run.bitext, &run.bitext_filter, &roots(&cache), args.sample)
+        .context("[[bitext]]")?;
+    print!("{}", table(&report)?.to_terminal());
+    for (language, counts) in &report.languages {
+        print!("{}", remarks(language, counts));
+    }
+    Ok(())
+}
+
+fn remarks(language: &str, counts: &BitextCounts) -> String {
+    let mut text = String::new();
+    if let Some(length) = counts.median_length {
+        text += &format!("\n{language}: {length:.2} characters for one of English, the median\n");
+    }
+    for line in &counts.first_bad_lines {
+        text += &format!("{language}, bad line: {line}\n");
+    }
+    for reason in DropReason::ALL {
+        for example in counts.examples.get(&reason).into_iter().flatten() {
+            let Example {
+                file,
+                line,
+                english,
+                foreign,
+            } = example;
+            let reason = reason.name();
+            text += &format!("{language}, {reason}: {file}:{line}\n  {english}\n  {foreign}\n");
+        }
+    }
+    text
+}

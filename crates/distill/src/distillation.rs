@@ -13,7 +13,8 @@ use crate::instruments::{Instruments, Reading};
 use crate::learner::Learner;
 use crate::objectives::{Loss, Moment, PieceWeights, Side};
 use crate::optimiser::Optimiser;
-use crate::pairs::{BatchOrder, PairBatch, TrainingText, tokenize};
+use crate::order::{BatchOrder, PairBatch, Sampling};
+use crate::pairs::{TrainingText, tokenize};
 use crate::settings::DistillSettings;
 use crate::tokenized::TokenizedPairs;
 use crate::training::{Devices, Run, Task};
@@ -123,17 +124,18 @@ impl<'a> Distillation<'a> {
             .then(|| data.pairs.piece_weights(&renumbering))
             .transpose()?;
         let heads = [head.on(&devices.plain), head.on(&devices.tracked)];
-        let training = &settings.training;
+        let groups = data.pairs.groups();
+        let sizes = groups.map(|(name, members)| (name, members.len()));
+        let shares = settings.shares(&sizes.collect());
+        let sampling = Sampling {
+            shares: &shares,
+            batches: settings.sampling.batches,
+            batch_size: settings.training.batch_size,
+            seed: settings.training.seed,
+        };
         Ok(Self {
             instruments: Instruments::new(teacher, &heads[0], &held_out, padding, &devices.plain),
-            order: BatchOrder::new(
-                data.pairs,
-                renumbering,
-                &settings.shares(),
-                training.batch_size,
-                training.seed,
-                padding,
-            ),
+            order: BatchOrder::new(data.pairs, renumbering, &sampling, padding),
             settings,
             teacher,
             devices: devices.clone(),

@@ -41,6 +41,7 @@ mod late_interaction;
 mod learner;
 pub mod objectives;
 mod optimiser;
+pub mod order;
 pub mod pairs;
 pub mod settings;
 mod step;

@@ -12,8 +12,8 @@ use optical_distill::objectives::{
     AlignmentSettings, ContrastSettings, Objectives, ScoreSettings, SentenceSettings,
 };
 use optical_distill::settings::{
-    Decay, HeadSettings, InstrumentSettings, Numbers, OptimiserSettings, StoppingMetric,
-    StoppingSettings, TrainingSettings,
+    Batches, Decay, HeadSettings, InstrumentSettings, Numbers, OptimiserSettings, SamplingSettings,
+    StoppingMetric, StoppingSettings, TrainingSettings,
 };
 use optical_distill::{
     DistillError, DistillSettings, Event, Observer, Outcome, TokenizedPairs, TrainingData,
@@ -79,6 +79,10 @@ fn settings() -> DistillSettings {
         frozen_vocabulary: false,
         bitext: BTreeMap::from([("swa".into(), 0.8)]),
         retention: BTreeMap::from([("eng".into(), 0.2)]),
+        sampling: SamplingSettings {
+            size_exponent: 0.3,
+            batches: Batches::ByLength,
+        },
         objectives: alignment(PlanSettings::Sinkhorn {
             epsilon: 0.05,
             unit: Unit::Cost,

@@ -5,7 +5,9 @@
 use std::collections::BTreeMap;
 
 use optical_distill::TokenizedPairs;
-use optical_distill::pairs::{BatchOrder, PairBatch, TrainingPair};
+use optical_distill::order::{BatchOrder, PairBatch, Sampling};
+use optical_distill::pairs::TrainingPair;
+use optical_distill::settings::Batches;
 use optical_tokenize::{Markers, TokenBatch, TokenSequence, Tokenizer};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -39,7 +41,64 @@ fn stored() -> TokenizedPairs {
 fn order(pairs: &TokenizedPairs, seed: u64) -> BatchOrder<'_> {
     let tokenizer = numbers();
     let same = pairs.renumbering(&tokenizer, &tokenizer).unwrap();
-    BatchOrder::new(pairs, same, &shares(), 6, seed, [0, 0])
+    let sampling = Sampling {
+        shares: &shares(),
+        batches: Batches::ByLength,
+        batch_size: 6,
+        seed,
+    };
+    BatchOrder::new(pairs, same, &sampling, [0, 0])
+}
+
+/// How many of each batch of six are of the group "few", which has a tenth of the shares; and all of
+/// them in their order.
+fn few_of(pairs: &TokenizedPairs, batches: Batches) -> (Vec<usize>, Vec<u32>) {
+    let tokenizer = numbers();
+    let same = pairs.renumbering(&tokenizer, &tokenizer).unwrap();
+    let shares = BTreeMap::from([("many".to_owned(), 1.8), ("few".to_owned(), 0.2)]);
+    let sampling = Sampling {
+        shares: &shares,
+        batches,
+        batch_size: 6,
+        seed: 1,
+    };
+    let order = BatchOrder::new(pairs, same, &sampling, [0, 0]);
+    let (mut counts, mut all) = (Vec::new(), Vec::new());
+    for step in 0..100 {
+        let mut few = drawn(&order, step, 2);
+        assert_eq!(few.len(), 6);
+        few.retain(|&number| 240 <= number);
+        counts.push(few.len());
+        all.extend(few);
+    }
+    (counts, all)
+}
+
+#[test]
+fn a_balanced_batch_has_each_groups_share() {
+    let (counts, mut all) = few_of(&stored(), Batches::Balanced);
+    assert!(counts.iter().all(|&count| count <= 1), "{counts:?}");
+    assert_eq!(all.len(), 60);
+    all.sort_unstable();
+    all.dedup();
+    assert_eq!(
+        all.len(),
+        60,
+        "each of the sixty comes once before one comes twice"
+    );
+}
+
+#[test]
+fn a_batch_of_one_group_has_no_other() {
+    let (counts, _) = few_of(&stored(), Batches::OneGroup);
+    assert!(
+        counts.iter().all(|&count| count == 0 || count == 6),
+        "{counts:?}"
+    );
+    let batches = counts.iter().filter(|&&count| count == 6).count();
+    assert!((9..=11).contains(&batches), "{batches}");
+    let longest = counts.split(|&count| count == 6).map(<[usize]>::len).max();
+    assert!(longest.unwrap() < 16, "they are spread: {counts:?}");
 }
 
 /// A tokenizer of the numbers below 300, so that a number's token is the number.

@@ -9,6 +9,7 @@ use optical_corpus::bitext::BitextSource;
 use optical_corpus::collection::CollectionSource;
 use optical_corpus::filter::FilterSettings;
 use optical_distill::DistillSettings;
+use optical_distill::settings::StoppingMetric;
 use optical_encoder::EncodeSettings;
 use optical_tokenize::Role;
 use serde::{Deserialize, Serialize};
@@ -31,8 +32,14 @@ pub struct RunFile {
     pub bitext_filter: FilterSettings,
     /// Queries, documents and judgements.
     pub collection: CollectionSource,
+    /// What students are judged by while they are trained, where `distill.training.stopping` asks for
+    /// it; the low-resource languages need queries in it.
+    pub development: Option<CollectionSource>,
     /// The distillation.
     pub distill: DistillSettings,
+    /// Students that are distilled, with seeds from `distill.training.seed` on; their values are
+    /// averaged topic by topic.
+    pub repetitions: usize,
     /// Encoding and searching.
     pub retrieval: RetrievalSettings,
     /// Translating queries for BM25; without the table, none are.
@@ -125,6 +132,13 @@ impl RunFile {
 
     fn check(&self) -> anyhow::Result<()> {
         self.distill.check()?;
+        ensure!(0 < self.repetitions, "repetitions = 0, expected at least 1");
+        let stopping = self.distill.training.stopping.as_ref();
+        let judged = stopping.is_some_and(|it| it.metric == StoppingMetric::Development);
+        ensure!(
+            judged == self.development.is_some(),
+            "distill.training.stopping.metric = \"development\" and a [development] table go together"
+        );
         self.bitext_filter.check()?;
         let retrieval = &self.retrieval;
         for (key, value) in [

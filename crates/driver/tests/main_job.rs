@@ -61,6 +61,7 @@ fn prepare(folder: &Path) {
 title = "Six words"
 model = "model"
 picture = "swa"
+repetitions = 1 # students, each with a seed of its own
 [languages]
 low = ["swa"]
 high = []
@@ -93,6 +94,9 @@ frozen_vocabulary = false
 student_weight = 0.9
 bitext = { swa = 0.8 }
 retention = { eng = 0.2 }
+[distill.sampling]
+size_exponent = 0.0 # of the number of pairs, in the shares of bitext
+batches = "by-length"
 [distill.objectives.alignment]
 weight = 1.0
 tokens = "content"
@@ -445,20 +449,63 @@ fn a_run_folder_belongs_to_one_version_of_its_run_file() {
     assert!(error.contains("another version of the run file"), "{error}");
 }
 
-/// Every run file of the repository is one.
+/// Every run file of the repository is one, and the teacher's file a teacher's.
 #[test]
 fn the_run_files_that_come_along_are_accepted() {
     let configs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs");
     let empty = tempfile::tempdir().unwrap();
     for entry in std::fs::read_dir(configs).unwrap() {
         let path = entry.unwrap().path();
-        // Offline and without a cache the first thing missing is the model, not the run file.
+        // What is missing first is the model, or a teacher's data: not a key.
+        let teaches = path.ends_with("teacher.toml");
+        let command = if teaches { "teach" } else { "train" };
         let error = fails(&optical(
             empty.path(),
-            &["train", path.to_str().unwrap(), "--offline"],
+            &[command, path.to_str().unwrap(), "--offline"],
         ));
         assert!(!error.contains("run file"), "{error}");
+        assert_eq!(teaches, error.contains("[[relevance]]"), "{error}");
     }
+}
+
+/// A tiny encoder is taught, in two sittings of which the second has nothing left to do but to save.
+#[test]
+fn a_teacher_is_trained_and_can_be_searched_with() {
+    let folder = tempfile::tempdir().unwrap();
+    prepare(folder.path());
+    let things = ["water", "fire", "star", "sun", "tree", "fish"];
+    let lines: String = (0..36)
+        .map(|i| {
+            let (one, other) = (things[i % 6], things[(i + 1 + i / 6) % 6]);
+            format!("{{\"query\": \"{one} {i}\", \"positive\": \"{one} {one}\", \"negative\": \"{other}\"}}\n")
+        })
+        .collect();
+    std::fs::write(folder.path().join("relevance.jsonl"), lines).unwrap();
+    let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs/teacher.toml");
+    let text = std::fs::read_to_string(config).unwrap();
+    let back = text.find("[head]").unwrap();
+    let text = "model = \"model\"\n[[relevance]]\nformat = \"tuples\"\nfile = \"relevance.jsonl\"\nquery = \"query\"\npositive = \"positive\"\nnegative = \"negative\"\n"
+        .to_owned()
+        + &text[back..]
+            .replace("steps = 300", "steps = 6")
+            .replace("layers = 12", "layers = 2")
+            .replace("dimensions = 128", "dimensions = 4")
+            .replace("every = 50", "every = 3")
+            .replace("held_out = 200", "held_out = 6")
+            .replace("document_length = 128", "document_length = 16");
+    std::fs::write(folder.path().join("teacher.toml"), text).unwrap();
+    let said = succeeds(&optical(folder.path(), &["teach", "teacher.toml"]));
+    assert!(said.contains("teacher: runs/teacher/teacher"), "{said}");
+    let teacher = folder.path().join("runs/teacher/teacher");
+    assert!(teacher.join("1_Dense/model.safetensors").is_file());
+    let metrics = std::fs::read_to_string(folder.path().join("runs/teacher/metrics.jsonl"));
+    assert_eq!(metrics.unwrap().matches("\"instruments\"").count(), 3);
+    let weights = std::fs::read(teacher.join("model.safetensors")).unwrap();
+    succeeds(&optical(folder.path(), &["teach", "teacher.toml"]));
+    assert_eq!(
+        std::fs::read(teacher.join("model.safetensors")).unwrap(),
+        weights
+    );
 }
 
 #[cfg(unix)]

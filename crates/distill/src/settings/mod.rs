@@ -35,6 +35,8 @@ pub struct DistillSettings {
     pub bitext: BTreeMap<String, f64>,
     /// Languages kept where the teacher puts them (`eng` included), each with its share.
     pub retention: BTreeMap<String, f64>,
+    /// How pairs come into batches.
+    pub sampling: SamplingSettings,
     /// What the student is trained by.
     pub objectives: Objectives,
     /// The map behind the encoder.
@@ -43,6 +45,31 @@ pub struct DistillSettings {
     /// 1 is the student as trained, less gives some of its gain for less forgetting (Wortsman et
     /// al. 2022, arXiv 2109.01903).
     pub student_weight: f64,
+}
+
+/// How pairs come into batches.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SamplingSettings {
+    /// The power of a language's number of pairs that its share in `bitext` is multiplied with; their
+    /// sum stays. 0 leaves shares as they are, 1 draws in proportion to the pairs there are, and 1/T
+    /// is sampling at temperature T (Conneau et al. 2020 have 0.3).
+    pub size_exponent: f64,
+    /// How groups come together.
+    pub batches: Batches,
+}
+
+/// How languages and retention come together in batches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Batches {
+    /// Pairs of like length together, so that little is padded; shares hold over sixteen batches.
+    ByLength,
+    /// Each group has its share of every batch.
+    Balanced,
+    /// A batch is of one group; shares hold over batches. Retention beside bitext makes it the hybrid
+    /// batching of Elmahdy et al. 2024 (arXiv 2408.10536).
+    OneGroup,
 }
 
 /// How the head is estimated from the teacher's own tokens.
@@ -58,17 +85,19 @@ pub struct HeadSettings {
 }
 
 impl DistillSettings {
-    /// The share of each group of pairs.
-    pub fn shares(&self) -> BTreeMap<String, f64> {
-        let retained = self
-            .retention
-            .iter()
-            .map(|(l, &share)| (retention_group(l), share));
-        self.bitext
-            .iter()
-            .map(|(l, &share)| (l.clone(), share))
-            .chain(retained)
-            .collect()
+    /// The share of each group of pairs, given how many pairs each has.
+    pub fn shares(&self, sizes: &BTreeMap<&str, usize>) -> BTreeMap<String, f64> {
+        let exponent = self.sampling.size_exponent;
+        let weighed = |(language, share): (&String, &f64)| {
+            let size = sizes.get(language.as_str()).copied().unwrap_or_default();
+            (language.clone(), share * (size as f64).powf(exponent))
+        };
+        let mut shares: BTreeMap<String, f64> = self.bitext.iter().map(weighed).collect();
+        let factor = self.bitext.values().sum::<f64>() / shares.values().sum::<f64>();
+        shares.values_mut().for_each(|share| *share *= factor);
+        let retained = self.retention.iter();
+        shares.extend(retained.map(|(language, &share)| (retention_group(language), share)));
+        shares
     }
 
     /// Checks every value against its domain.
@@ -100,11 +129,69 @@ impl DistillSettings {
         for (name, value) in [
             ("student_weight", self.student_weight),
             ("head.exponent", self.head.exponent),
+            ("sampling.size_exponent", self.sampling.size_exponent),
         ] {
             if !(0.0..=1.0).contains(&value) {
                 return Err(refuse(key(name), value, "0 to 1"));
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sampling_by_size_leaves_the_sum_of_bitext() {
+        let settings = |size_exponent| DistillSettings {
+            bitext: BTreeMap::from([("hau".into(), 1.0), ("twi".into(), 1.0)]),
+            retention: BTreeMap::from([("eng".into(), 0.5)]),
+            sampling: SamplingSettings {
+                size_exponent,
+                batches: Batches::ByLength,
+            },
+            ..example()
+        };
+        let sizes = BTreeMap::from([("hau", 900), ("twi", 100), ("eng retained", 7)]);
+        let shares = |exponent| {
+            settings(exponent)
+                .shares(&sizes)
+                .into_values()
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(shares(0.0), [0.5, 1.0, 1.0]);
+        let close = |found: Vec<f64>, expected: [f64; 3]| {
+            found
+                .iter()
+                .zip(expected)
+                .all(|(a, b)| (a - b).abs() < 1e-12)
+        };
+        assert!(close(shares(1.0), [0.5, 1.8, 0.2]));
+        assert!(close(shares(0.5), [0.5, 1.5, 0.5]));
+    }
+
+    fn example() -> DistillSettings {
+        DistillSettings {
+            training: crate::teaching::tests::settings().training,
+            maximum_length: 8,
+            layers: 2,
+            frozen_layers: 0,
+            frozen_vocabulary: false,
+            bitext: BTreeMap::new(),
+            retention: BTreeMap::new(),
+            sampling: SamplingSettings {
+                size_exponent: 0.0,
+                batches: Batches::ByLength,
+            },
+            objectives: Objectives::default(),
+            head: HeadSettings {
+                exponent: 0.0,
+                sentences: 1,
+                documents: 1,
+            },
+            student_weight: 1.0,
+        }
     }
 }

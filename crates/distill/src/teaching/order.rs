@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{RankingText, TeachSettings};
 use crate::error::DistillError;
-use crate::pairs::stream;
+use crate::order::stream;
 
 /// What a training learns from.
 pub(super) struct Examples {

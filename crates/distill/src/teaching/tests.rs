@@ -11,7 +11,7 @@ const WORDS: [&str; 12] = [
     "when", "who", "where", "how", "why", "what", "water", "fire", "star", "sun", "tree", "fish",
 ];
 
-pub(super) fn settings() -> TeachSettings {
+pub(crate) fn settings() -> TeachSettings {
     TeachSettings {
         training: TrainingSettings {
             seed: 1,

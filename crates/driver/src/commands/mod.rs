@@ -9,5 +9,6 @@ pub mod fetch;
 pub mod mine;
 pub mod ot;
 pub mod search;
+pub mod teach;
 pub mod train;
 pub mod watch;

@@ -6,8 +6,10 @@ use anyhow::Context;
 use optical_encoder::{Head, Model};
 
 use crate::device::Backend;
+use crate::experiment::development::Development;
 use crate::experiment::index::document_indexes;
 use crate::experiment::lexical::Lexical;
+use crate::experiment::metrics::read_events;
 use crate::experiment::provenance::{Clock, facts, write_run_json};
 use crate::experiment::ranking::{Asked, System};
 use crate::experiment::{
@@ -55,21 +57,22 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     clock.stage("fetch and prepare");
 
     let head = teaching::head(&experiment, &teacher, &mut data)?;
-    let Some(student) = teaching::student(&experiment, &teacher, &head, &mut data)? else {
-        anyhow::bail!("stopped; the same command goes on from the checkpoint");
-    };
-    clock.stage("distillation");
-
     let raw = Head::identity(teacher.config.hidden_size);
-    let documents = &data.collection.documents;
     let indexes = document_indexes(
         &experiment,
         &teacher,
         &teacher_folder,
         &[&head, &raw],
-        documents,
+        &data.collection.documents,
     )?;
+    let development = Development::prepare(&experiment, &teacher, &teacher_folder, &head)?;
     clock.stage("document index");
+
+    let judge = development.as_ref();
+    let Some(students) = teaching::students(&experiment, &teacher, &head, &mut data, judge)? else {
+        anyhow::bail!("stopped; the same command goes on from the checkpoint");
+    };
+    clock.stage("distillation");
 
     let queries = experiment.asked(&data.collection.queries);
     let english = experiment.asked(&data.collection.english);
@@ -78,7 +81,6 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
         ("zero-shot-raw", &teacher, &raw, &indexes[1], &queries),
         ("zero-shot", &teacher, &head, &indexes[0], &queries),
         ("english", &teacher, &head, &indexes[0], &english),
-        ("distilled", &student, &head, &indexes[0], &queries),
     ] {
         systems.push(Asked {
             name,
@@ -86,17 +88,30 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
             queries,
         });
     }
-    let evaluations = scores::evaluate_systems(&experiment, &data.collection, &systems)?;
+    let names: Vec<String> = (0..students.len())
+        .map(|repetition| scores::student_name(repetition, students.len()))
+        .collect();
+    systems.extend(names.iter().zip(&students).map(|(name, model)| Asked {
+        name,
+        system: System::LateInteraction {
+            model,
+            head: &head,
+            index: &indexes[0],
+        },
+        queries: &queries,
+    }));
+    let mut evaluations = scores::evaluate_systems(&experiment, &data.collection, &systems)?;
+    scores::join_students(&mut evaluations, students.len())?;
     clock.stage("search");
 
     let comparisons = scores::compare(run, &evaluations["zero-shot"], &evaluations["distilled"])?;
-    let events = teaching::read_events(folder)?;
+    let events = read_events(folder)?;
     pictures::draw_training(&events, &folder.file("training"))?;
     if let Some(pair) = pictures::pair_to_draw(data.held_out(), &run.picture) {
         let sides = [pair.english.as_str(), pair.foreign.as_str()];
         let soft = pictures::align(
             &teacher,
-            &student,
+            &students[0],
             &head,
             sides,
             &run.distill.objectives,

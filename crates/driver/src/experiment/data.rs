@@ -55,7 +55,10 @@ impl ExperimentData {
     pub fn load(run: &RunFile, cache: &Path, offline: bool) -> anyhow::Result<Self> {
         let roots = roots(cache);
         let manifests = run.bitext.iter().filter_map(|source| source.manifest());
-        fetch_all(manifests.chain(run.collection.manifest()), cache, offline)?;
+        let collections = [Some(&run.collection), run.development.as_ref()];
+        let collections = collections.into_iter().flatten();
+        let manifests = manifests.chain(collections.filter_map(|source| source.manifest()));
+        fetch_all(manifests, cache, offline)?;
         let collection = run.collection.load(&roots).context("[collection]")?;
         for (language, _) in run.classes() {
             let known = || {

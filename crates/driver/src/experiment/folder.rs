@@ -44,6 +44,16 @@ impl RunFolder {
         Ok(folder)
     }
 
+    /// The folder of a repetition, counted from zero; the first is this one.
+    pub fn repetition(&self, repetition: usize) -> anyhow::Result<Self> {
+        if repetition == 0 {
+            return Ok(self.clone());
+        }
+        let path = self.0.join(format!("repetition-{}", repetition + 1));
+        std::fs::create_dir_all(&path).with_context(|| path.display().to_string())?;
+        Ok(Self(path))
+    }
+
     /// The run file as used.
     pub fn run_file(&self) -> PathBuf {
         self.0.join("run.toml")
@@ -62,6 +72,11 @@ impl RunFolder {
     /// The distilled student, as a Hugging Face folder.
     pub fn student(&self) -> PathBuf {
         self.0.join("student")
+    }
+
+    /// The teacher that was trained here, as a Hugging Face folder.
+    pub fn teacher(&self) -> PathBuf {
+        self.0.join("teacher")
     }
 
     /// Events of the distillation, a JSON object a line.

@@ -1,10 +1,12 @@
 //! A run from its run file to its report: one file a stage.
 
 pub mod data;
+pub mod development;
 pub mod filtering;
 pub mod folder;
 pub mod index;
 pub mod lexical;
+pub mod metrics;
 pub mod pictures;
 pub mod provenance;
 pub mod ranking;

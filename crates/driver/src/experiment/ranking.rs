@@ -61,7 +61,7 @@ impl System<'_> {
     }
 
     /// The rankings of queries, in their order.
-    fn rank(
+    pub fn rank(
         &self,
         queries: &[&Query],
         settings: &RetrievalSettings,

@@ -1,6 +1,6 @@
 //! Rankings to numbers: measures, and the paired test between zero-shot and distilled.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context;
 use optical_corpus::collection::{Collection, Query};
@@ -44,22 +44,55 @@ fn qrels(
     queries: &[Query],
     folder: &RunFolder,
 ) -> anyhow::Result<Qrels> {
-    let ids: std::collections::BTreeSet<&str> =
-        queries.iter().map(|query| query.id.as_str()).collect();
-    let judgements = collection
-        .judgements
-        .iter()
-        .filter(|judgement| ids.contains(judgement.query.as_str()))
-        .map(|judgement| {
-            (
-                judgement.query.clone(),
-                judgement.document.clone(),
-                judgement.grade,
-            )
-        });
-    let qrels = Qrels::from_judgements(judgements)?;
+    let qrels = judgements(collection, queries)?;
     qrels.write(&folder.qrels(language))?;
     Ok(qrels)
+}
+
+/// The judgements of some queries.
+pub fn judgements(collection: &Collection, queries: &[Query]) -> anyhow::Result<Qrels> {
+    let ids: BTreeSet<&str> = queries.iter().map(|query| query.id.as_str()).collect();
+    let theirs = collection.judgements.iter();
+    let theirs = theirs.filter(|judgement| ids.contains(judgement.query.as_str()));
+    let theirs = theirs.map(|judgement| {
+        (
+            judgement.query.clone(),
+            judgement.document.clone(),
+            judgement.grade,
+        )
+    });
+    Ok(Qrels::from_judgements(theirs)?)
+}
+
+/// The name of a repetition's student among the systems; alone, it is the distilled one itself.
+pub fn student_name(repetition: usize, repetitions: usize) -> String {
+    if repetitions == 1 {
+        "distilled".to_owned()
+    } else {
+        format!("distilled-{}", repetition + 1)
+    }
+}
+
+/// Adds the system "distilled": of several students, the mean of their values topic by topic.
+pub fn join_students(evaluations: &mut Evaluations, repetitions: usize) -> anyhow::Result<()> {
+    if repetitions == 1 {
+        return Ok(());
+    }
+    let names: Vec<_> = (0..repetitions)
+        .map(|repetition| student_name(repetition, repetitions))
+        .collect();
+    let mut joined = BTreeMap::new();
+    for language in evaluations[&names[0]].keys() {
+        let each: Vec<Evaluation> = names
+            .iter()
+            .map(|name| evaluations[name][language].clone())
+            .collect();
+        let mean = Evaluation::mean(&each);
+        let mean = mean.with_context(|| format!("{language}: students differ in their topics"))?;
+        joined.insert(language.clone(), mean);
+    }
+    evaluations.insert("distilled".to_owned(), joined);
+    Ok(())
 }
 
 /// Measures a run, counting queries that found nothing as zero.

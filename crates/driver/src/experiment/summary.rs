@@ -9,7 +9,7 @@ use optical_report::page::{
 use optical_report::{Align, Cell, Table};
 use optical_retrieval::Measure;
 
-use crate::experiment::scores::{Evaluations, MEASURES};
+use crate::experiment::scores::{Evaluations, MEASURES, student_name};
 use crate::run_file::RunFile;
 
 /// The systems every run may have, in the order of the tables: name, description, whether a bound.
@@ -137,9 +137,37 @@ pub fn summary(
                 ),
             },
         ],
-        notes: Vec::new(),
+        notes: spread(run, evaluations).into_iter().collect(),
         facts,
     }
+}
+
+/// How far students apart from each other by their seed alone differ, where there are several.
+fn spread(run: &RunFile, evaluations: &Evaluations) -> Option<String> {
+    let count = run.repetitions;
+    if count == 1 {
+        return None;
+    }
+    let map: Measure = MEASURES[0].parse().ok()?;
+    let students: Vec<_> = (0..count)
+        .map(|repetition| evaluations.get(&student_name(repetition, count)))
+        .collect::<Option<_>>()?;
+    let languages = run.classes().into_iter().filter_map(|(language, _)| {
+        let values = students
+            .iter()
+            .map(|student| student.get(&language)?.aggregate(map));
+        let values: Vec<f64> = values.collect::<Option<_>>()?;
+        let mean = values.iter().sum::<f64>() / count as f64;
+        let squares = values.iter().map(|value| (value - mean).powi(2));
+        let deviation = (squares.sum::<f64>() / (count - 1) as f64).sqrt();
+        Some(format!("{language} {mean:.4} ± {deviation:.4}"))
+    });
+    Some(format!(
+        "Distilled is the mean of {count} students, seeds {} to {}; MAP with its standard deviation over them: {}.",
+        run.distill.training.seed,
+        run.distill.training.seed + count as u64 - 1,
+        languages.collect::<Vec<_>>().join(", ")
+    ))
 }
 
 /// First and last value of everything watched.

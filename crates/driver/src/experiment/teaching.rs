@@ -1,17 +1,18 @@
-//! The head and the student: made once, read back ever after.
+//! The head and the students: made once, read back ever after.
 
-use std::io::Write;
 use std::ops::ControlFlow;
 
-use optical_distill::instruments::MateRetrieval;
 use optical_distill::{
-    Event, Outcome, TokenizedPairs, TrainingData, TrainingText, distil, estimate_head,
+    DistillError, Event, Observer, Outcome, TokenizedPairs, TrainingData, TrainingText, distil,
+    estimate_head,
 };
 use optical_encoder::{EncodeSettings, Head, Model};
 use optical_tokenize::Role;
 
-use crate::experiment::{Experiment, ExperimentData, RunFolder};
-use crate::progress::Progress;
+use crate::experiment::development::Development;
+use crate::experiment::metrics::Metrics;
+use crate::experiment::{Experiment, ExperimentData};
+use crate::interrupt::Interrupt;
 
 /// The head, estimated once and kept in the run folder.
 pub fn head(
@@ -57,164 +58,102 @@ pub fn head(
     Ok(head)
 }
 
-/// The distilled student: read back where it is there, otherwise trained; `None` after a stop.
-pub fn student(
+/// The distilled student of each repetition: read back where it is there, otherwise trained; `None`
+/// after a stop.
+pub fn students(
     experiment: &Experiment,
     teacher: &Model,
     head: &Head,
     data: &mut ExperimentData,
-) -> anyhow::Result<Option<Model>> {
-    let Experiment {
-        run,
-        folder,
-        device,
-        interrupt,
-        ..
-    } = experiment;
-    if folder.student().join("model.safetensors").is_file() {
-        return Ok(Some(Model::load(&folder.student(), device)?));
-    }
-    let held_out: Vec<_> = data.held_out().map(TrainingText::bitext).collect();
-    let pairs = TokenizedPairs::write(
-        data.training_texts(run)?,
-        &teacher.tokenizer,
-        run.distill.maximum_length,
-        &experiment.cache,
-    )?;
-    let training = TrainingData {
-        pairs: &pairs,
-        held_out: &held_out,
-    };
-    let mut metrics = Metrics::new(folder, run.distill.training.steps);
-    let outcome = distil(
-        &run.distill,
-        teacher,
-        head,
-        training,
-        &folder.checkpoints(),
-        device,
-        &mut |event: &Event| {
-            let written = metrics.hear(event);
-            if interrupt.raised() || written.is_err() {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
-        },
-    )?;
-    match outcome {
-        Outcome::Interrupted(_) => Ok(None),
-        Outcome::Finished(student) => {
-            student.save(&folder.student())?;
-            Ok(Some(*student))
+    development: Option<&Development<'_>>,
+) -> anyhow::Result<Option<Vec<Model>>> {
+    let repetitions = 0..experiment.run.repetitions;
+    let mut pairs = None;
+    let mut students = Vec::new();
+    for repetition in repetitions {
+        let folder = experiment.folder.repetition(repetition)?;
+        if folder.student().join("model.safetensors").is_file() {
+            students.push(Model::load(&folder.student(), &experiment.device)?);
+            continue;
         }
-    }
-}
-
-/// Writes events to `metrics.jsonl` and shows them.
-struct Metrics<'a> {
-    folder: &'a RunFolder,
-    steps: u64,
-    progress: Option<Progress>,
-}
-
-impl<'a> Metrics<'a> {
-    fn new(folder: &'a RunFolder, steps: u64) -> Self {
-        Self {
-            folder,
-            steps,
-            progress: None,
+        if pairs.is_none() {
+            let texts = data.training_texts(&experiment.run)?;
+            let (tokenizer, cache) = (&teacher.tokenizer, &experiment.cache);
+            let length = experiment.run.distill.maximum_length;
+            pairs = Some(TokenizedPairs::write(texts, tokenizer, length, cache)?);
         }
-    }
-
-    fn hear(&mut self, event: &Event) -> anyhow::Result<()> {
-        if let Event::Prepared {
-            pairs,
-            left_out,
-            vocabulary,
-            resumed_at,
-        } = event
-        {
-            self.forget_after(*resumed_at)?;
-            eprintln!(
-                "distil: {pairs} pairs, {left_out} left out as too long, vocabulary {vocabulary}, from step {resumed_at} of {}",
-                self.steps
-            );
-            self.progress = Some(Progress::new("distil", *resumed_at, self.steps));
-        }
-        let mut file = std::fs::OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(self.folder.metrics())?;
-        writeln!(file, "{}", serde_json::to_string(event)?)?;
-        let Some(progress) = &mut self.progress else {
-            return Ok(());
+        let held_out: Vec<_> = data.held_out().map(TrainingText::bitext).collect();
+        let training = TrainingData {
+            pairs: pairs.as_ref().expect("made above"),
+            held_out: &held_out,
         };
-        match event {
-            Event::Step {
-                step,
-                loss,
-                effective_partners,
-                ..
-            } => {
-                let partners = effective_partners
-                    .map_or_else(String::new, |partners| format!(" partners {partners:.1}"));
-                progress.at(*step, &format!("loss {loss:.4}{partners}"));
+        let mut settings = experiment.run.distill.clone();
+        settings.training.seed += repetition as u64;
+        let mut watcher = Watcher {
+            metrics: Metrics::new(&folder, "distil", settings.training.steps),
+            interrupt: &experiment.interrupt,
+            development,
+            failure: None,
+        };
+        let (checkpoints, device) = (folder.checkpoints(), &experiment.device);
+        let outcome = distil(
+            &settings,
+            teacher,
+            head,
+            training,
+            &checkpoints,
+            device,
+            &mut watcher,
+        );
+        match watcher.result(outcome)? {
+            Outcome::Interrupted(_) => return Ok(None),
+            Outcome::Finished(student) => {
+                student.save(&folder.student())?;
+                students.push(*student);
             }
-            Event::Instruments { step, reading, .. } => {
-                let mates: Vec<_> = reading
-                    .mates
-                    .iter()
-                    .map(|(language, mates)| {
-                        let MateRetrieval {
-                            reciprocal_rank,
-                            margin,
-                        } = mates;
-                        format!("{language} {reciprocal_rank:.3} by {margin:.3}")
-                    })
-                    .collect();
-                progress.say(&format!(
-                    "step {step}: cosine within a sentence {:.3} (teacher {:.3}), mates found {}",
-                    reading.within_sentence_cosine,
-                    reading.teacher_within_sentence_cosine,
-                    mates.join(", ")
-                ));
-            }
-            Event::Warning { step, message } => {
-                progress.say(&format!("step {step}: warning: {message}"));
-            }
-            _ => {}
         }
-        Ok(())
     }
+    Ok(Some(students))
+}
 
-    /// Drops events of steps that a killed run made behind its last checkpoint.
-    fn forget_after(&self, step: u64) -> anyhow::Result<()> {
-        let kept: Vec<_> = read_events(self.folder)?
-            .into_iter()
-            .filter(|event| match event {
-                Event::Step { step: at, .. }
-                | Event::Instruments { step: at, .. }
-                | Event::Warning { step: at, .. }
-                | Event::Checkpoint { step: at } => *at <= step && 0 < step,
-                _ => 0 < step,
-            })
-            .map(|event| serde_json::to_string(&event).map(|line| line + "\n"))
-            .collect::<Result<_, _>>()?;
-        optical_encoder::write_atomically(&self.folder.metrics(), kept.concat().as_bytes())?;
-        Ok(())
+/// Shows what happens, listens for somebody who asks to stop, and judges students.
+struct Watcher<'a> {
+    metrics: Metrics<'a>,
+    interrupt: &'a Interrupt,
+    development: Option<&'a Development<'a>>,
+    /// Why an event could not be written, or a student not be judged.
+    failure: Option<anyhow::Error>,
+}
+
+impl Watcher<'_> {
+    /// The outcome, or what went wrong here.
+    fn result(self, outcome: Result<Outcome, DistillError>) -> anyhow::Result<Outcome> {
+        match self.failure {
+            Some(failure) => Err(failure),
+            None => Ok(outcome?),
+        }
     }
 }
 
-/// The events of a run so far.
-pub fn read_events(folder: &RunFolder) -> anyhow::Result<Vec<Event>> {
-    match std::fs::read_to_string(folder.metrics()) {
-        // A killed run may leave half a last line.
-        Ok(text) => Ok(text
-            .lines()
-            .filter_map(|line| serde_json::from_str(line).ok())
-            .collect()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(error) => Err(error.into()),
+impl Observer for Watcher<'_> {
+    fn hear(&mut self, event: &Event) -> ControlFlow<()> {
+        if let Err(error) = self.metrics.hear(event) {
+            self.failure = Some(error);
+        }
+        if self.interrupt.raised() || self.failure.is_some() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    }
+
+    fn judge(&mut self, student: &Model) -> Option<f64> {
+        match self.development?.mean_average_precision(student) {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.failure = Some(error);
+                None
+            }
+        }
     }
 }

@@ -1,0 +1,128 @@
+//! `metrics.jsonl`: what happened in a training, an event a line.
+
+use std::io::Write;
+
+use optical_distill::Event;
+use optical_distill::instruments::MateRetrieval;
+
+use crate::experiment::RunFolder;
+use crate::progress::Progress;
+
+/// Writes events to `metrics.jsonl` and shows them.
+pub struct Metrics<'a> {
+    folder: &'a RunFolder,
+    /// What is done, for the screen.
+    name: &'static str,
+    steps: u64,
+    progress: Option<Progress>,
+}
+
+impl<'a> Metrics<'a> {
+    /// Of a training of so many steps; nothing is written yet.
+    pub fn new(folder: &'a RunFolder, name: &'static str, steps: u64) -> Self {
+        Self {
+            folder,
+            name,
+            steps,
+            progress: None,
+        }
+    }
+
+    /// Writes an event down and shows it.
+    pub fn hear(&mut self, event: &Event) -> anyhow::Result<()> {
+        if let Event::Prepared {
+            pairs,
+            left_out,
+            vocabulary,
+            resumed_at,
+        } = event
+        {
+            self.forget_after(*resumed_at)?;
+            eprintln!(
+                "{}: {pairs} to learn from, {left_out} left out, vocabulary {vocabulary}, from step {resumed_at} of {}",
+                self.name, self.steps
+            );
+            self.progress = Some(Progress::new(self.name, *resumed_at, self.steps));
+        }
+        let mut file = std::fs::OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(self.folder.metrics())?;
+        writeln!(file, "{}", serde_json::to_string(event)?)?;
+        let Some(progress) = &mut self.progress else {
+            return Ok(());
+        };
+        match event {
+            Event::Step {
+                step,
+                loss,
+                effective_partners,
+                ..
+            } => {
+                let partners = effective_partners
+                    .map_or_else(String::new, |partners| format!(" partners {partners:.1}"));
+                progress.at(*step, &format!("loss {loss:.4}{partners}"));
+            }
+            Event::Instruments {
+                step,
+                reading,
+                judged,
+            } => {
+                let mates: Vec<_> = reading
+                    .mates
+                    .iter()
+                    .map(|(language, mates)| {
+                        let MateRetrieval {
+                            reciprocal_rank,
+                            margin,
+                        } = mates;
+                        format!("{language} {reciprocal_rank:.3} by {margin:.3}")
+                    })
+                    .collect();
+                let judged =
+                    judged.map_or_else(String::new, |judged| format!(", judged {judged:.4}"));
+                progress.say(&format!(
+                    "step {step}: cosine within a sentence {:.3} (teacher {:.3}), mates found {}{judged}",
+                    reading.within_sentence_cosine,
+                    reading.teacher_within_sentence_cosine,
+                    mates.join(", ")
+                ));
+            }
+            Event::Warning { step, message } => {
+                progress.say(&format!("step {step}: warning: {message}"));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Drops events of steps that a killed run made behind its last checkpoint.
+    fn forget_after(&self, step: u64) -> anyhow::Result<()> {
+        let kept: Vec<_> = read_events(self.folder)?
+            .into_iter()
+            .filter(|event| match event {
+                Event::Step { step: at, .. }
+                | Event::Instruments { step: at, .. }
+                | Event::Warning { step: at, .. }
+                | Event::Checkpoint { step: at } => *at <= step && 0 < step,
+                _ => 0 < step,
+            })
+            .map(|event| serde_json::to_string(&event).map(|line| line + "\n"))
+            .collect::<Result<_, _>>()?;
+        optical_encoder::write_atomically(&self.folder.metrics(), kept.concat().as_bytes())?;
+        Ok(())
+    }
+}
+
+/// The events of a run so far.
+pub fn read_events(folder: &RunFolder) -> anyhow::Result<Vec<Event>> {
+    match std::fs::read_to_string(folder.metrics()) {
+        // A killed run may leave half a last line.
+        Ok(text) => Ok(text
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -36,6 +36,13 @@ pub fn fingerprint(seed: u64, purpose: &str, key: &[&str]) -> Fingerprint {
     Fingerprint::from_be_bytes(half)
 }
 
+/// A number from 0 to below 1 for an item and a purpose.
+pub fn unit(seed: u64, purpose: &str, key: &[&str]) -> f64 {
+    let mut bits = [0; 8];
+    bits.copy_from_slice(&lot(seed, purpose, key)[..8]);
+    (u64::from_be_bytes(bits) >> 11) as f64 / (1_u64 << 53) as f64
+}
+
 /// The first `size` of the items offered, in the order drawn for a purpose, however many pass by.
 ///
 /// Which items are drawn does not depend on the order in which they are offered, and an item that

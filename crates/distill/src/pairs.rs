@@ -24,6 +24,11 @@ pub fn retention_group(language: &str) -> String {
     format!("{language} retained")
 }
 
+/// The name of a language's code-switched pairs among the groups.
+pub fn switched_group(language: &str) -> String {
+    format!("{language} switched")
+}
+
 impl TrainingText {
     /// Bitext: the student's foreign sentence belongs where the teacher's English one lies.
     pub fn bitext(pair: &SentencePair) -> Self {
@@ -31,6 +36,16 @@ impl TrainingText {
             target: pair.english.clone(),
             input: pair.foreign.clone(),
             group: pair.language.clone(),
+        }
+    }
+
+    /// Code-switched: an English sentence with words of another language belongs where the teacher
+    /// puts the English one.
+    pub fn switched(english: &str, switched: String, language: &str) -> Self {
+        Self {
+            target: english.to_owned(),
+            input: switched,
+            group: switched_group(language),
         }
     }
 

@@ -79,6 +79,7 @@ fn settings() -> DistillSettings {
         frozen_vocabulary: false,
         bitext: BTreeMap::from([("swa".into(), 0.8)]),
         retention: BTreeMap::from([("eng".into(), 0.2)]),
+        code_switched: BTreeMap::new(),
         sampling: SamplingSettings {
             size_exponent: 0.3,
             batches: Batches::ByLength,

@@ -14,7 +14,7 @@ use optical_encoder::EncodeSettings;
 use optical_tokenize::Role;
 use serde::{Deserialize, Serialize};
 
-pub use self::translation::{TableSource, TranslationSettings};
+pub use self::translation::{CodeSwitching, TableSource, TranslationSettings};
 
 /// A run, as written in `configs/*.toml`; relative paths begin where the program is started.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -44,6 +44,8 @@ pub struct RunFile {
     pub retrieval: RetrievalSettings,
     /// Translating queries for BM25; without the table, none are.
     pub translation: Option<TranslationSettings>,
+    /// Which words of `distill.code_switched`'s sentences are foreign, by a table of `[translation]`.
+    pub code_switching: Option<CodeSwitching>,
     /// Testing differences.
     pub significance: SignificanceSettings,
     /// The language whose soft alignment is drawn.
@@ -130,6 +132,40 @@ impl RunFile {
             .collect()
     }
 
+    fn check_code_switching(&self) -> anyhow::Result<()> {
+        let switched = &self.distill.code_switched;
+        let Some(settings) = &self.code_switching else {
+            ensure!(
+                switched.is_empty(),
+                "distill.code_switched needs a [code_switching] table"
+            );
+            return Ok(());
+        };
+        ensure!(
+            !switched.is_empty(),
+            "[code_switching] needs languages in distill.code_switched"
+        );
+        for (key, share) in [
+            ("words", settings.words),
+            ("minimum_probability", settings.minimum_probability),
+        ] {
+            ensure!(
+                0.0 < share && share <= 1.0,
+                "code_switching.{key} = {share}, expected more than 0, at most 1"
+            );
+        }
+        let translation = self.translation.as_ref();
+        let known = translation.is_some_and(|translation| match settings.table {
+            TableSource::Ibm1 => translation.ibm1.is_some(),
+            TableSource::Dictionary => translation.dictionary.is_some(),
+        });
+        ensure!(
+            known,
+            "code_switching.table: [translation] has no such table"
+        );
+        Ok(())
+    }
+
     fn check(&self) -> anyhow::Result<()> {
         self.distill.check()?;
         ensure!(0 < self.repetitions, "repetitions = 0, expected at least 1");
@@ -140,6 +176,7 @@ impl RunFile {
             "distill.training.stopping.metric = \"development\" and a [development] table go together"
         );
         self.bitext_filter.check()?;
+        self.check_code_switching()?;
         let retrieval = &self.retrieval;
         for (key, value) in [
             ("query_length", retrieval.query_length),

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::objectives::Objectives;
-use crate::pairs::retention_group;
+use crate::pairs::{retention_group, switched_group};
 
 pub use self::error::SettingsError;
 pub(crate) use self::error::{count, positive, refuse};
@@ -35,6 +35,10 @@ pub struct DistillSettings {
     pub bitext: BTreeMap<String, f64>,
     /// Languages kept where the teacher puts them (`eng` included), each with its share.
     pub retention: BTreeMap<String, f64>,
+    /// Languages with English sentences some of whose words are theirs, each with its share; the run
+    /// file says by which lexicon.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub code_switched: BTreeMap<String, f64>,
     /// How pairs come into batches.
     pub sampling: SamplingSettings,
     /// What the student is trained by.
@@ -97,6 +101,8 @@ impl DistillSettings {
         shares.values_mut().for_each(|share| *share *= factor);
         let retained = self.retention.iter();
         shares.extend(retained.map(|(language, &share)| (retention_group(language), share)));
+        let switched = self.code_switched.iter();
+        shares.extend(switched.map(|(language, &share)| (switched_group(language), share)));
         shares
     }
 
@@ -120,8 +126,14 @@ impl DistillSettings {
                 "at most layers, and less with frozen_vocabulary",
             ));
         }
-        for (language, share) in self.bitext.iter().chain(&self.retention) {
-            positive(&key(&format!("bitext and retention: {language}")), *share)?;
+        for (name, shares) in [
+            ("bitext", &self.bitext),
+            ("retention", &self.retention),
+            ("code_switched", &self.code_switched),
+        ] {
+            for (language, share) in shares {
+                positive(&key(&format!("{name}.{language}")), *share)?;
+            }
         }
         if self.bitext.is_empty() {
             return Err(refuse(key("bitext"), "{}", "a language"));
@@ -181,6 +193,7 @@ mod tests {
             frozen_vocabulary: false,
             bitext: BTreeMap::new(),
             retention: BTreeMap::new(),
+            code_switched: BTreeMap::new(),
             sampling: SamplingSettings {
                 size_exponent: 0.0,
                 batches: Batches::ByLength,

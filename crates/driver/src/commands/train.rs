@@ -69,7 +69,9 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     clock.stage("document index");
 
     let judge = development.as_ref();
-    let Some(students) = teaching::students(&experiment, &teacher, &head, &mut data, judge)? else {
+    let switches = lexical.code_switches(run)?;
+    let students = teaching::students(&experiment, &teacher, &head, &mut data, judge, &switches)?;
+    let Some(students) = students else {
         anyhow::bail!("stopped; the same command goes on from the checkpoint");
     };
     clock.stage("distillation");

@@ -1,16 +1,17 @@
 //! Bitext and test collection of a run.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use anyhow::{Context, ensure};
 use optical_corpus::bitext::{Bitext, DataRoots, SentencePair};
 use optical_corpus::collection::Collection;
-use optical_corpus::draw::{Sample, fingerprint};
+use optical_corpus::draw::{Sample, fingerprint, unit};
 use optical_corpus::error::CorpusError;
 use optical_corpus::report::BitextReport;
 use optical_corpus::split::{Split, hold_out};
 use optical_distill::TrainingText;
+use optical_retrieval::translation::CodeSwitch;
 
 use crate::commands::fetch;
 use crate::experiment::filtering;
@@ -119,8 +120,11 @@ impl ExperimentData {
     pub fn training_texts<'a>(
         &'a mut self,
         run: &'a RunFile,
+        switches: &'a BTreeMap<String, CodeSwitch>,
     ) -> Result<impl Iterator<Item = Result<TrainingText, CorpusError>> + 'a, CorpusError> {
         let distill = &run.distill;
+        let seed = distill.training.seed;
+        let share = run.code_switching.as_ref().map_or(0.0, |it| it.words);
         let mut seen: HashMap<&str, HashSet<_>> = HashMap::new();
         let mut texts = move |pair: SentencePair| {
             let learned = distill.bitext.contains_key(&pair.language);
@@ -134,10 +138,22 @@ impl ExperimentData {
                     kept if kept == pair.language => &pair.foreign,
                     _ => continue,
                 };
-                let fingerprint = fingerprint(distill.training.seed, "retention", &[sentence]);
+                let fingerprint = fingerprint(seed, "retention", &[sentence]);
                 if seen.entry(language).or_default().insert(fingerprint) {
                     texts.push(TrainingText::retention(sentence, language));
                 }
+            }
+            // A sentence is switched where it has a translation: its words are in the table.
+            if let Some(switch) = switches.get(&pair.language) {
+                let mut places = 0_u64..;
+                let replaces = || {
+                    let place = places.next().unwrap_or_default().to_string();
+                    unit(seed, "code switching", &[&pair.english, &place]) < share
+                };
+                let switched = switch.switch(&pair.english, replaces);
+                texts.extend(switched.map(|switched| {
+                    TrainingText::switched(&pair.english, switched, &pair.language)
+                }));
             }
             texts
         };

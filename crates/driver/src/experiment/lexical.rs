@@ -7,12 +7,12 @@ use std::time::Instant;
 use anyhow::{Context, ensure};
 use optical_corpus::collection::Query;
 use optical_encoder::write_atomically;
-use optical_retrieval::translation::{TranslationTable, dictionary, ibm1};
+use optical_retrieval::translation::{CodeSwitch, TranslationTable, dictionary, ibm1};
 use optical_retrieval::{Bm25Index, Bm25Settings};
 
 use crate::experiment::ranking::{Asked, System};
 use crate::experiment::{Experiment, ExperimentData, translator};
-use crate::run_file::{TableSource, TranslationSettings};
+use crate::run_file::{RunFile, TableSource, TranslationSettings};
 
 /// Tables by language.
 type Tables = BTreeMap<String, TranslationTable>;
@@ -74,6 +74,28 @@ impl<'a> Lexical<'a> {
             lexical.tables.insert(TableSource::Ibm1, tables);
         }
         Ok(lexical)
+    }
+
+    /// What makes English sentences code-switched, by language, if the run file asks for it.
+    pub fn code_switches(&self, run: &RunFile) -> anyhow::Result<BTreeMap<String, CodeSwitch>> {
+        let Some(settings) = &run.code_switching else {
+            return Ok(BTreeMap::new());
+        };
+        let tables = &self.tables[&settings.table];
+        let languages = run.distill.code_switched.keys();
+        let switches = languages.map(|language| {
+            let table = tables.get(language);
+            let table = table.with_context(|| {
+                format!("distill.code_switched.{language}: there is no table of its words")
+            })?;
+            let switch = CodeSwitch::new(table, settings.minimum_probability);
+            ensure!(
+                !switch.is_empty(),
+                "distill.code_switched.{language}: no word of the table is probable enough"
+            );
+            Ok((language.clone(), switch))
+        });
+        switches.collect()
     }
 
     /// The systems with what each is asked.

@@ -77,12 +77,15 @@ pub fn summary(
     events: &[Event],
     facts: Vec<Fact>,
 ) -> RunSummary {
+    let systems = systems(run, evaluations);
     let languages = run
         .classes()
         .into_iter()
         .map(|(language, class)| {
             let scores: BTreeMap<String, BTreeMap<String, f64>> = evaluations
                 .iter()
+                // Single students of several are in their mean.
+                .filter(|(system, _)| systems.iter().any(|known| known.name == **system))
                 .filter_map(|(system, by_language)| {
                     let evaluation = by_language.get(&language)?;
                     let scores = MEASURES.iter().filter_map(|name| {
@@ -108,7 +111,7 @@ pub fn summary(
     RunSummary {
         title: run.title.clone(),
         measure: MEASURES[0].into(),
-        systems: systems(run, evaluations),
+        systems,
         baseline: "zero-shot".into(),
         candidate: "distilled".into(),
         languages,

@@ -1,5 +1,6 @@
 //! The head and the students: made once, read back ever after.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use optical_distill::{
@@ -7,6 +8,7 @@ use optical_distill::{
     estimate_head,
 };
 use optical_encoder::{EncodeSettings, Head, Model};
+use optical_retrieval::translation::CodeSwitch;
 use optical_tokenize::Role;
 
 use crate::experiment::development::Development;
@@ -66,6 +68,7 @@ pub fn students(
     head: &Head,
     data: &mut ExperimentData,
     development: Option<&Development<'_>>,
+    switches: &BTreeMap<String, CodeSwitch>,
 ) -> anyhow::Result<Option<Vec<Model>>> {
     let repetitions = 0..experiment.run.repetitions;
     let mut pairs = None;
@@ -77,7 +80,7 @@ pub fn students(
             continue;
         }
         if pairs.is_none() {
-            let texts = data.training_texts(&experiment.run)?;
+            let texts = data.training_texts(&experiment.run, switches)?;
             let (tokenizer, cache) = (&teacher.tokenizer, &experiment.cache);
             let length = experiment.run.distill.maximum_length;
             pairs = Some(TokenizedPairs::write(texts, tokenizer, length, cache)?);

@@ -49,6 +49,18 @@ pub struct TranslationSystem {
     pub unknown: Unknown,
 }
 
+/// How English sentences get words of another language, for `distill.code_switched`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CodeSwitching {
+    /// Where words come from.
+    pub table: TableSource,
+    /// Less probable translations are not used.
+    pub minimum_probability: f64,
+    /// The share of the words of the table in a sentence that are replaced.
+    pub words: f64,
+}
+
 /// Where translations of words come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

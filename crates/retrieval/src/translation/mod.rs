@@ -10,12 +10,14 @@
 pub mod dictionary;
 pub mod ibm1;
 mod query;
+mod switch;
 mod table;
 
 use std::io;
 use std::path::PathBuf;
 
 pub use self::query::{Combine, QueryTranslation, Unknown, Weights};
+pub use self::switch::CodeSwitch;
 pub use self::table::{Pruning, Translation, TranslationTable};
 
 /// Why a table or a dictionary could not be read or written.

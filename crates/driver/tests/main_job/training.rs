@@ -1,0 +1,100 @@
+//! Several students, and a teacher.
+
+use std::path::Path;
+
+use crate::setting::{fails, optical, prepare, succeeds};
+
+/// Two students with seeds of their own, the best reading of each, and code-switched sentences.
+#[test]
+fn several_students_are_judged_while_they_are_trained_and_averaged() {
+    let folder = tempfile::tempdir().unwrap();
+    prepare(folder.path());
+    let run_file = std::fs::read_to_string(folder.path().join("run.toml")).unwrap();
+    let collection = run_file.find("[collection]").unwrap();
+    let end = collection + run_file[collection..].find("[distill]").unwrap();
+    let development = run_file[collection..end].replace("[collection]", "[development]");
+    let with = |from: &str, to: &str, text: String| {
+        assert!(text.contains(from), "{from}");
+        text.replace(from, to)
+    };
+    let text = with("repetitions = 1", "repetitions = 2", run_file.clone());
+    let text = with(
+        "retention = {",
+        "code_switched = { swa = 0.1 }\nretention = {",
+        text,
+    );
+    let stopping = "[distill.training.stopping]\nmetric = \"development\"\npatience = 2\n";
+    let switching = "[code_switching]\ntable = \"ibm1\"\nminimum_probability = 0.01\nwords = 0.5\n";
+    std::fs::write(
+        folder.path().join("several.toml"),
+        format!("{text}{stopping}{development}{switching}"),
+    )
+    .unwrap();
+    succeeds(&optical(folder.path(), &["train", "several.toml"]));
+    let run = folder.path().join("runs/several");
+    let report = std::fs::read_to_string(run.join("report.md")).unwrap();
+    assert!(
+        report.contains("mean of 2 students, seeds 1 to 2"),
+        "{report}"
+    );
+    let metrics = |path: &Path| std::fs::read_to_string(path.join("metrics.jsonl")).unwrap();
+    let (first, second) = (metrics(&run), metrics(&run.join("repetition-2")));
+    assert!(first.contains("\"judged\"") && second.contains("\"judged\""));
+    assert_ne!(first, second);
+    for path in ["student", "repetition-2/student"] {
+        assert!(run.join(path).join("model.safetensors").is_file());
+    }
+    let result = std::fs::read_to_string(run.join("trec/distilled-2.swa.run"));
+    assert!(!result.unwrap().is_empty());
+
+    let refused = |text: String, expected: &str| {
+        std::fs::write(folder.path().join("bad.toml"), text).unwrap();
+        let error = fails(&optical(folder.path(), &["train", "bad.toml"]));
+        assert!(error.contains(expected), "{error}");
+    };
+    refused(format!("{run_file}{stopping}"), "go together");
+    refused(
+        format!("{run_file}{switching}"),
+        "[code_switching] needs languages",
+    );
+}
+
+/// A tiny encoder is taught, in two sittings of which the second has nothing left to do but to save.
+#[test]
+fn a_teacher_is_trained_and_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    prepare(folder.path());
+    let things = ["water", "fire", "star", "sun", "tree", "fish"];
+    let lines: String = (0..36)
+        .map(|i| {
+            let (one, other) = (things[i % 6], things[(i + 1 + i / 6) % 6]);
+            format!("{{\"query\": \"{one} {i}\", \"positive\": \"{one} {one}\", \"negative\": \"{other}\"}}\n")
+        })
+        .collect();
+    std::fs::write(folder.path().join("relevance.jsonl"), lines).unwrap();
+    let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs/teacher.toml");
+    let text = std::fs::read_to_string(config).unwrap();
+    let back = text.find("[head]").unwrap();
+    let text = "model = \"model\"\n[[relevance]]\nformat = \"tuples\"\nfile = \"relevance.jsonl\"\nquery = \"query\"\npositive = \"positive\"\nnegative = \"negative\"\n"
+        .to_owned()
+        + &text[back..]
+            .replace("steps = 300", "steps = 6")
+            .replace("layers = 12", "layers = 2")
+            .replace("dimensions = 128", "dimensions = 4")
+            .replace("every = 50", "every = 3")
+            .replace("held_out = 200", "held_out = 6")
+            .replace("document_length = 128", "document_length = 16");
+    std::fs::write(folder.path().join("teacher.toml"), text).unwrap();
+    let said = succeeds(&optical(folder.path(), &["teach", "teacher.toml"]));
+    assert!(said.contains("teacher: runs/teacher/teacher"), "{said}");
+    let teacher = folder.path().join("runs/teacher/teacher");
+    assert!(teacher.join("1_Dense/model.safetensors").is_file());
+    let metrics = std::fs::read_to_string(folder.path().join("runs/teacher/metrics.jsonl"));
+    assert_eq!(metrics.unwrap().matches("\"instruments\"").count(), 3);
+    let weights = std::fs::read(teacher.join("model.safetensors")).unwrap();
+    succeeds(&optical(folder.path(), &["teach", "teacher.toml"]));
+    assert_eq!(
+        std::fs::read(teacher.join("model.safetensors")).unwrap(),
+        weights
+    );
+}

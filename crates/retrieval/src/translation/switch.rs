@@ -1,0 +1,96 @@
+//! Code-switched text: English sentences some of whose words are foreign, by a translation table
+//! read backwards (Qin et al. 2020, CoSDA-ML, arXiv 2006.06402).
+
+use std::collections::BTreeMap;
+
+use super::TranslationTable;
+
+/// For English words, the foreign word that means them most surely.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CodeSwitch(BTreeMap<String, String>);
+
+impl CodeSwitch {
+    /// Reads a table backwards: of the foreign words that mean an English one with at least
+    /// `minimum_probability`, the one that does so most probably; of equals the first in the
+    /// alphabet. Words that are alike in both languages are left alone.
+    #[must_use]
+    pub fn new(table: &TranslationTable, minimum_probability: f64) -> Self {
+        let mut best: BTreeMap<&str, (&str, f64)> = BTreeMap::new();
+        for (foreign, translations) in table.iter() {
+            for translation in translations {
+                let (english, probability) = (translation.word.as_str(), translation.probability);
+                let known = best.get(english).map_or(0.0, |(_, known)| *known);
+                if foreign != english && minimum_probability <= probability && known < probability {
+                    best.insert(english, (foreign, probability));
+                }
+            }
+        }
+        let words = best.into_iter();
+        Self(
+            words
+                .map(|(english, (foreign, _))| (english.to_owned(), foreign.to_owned()))
+                .collect(),
+        )
+    }
+
+    /// Whether no word has a foreign one.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The text with the words of the table replaced for which `replaces` says so; it is asked once
+    /// for each of them. `None` if none was replaced.
+    pub fn switch(&self, text: &str, mut replaces: impl FnMut() -> bool) -> Option<String> {
+        let mut switched = String::with_capacity(text.len());
+        let (mut any, mut rest) = (false, text);
+        while !rest.is_empty() {
+            let is_word = |character: char| character.is_alphanumeric();
+            let end = rest.find(is_word).unwrap_or(rest.len());
+            switched.push_str(&rest[..end]);
+            rest = &rest[end..];
+            let end = rest.find(|it| !is_word(it)).unwrap_or(rest.len());
+            let (word, behind) = rest.split_at(end);
+            match self.0.get(&word.to_lowercase()) {
+                Some(foreign) if replaces() => {
+                    switched.push_str(foreign);
+                    any = true;
+                }
+                _ => switched.push_str(word),
+            }
+            rest = behind;
+        }
+        any.then_some(switched)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> TranslationTable {
+        let words = [
+            ("maji", vec![("water", 0.9), ("the", 0.1)]),
+            ("kunywa", vec![("drink", 0.6), ("water", 0.4)]),
+            ("nairobi", vec![("nairobi", 1.0)]),
+        ];
+        let owned = |(word, weight): (&str, f64)| (word.to_owned(), weight);
+        TranslationTable::new(words.map(|(foreign, english)| {
+            (foreign.to_owned(), english.into_iter().map(owned).collect())
+        }))
+    }
+
+    #[test]
+    fn words_are_replaced_and_everything_else_stays() {
+        let switch = CodeSwitch::new(&table(), 0.2);
+        let text = "Drink the WATER, in Nairobi.";
+        let all = switch.switch(text, || true);
+        assert_eq!(all.as_deref(), Some("kunywa the maji, in Nairobi."));
+        let mut turns = [false, true].into_iter();
+        let one = switch.switch(text, || turns.next().unwrap());
+        assert_eq!(one.as_deref(), Some("Drink the maji, in Nairobi."));
+        assert_eq!(switch.switch(text, || false), None);
+        assert_eq!(switch.switch("", || true), None);
+        assert!(CodeSwitch::new(&table(), 0.95).is_empty());
+    }
+}

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use burn::module::Module;
 use burn::prelude::*;
-use optical_encoder::{DeviceHead, Head, Model};
+use optical_encoder::{DeviceHead, Encoder, Head, Model};
 
 use crate::checkpoint::{CheckpointFolder, Progress};
 use crate::error::DistillError;
@@ -17,7 +18,7 @@ use crate::order::{BatchOrder, PairBatch, Sampling};
 use crate::pairs::{TrainingText, tokenize};
 use crate::settings::DistillSettings;
 use crate::tokenized::TokenizedPairs;
-use crate::training::{Devices, Run, Task};
+use crate::training::{Run, Seat, Task};
 
 /// Texts of a run.
 #[derive(Debug, Clone, Copy)]
@@ -30,8 +31,9 @@ pub struct TrainingData<'a> {
 
 /// Distils `teacher`, through `head`, into a student that starts as its copy.
 ///
-/// Goes on from the newest checkpoint below `checkpoints` where there is one. The observer hears
-/// every event and may stop the run after any of them.
+/// Goes on from the newest checkpoint below `checkpoints` where there is one. The parts of a batch go
+/// round the `devices`; the first of them has the weights. The observer hears every event and may stop
+/// the run after any of them.
 ///
 /// # Errors
 /// If the settings are out of their domain, no pair is short enough, the loss stops being a number,
@@ -42,13 +44,13 @@ pub fn distil(
     head: &Head,
     data: TrainingData<'_>,
     checkpoints: &Path,
-    device: &Device,
+    devices: &[Device],
     observer: &mut dyn Observer,
 ) -> Result<Outcome, DistillError> {
     settings.check()?;
     let checkpoints = CheckpointFolder::new(checkpoints);
-    let devices = Devices::new(device, &settings.training);
-    let resumed = checkpoints.resume(settings, &devices.plain)?;
+    let seats = Seat::all(devices, &settings.training)?;
+    let resumed = checkpoints.resume(settings, &seats[0].plain)?;
     let (progress, student, momentum) = match resumed {
         Some((progress, student, momentum)) => (progress, student, Some(momentum)),
         None => {
@@ -56,7 +58,7 @@ pub fn distil(
             (Progress::default(), student, None)
         }
     };
-    let mut learner = Learner::new(student.clone(), false, &devices.tracked);
+    let mut learner = Learner::new(student.clone(), false, &seats[0].tracked);
     let mut optimiser = Optimiser::new(&settings.training.optimiser, &learner.encoder);
     if let Some(momentum) = momentum {
         optimiser = momentum.restore(optimiser)?;
@@ -75,14 +77,14 @@ pub fn distil(
         vocabulary: student.config.vocab_size,
         resumed_at: progress.step,
     };
-    let task = Distillation::new(settings, teacher, &student, head, data, &devices)?;
+    let task = Distillation::new(settings, teacher, &student, head, data, &seats)?;
     let stop = observer.hear(&prepared).is_break();
     let run = Run {
         task: &task,
         settings: &settings.training,
         all_settings: settings,
         checkpoints,
-        devices,
+        seats,
         observer,
         model: student,
         learner,
@@ -97,12 +99,29 @@ pub fn distil(
 struct Distillation<'a> {
     settings: &'a DistillSettings,
     teacher: &'a Model,
-    devices: Devices,
-    /// The head for the frozen teacher, and for the student under training.
-    heads: [DeviceHead; 2],
+    /// What each seat has of its own.
+    places: Vec<Place>,
     weights: Option<[PieceWeights; 2]>,
     order: BatchOrder<'a>,
     instruments: Instruments,
+}
+
+/// What a seat has of its own.
+struct Place {
+    seat: Seat,
+    teacher: Encoder,
+    /// The head for the frozen teacher, and for the student under training.
+    heads: [DeviceHead; 2],
+}
+
+impl Place {
+    fn new(seat: &Seat, teacher: &Model, head: &Head) -> Self {
+        Self {
+            seat: seat.clone(),
+            teacher: teacher.encoder.clone().fork(&seat.plain),
+            heads: [head.on(&seat.plain), head.on(&seat.tracked)],
+        }
+    }
 }
 
 impl<'a> Distillation<'a> {
@@ -112,7 +131,7 @@ impl<'a> Distillation<'a> {
         student: &Model,
         head: &Head,
         data: TrainingData<'a>,
-        devices: &Devices,
+        seats: &[Seat],
     ) -> Result<Self, DistillError> {
         let tokenizers = [&teacher.tokenizer, &student.tokenizer];
         let padding = tokenizers.map(|tokenizer| tokenizer.padding_id());
@@ -123,7 +142,10 @@ impl<'a> Distillation<'a> {
         let weights = weights
             .then(|| data.pairs.piece_weights(&renumbering))
             .transpose()?;
-        let heads = [head.on(&devices.plain), head.on(&devices.tracked)];
+        let places: Vec<_> = seats
+            .iter()
+            .map(|seat| Place::new(seat, teacher, head))
+            .collect();
         let groups = data.pairs.groups();
         let sizes = groups.map(|(name, members)| (name, members.len()));
         let shares = settings.shares(&sizes.collect());
@@ -134,12 +156,17 @@ impl<'a> Distillation<'a> {
             seed: settings.training.seed,
         };
         Ok(Self {
-            instruments: Instruments::new(teacher, &heads[0], &held_out, padding, &devices.plain),
+            instruments: Instruments::new(
+                teacher,
+                &places[0].heads[0],
+                &held_out,
+                padding,
+                &seats[0].plain,
+            ),
             order: BatchOrder::new(data.pairs, renumbering, &sampling, padding),
             settings,
             teacher,
-            devices: devices.clone(),
-            heads,
+            places,
             weights,
         })
     }
@@ -156,18 +183,28 @@ impl Task for Distillation<'_> {
         part.input.rows
     }
 
-    fn loss(&self, learner: &Learner, part: &PairBatch, step: u64) -> Result<Loss, DistillError> {
-        let Devices { plain, tracked } = &self.devices;
-        let states = self.teacher.states(&part.target, plain);
+    fn loss(
+        &self,
+        learner: &Learner,
+        part: &PairBatch,
+        seat: usize,
+        step: u64,
+    ) -> Result<Loss, DistillError> {
+        let Place {
+            seat,
+            teacher,
+            heads,
+        } = &self.places[seat];
+        let states = teacher.states(&part.target, &seat.plain);
         let target = Side {
             tokens: &part.target,
-            image: self.heads[0].image(states.clone()),
+            image: heads[0].image(states.clone()),
             states,
         };
-        let states = learner.encoder.states(&part.input, tracked);
+        let states = learner.encoder.states(&part.input, &seat.tracked);
         let input = Side {
             tokens: &part.input,
-            image: self.heads[1].image(states.clone()),
+            image: heads[1].image(states.clone()),
             states,
         };
         let moment = Moment {
@@ -178,8 +215,9 @@ impl Task for Distillation<'_> {
     }
 
     fn read(&self, model: &Model) -> Result<Reading, DistillError> {
+        let home = &self.places[0];
         self.instruments
-            .read(model, &self.heads[0], &self.devices.plain)
+            .read(model, &home.heads[0], &home.seat.plain)
     }
 
     /// Drawn to the teacher, and in its vocabulary.

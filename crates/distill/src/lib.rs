@@ -24,7 +24,7 @@
 //! let pairs = TokenizedPairs::write(texts, tokenizer, length, "temporary".as_ref())?;
 //! let data = TrainingData { pairs: &pairs, held_out: &[] };
 //! let head = teacher.head_or_identity();
-//! distil(settings, &teacher, &head, data, "checkpoints".as_ref(), &device, &mut |event: &Event| {
+//! distil(settings, &teacher, &head, data, "checkpoints".as_ref(), &[device], &mut |event: &Event| {
 //!     if let Event::Step { step: 100, .. } = event { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 //! })?;
 //! # Ok(())

@@ -2,7 +2,6 @@
 
 use burn::module::Module;
 use burn::optim::GradientsParams;
-use burn::prelude::*;
 use optical_encoder::Model;
 
 use crate::error::DistillError;
@@ -10,7 +9,7 @@ use crate::instruments::scalars;
 use crate::learner::Learner;
 use crate::objectives::Loss;
 use crate::settings::TrainingSettings;
-use crate::training::Task;
+use crate::training::{Seat, Task};
 
 /// Loss and gradient of a batch.
 pub(crate) struct Gradient {
@@ -33,13 +32,14 @@ pub(crate) struct Pass<'a, T> {
     pub(crate) settings: &'a TrainingSettings,
     pub(crate) model: &'a Model,
     pub(crate) learner: &'a Learner,
-    pub(crate) device: &'a Device,
+    pub(crate) seats: &'a [Seat],
     /// Steps made so far.
     pub(crate) step: u64,
 }
 
 impl<T: Task> Pass<'_, T> {
-    /// Goes through the parts of a batch, `settings.parts` of them side by side.
+    /// Goes through the parts of a batch, `settings.parts` of them side by side, on one device after
+    /// the other.
     ///
     /// Most tensor operations of a processor run on one thread, so that parts of a batch keep more
     /// of it busy than one batch does. The parts are summed in their order, whoever ends first.
@@ -84,23 +84,28 @@ impl<T: Task> Pass<'_, T> {
         // Leaves of its own keep the part's autodiff graph apart from the others': burn puts graphs
         // that share a leaf under one lock, and merging them while another part registers its
         // operations loses some of them.
-        let mut learner = self.learner.clone().fork(self.device);
+        let seat = place as usize % self.seats.len();
+        let mut learner = self.learner.clone().fork(&self.seats[seat].tracked);
         let precision = self.settings.precision.precision();
         learner.encoder = learner.encoder.with_precision(precision);
         if self.settings.dropout {
             let seed = mixed(mixed(self.settings.seed, self.step), place);
             learner.encoder = learner.encoder.with_dropout(&self.model.config, seed);
         }
-        let Loss { value, partners } = self.task.loss(&learner, part, self.step)?;
+        let Loss { value, partners } = self.task.loss(&learner, part, seat, self.step)?;
         let loss = scalars(value.clone().inner())?[0];
         let partners = partners.map(scalars).transpose()?;
         let gradients = value
             .mul_scalar(self.settings.precision.loss_scale())
             .backward();
+        let mut gradients = GradientsParams::from_grads(gradients, &learner);
+        if seat != 0 {
+            gradients = gradients.to_device(&self.seats[0].plain, &learner);
+        }
         Ok(Part {
             loss,
             partners: partners.map(|partners| partners[0]),
-            gradients: GradientsParams::from_grads(gradients, &learner),
+            gradients,
         })
     }
 }

@@ -32,8 +32,15 @@ pub(crate) trait Task: Sync {
     /// Pairs or queries in a part.
     fn size(part: &Self::Part) -> usize;
 
-    /// The loss of a part; gradients flow into `learner` only.
-    fn loss(&self, learner: &Learner, part: &Self::Part, step: u64) -> Result<Loss, DistillError>;
+    /// The loss of a part at the seat with the number `seat`, where `learner` lies; gradients flow
+    /// into `learner` only.
+    fn loss(
+        &self,
+        learner: &Learner,
+        part: &Self::Part,
+        seat: usize,
+        step: u64,
+    ) -> Result<Loss, DistillError>;
 
     /// Reads the instruments.
     fn read(&self, model: &Model) -> Result<Reading, DistillError>;
@@ -42,21 +49,40 @@ pub(crate) trait Task: Sync {
     fn as_it_ends(&self, model: &Model) -> Result<Model, DistillError>;
 }
 
-/// Where tensors lie: without gradients, and with.
+/// A device, for tensors without gradients and with.
 #[derive(Debug, Clone)]
-pub(crate) struct Devices {
+pub(crate) struct Seat {
     pub(crate) plain: Device,
     pub(crate) tracked: Device,
 }
 
-impl Devices {
-    pub(crate) fn new(device: &Device, settings: &TrainingSettings) -> Self {
-        let plain = device.clone().without_autodiff();
-        let mut tracked = plain.clone().autodiff();
-        if settings.gradient_checkpointing {
-            tracked = tracked.gradient_checkpointing();
+impl Seat {
+    /// The devices of a training. The parts of a batch go round them; the first is where weights are
+    /// moved and instruments read.
+    ///
+    /// # Errors
+    /// If there is none, or one that does not multiply numbers of the precision asked for.
+    pub(crate) fn all(
+        devices: &[Device],
+        settings: &TrainingSettings,
+    ) -> Result<Vec<Self>, DistillError> {
+        if devices.is_empty() {
+            return Err(DistillError::Device("none was given".into()));
         }
-        Self { plain, tracked }
+        let seat = |device: &Device| {
+            let precision = settings.precision;
+            if !precision.precision().is_supported(device) {
+                let reason = format!("training.precision: {device:?} has no {precision:?} numbers");
+                return Err(DistillError::Device(reason));
+            }
+            let plain = device.clone().without_autodiff();
+            let mut tracked = plain.clone().autodiff();
+            if settings.gradient_checkpointing {
+                tracked = tracked.gradient_checkpointing();
+            }
+            Ok(Self { plain, tracked })
+        };
+        devices.iter().map(seat).collect()
     }
 }
 
@@ -67,7 +93,7 @@ pub(crate) struct Run<'a, T, S> {
     pub(crate) settings: &'a TrainingSettings,
     pub(crate) all_settings: &'a S,
     pub(crate) checkpoints: CheckpointFolder,
-    pub(crate) devices: Devices,
+    pub(crate) seats: Vec<Seat>,
     pub(crate) observer: &'a mut dyn Observer,
     /// The model that the learner's parameters belong to.
     pub(crate) model: Model,
@@ -102,7 +128,7 @@ impl<T: Task, S: Serialize> Run<'_, T, S> {
             }
         }
         let student = match self.progress.standing.best {
-            Some((step, _)) => self.checkpoints.best(step, &self.devices.plain)?,
+            Some((step, _)) => self.checkpoints.best(step, &self.seats[0].plain)?,
             None => self.learner.put_into(&self.model)?,
         };
         Ok(Outcome::Finished(Box::new(self.task.as_it_ends(&student)?)))
@@ -119,7 +145,7 @@ impl<T: Task, S: Serialize> Run<'_, T, S> {
             settings,
             model: &self.model,
             learner: &self.learner,
-            device: &self.devices.tracked,
+            seats: &self.seats,
             step: done,
         };
         let Gradient {

@@ -168,7 +168,7 @@ fn run_with(
         &head,
         data,
         &checkpoints,
-        &device,
+        &[device],
         &mut observe,
     )
     .unwrap()
@@ -190,6 +190,35 @@ fn the_student_learns_the_new_language() {
         last < 0.5 * first,
         "the transport cost went from {first} to {last}"
     );
+}
+
+/// Two devices of one kind are the same device here, but everything takes the way of two.
+#[test]
+fn parts_on_several_devices_sum_up_to_the_same_student() {
+    let students = [1, 2].map(|count| {
+        let folder = tempfile::tempdir().unwrap();
+        tiny_teacher(folder.path());
+        let teacher = Model::load(&folder.path().join("teacher"), &Device::flex()).unwrap();
+        let (texts, pairs) = (texts(), tokenized(&teacher, folder.path()));
+        let data = TrainingData {
+            pairs: &pairs,
+            held_out: &texts[..6],
+        };
+        let outcome = distil(
+            &settings(),
+            &teacher,
+            &Head::identity(8),
+            data,
+            &folder.path().join("checkpoints"),
+            &vec![Device::flex(); count],
+            &mut |_: &Event| ControlFlow::Continue(()),
+        );
+        let Outcome::Finished(student) = outcome.unwrap() else {
+            panic!("nobody stopped it")
+        };
+        student.encoder.tensors().unwrap()
+    });
+    assert_eq!(students[0], students[1]);
 }
 
 /// Every objective on its own, with half of them in the ways that only some runs take.
@@ -362,7 +391,7 @@ fn a_run_ends_with_its_best_reading_whether_it_was_stopped_or_not() {
                     held_out: &texts[..6],
                 },
                 &folder.path().join("checkpoints"),
-                &Device::flex(),
+                &[Device::flex()],
                 &mut judge,
             )
             .unwrap()
@@ -405,7 +434,7 @@ fn a_checkpoint_of_other_settings_is_refused_and_kept() {
         &Head::identity(8),
         data,
         &checkpoints,
-        &device,
+        &[device],
         &mut |_: &Event| ControlFlow::Continue(()),
     );
     assert!(refused.unwrap_err().to_string().contains("other settings"));

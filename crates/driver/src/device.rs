@@ -27,6 +27,35 @@ pub enum Backend {
 }
 
 impl Backend {
+    /// Opens the first `count` devices of this backend, discrete graphics processors where there are
+    /// several.
+    pub fn open_several(self, count: usize) -> anyhow::Result<Vec<Device>> {
+        #[allow(unused_imports)]
+        use burn::tensor::DeviceKind;
+        if count == 1 {
+            return Ok(vec![self.open()?]);
+        }
+        anyhow::ensure!(0 < count, "--devices 0, expected at least 1");
+        match self {
+            #[cfg(feature = "wgpu")]
+            Self::Wgpu => Ok((0..count)
+                .map(|index| Device::wgpu(DeviceKind::DiscreteGpu(index)))
+                .collect()),
+            #[cfg(feature = "vulkan")]
+            Self::Vulkan => Ok((0..count)
+                .map(|index| Device::vulkan(DeviceKind::DiscreteGpu(index)))
+                .collect()),
+            #[cfg(feature = "cuda")]
+            Self::Cuda => Ok((0..count).map(Device::cuda).collect()),
+            one => {
+                one.open()?;
+                anyhow::bail!(
+                    "--devices {count}: this backend has one device; `parts` keep all of it busy"
+                )
+            }
+        }
+    }
+
     /// Opens the first device of this backend.
     pub fn open(self) -> anyhow::Result<Device> {
         #[allow(unused_imports)]

@@ -29,7 +29,7 @@ use crate::late_interaction;
 use crate::learner::Learner;
 use crate::objectives::Loss;
 use crate::optimiser::Optimiser;
-use crate::training::{Devices, Run, Task};
+use crate::training::{Run, Seat, Task};
 
 /// A query with documents.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,13 +69,13 @@ pub fn teach(
     model: &Model,
     [texts, held_out]: [&[RankingText]; 2],
     checkpoints: &Path,
-    device: &Device,
+    devices: &[Device],
     observer: &mut dyn Observer,
 ) -> Result<Outcome, DistillError> {
     settings.check()?;
     let checkpoints = CheckpointFolder::new(checkpoints);
-    let devices = Devices::new(device, &settings.training);
-    let (progress, pupil, momentum) = match checkpoints.resume(settings, &devices.plain)? {
+    let seats = Seat::all(devices, &settings.training)?;
+    let (progress, pupil, momentum) = match checkpoints.resume(settings, &seats[0].plain)? {
         Some((progress, pupil, momentum)) => (progress, pupil, Some(momentum)),
         None => (
             Progress::default(),
@@ -84,7 +84,7 @@ pub fn teach(
         ),
     };
     let learns_head = 0 < settings.dimensions;
-    let mut learner = Learner::new(pupil.clone(), learns_head, &devices.tracked);
+    let mut learner = Learner::new(pupil.clone(), learns_head, &seats[0].tracked);
     let mut optimiser = Optimiser::new(&settings.training.optimiser, &learner.encoder);
     if let Some(momentum) = momentum {
         optimiser = momentum.restore(optimiser)?;
@@ -104,17 +104,20 @@ pub fn teach(
     let task = Teaching {
         settings,
         start: model,
-        head: pupil.head_or_identity().on(&devices.tracked),
-        held_out: HeldOut::new(settings, held_out, [model, &pupil], &devices.plain)?,
+        heads: seats
+            .iter()
+            .map(|seat| pupil.head_or_identity().on(&seat.tracked))
+            .collect(),
+        held_out: HeldOut::new(settings, held_out, [model, &pupil], &seats[0].plain)?,
         examples,
-        devices: devices.clone(),
+        seats: seats.clone(),
     };
     let run = Run {
         task: &task,
         settings: &settings.training,
         all_settings: settings,
         checkpoints,
-        devices,
+        seats,
         observer,
         model: pupil,
         learner,
@@ -163,27 +166,28 @@ fn pupil(
 struct Teaching<'a> {
     settings: &'a TeachSettings,
     start: &'a Model,
-    /// The head, with gradients for what stands in front of it only.
-    head: DeviceHead,
+    /// The head at each seat, with gradients for what stands in front of it only.
+    heads: Vec<DeviceHead>,
     examples: Examples,
     held_out: HeldOut,
-    devices: Devices,
+    seats: Vec<Seat>,
 }
 
 impl Teaching<'_> {
     /// Unit vectors of a batch: `[texts, width, d]`.
-    fn vectors(&self, learner: &Learner, batch: &TokenBatch) -> Tensor<3> {
-        let states = learner.encoder.states(batch, &self.devices.tracked);
+    fn vectors(&self, learner: &Learner, batch: &TokenBatch, seat: usize) -> Tensor<3> {
+        let states = learner.encoder.states(batch, &self.seats[seat].tracked);
+        let head = &self.heads[seat];
         match &learner.projection {
-            Some(weight) => normalise(self.head.image_by(states, weight.val())),
-            None => self.head.forward(states),
+            Some(weight) => normalise(head.image_by(states, weight.val())),
+            None => head.forward(states),
         }
     }
 
-    fn mask(&self, batch: &TokenBatch) -> Tensor<2> {
+    fn mask(&self, batch: &TokenBatch, seat: usize) -> Tensor<2> {
         let kept = batch.kept.iter().map(|&kept| f32::from(u8::from(kept)));
         let kept = TensorData::new(kept.collect::<Vec<_>>(), [batch.rows, batch.width]);
-        Tensor::from_data(kept, &self.devices.tracked)
+        Tensor::from_data(kept, &self.seats[seat].tracked)
     }
 }
 
@@ -200,12 +204,18 @@ impl Task for Teaching<'_> {
         part.queries.rows
     }
 
-    fn loss(&self, learner: &Learner, part: &RankingBatch, _: u64) -> Result<Loss, DistillError> {
+    fn loss(
+        &self,
+        learner: &Learner,
+        part: &RankingBatch,
+        seat: usize,
+        _: u64,
+    ) -> Result<Loss, DistillError> {
         let scores = late_interaction::scores(
-            self.vectors(learner, &part.queries),
-            self.mask(&part.queries),
-            self.vectors(learner, &part.documents),
-            self.mask(&part.documents),
+            self.vectors(learner, &part.queries, seat),
+            self.mask(&part.queries, seat),
+            self.vectors(learner, &part.documents, seat),
+            self.mask(&part.documents, seat),
         );
         let scored = Scored {
             scores: scores.div_scalar(self.settings.temperature),
@@ -219,7 +229,7 @@ impl Task for Teaching<'_> {
     }
 
     fn read(&self, model: &Model) -> Result<Reading, DistillError> {
-        self.held_out.read(model, &self.devices.plain)
+        self.held_out.read(model, &self.seats[0].plain)
     }
 
     /// In the vocabulary it began with.

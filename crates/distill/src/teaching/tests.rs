@@ -91,7 +91,7 @@ fn run(folder: &Path, settings: &TeachSettings, stop_at: u64) -> (Option<Model>,
         &model,
         [&texts, &texts],
         &checkpoints,
-        &device,
+        std::slice::from_ref(&device),
         &mut observe,
     );
     match outcome.unwrap() {

@@ -42,6 +42,7 @@ pub fn run(args: &SearchArgs) -> anyhow::Result<()> {
         folder,
         cache: cache::folder()?,
         device: args.device.open()?,
+        training_devices: Vec::new(),
         interrupt: Interrupt::listen()?,
     };
     let Experiment {

@@ -37,6 +37,9 @@ pub struct TeachArgs {
     /// Where to compute
     #[arg(long, value_enum, default_value = "flex")]
     device: Backend,
+    /// Train on so many devices of that kind: the parts of a batch go round them
+    #[arg(long, value_name = "COUNT", default_value_t = 1)]
+    devices: usize,
 }
 
 /// A teacher's file; relative paths begin where the program is started.
@@ -66,15 +69,16 @@ pub fn run(args: &TeachArgs) -> anyhow::Result<()> {
     let named = || Path::new("runs").join(args.config.file_stem().unwrap_or_default());
     let path = args.run.clone().unwrap_or_else(named);
     let folder = RunFolder::of(&path, &text)?;
-    let (cache, device) = (cache::folder()?, args.device.open()?);
+    let (cache, devices) = (cache::folder()?, args.device.open_several(args.devices)?);
+    let device = &devices[0];
     let interrupt = Interrupt::listen()?;
     let (training, held_out) = texts(&file, &cache)?;
     let model_folder = model_source::folder(&file.model, &cache, args.offline)?;
     let mut model =
-        Model::load(&model_folder, &device).with_context(|| format!("model {}", file.model))?;
+        Model::load(&model_folder, device).with_context(|| format!("model {}", file.model))?;
     folder.create(&text)?;
     if model.head.is_none() {
-        model.head = Some(head(&file, &model, &training, &device)?);
+        model.head = Some(head(&file, &model, &training, device)?);
     }
     let mut metrics = Metrics::new(&folder, "teach", file.teach.training.steps);
     let mut failure = None;
@@ -83,7 +87,7 @@ pub fn run(args: &TeachArgs) -> anyhow::Result<()> {
         &model,
         [&training, &held_out],
         &folder.checkpoints(),
-        &device,
+        &devices,
         &mut |event: &Event| {
             if let Err(error) = metrics.hear(event) {
                 failure = Some(error);

@@ -32,13 +32,16 @@ pub struct TrainArgs {
     /// Where to compute
     #[arg(long, value_enum, default_value = "flex")]
     device: Backend,
+    /// Train on so many devices of that kind: the parts of a batch go round them
+    #[arg(long, value_name = "COUNT", default_value_t = 1)]
+    devices: usize,
 }
 
 /// Runs all stages; a stage whose result is there is skipped.
 pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     let mut clock = Clock::start();
-    let device = args.device.open()?;
-    let (experiment, text) = Experiment::open(&args.config, args.run.as_deref(), device)?;
+    let devices = args.device.open_several(args.devices)?;
+    let (experiment, text) = Experiment::open(&args.config, args.run.as_deref(), devices)?;
     let Experiment {
         run,
         folder,

@@ -98,14 +98,14 @@ pub fn students(
             development,
             failure: None,
         };
-        let (checkpoints, device) = (folder.checkpoints(), &experiment.device);
+        let (checkpoints, devices) = (folder.checkpoints(), &experiment.training_devices);
         let outcome = distil(
             &settings,
             teacher,
             head,
             training,
             &checkpoints,
-            device,
+            devices,
             &mut watcher,
         );
         match watcher.result(outcome)? {

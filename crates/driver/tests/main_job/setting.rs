@@ -178,14 +178,19 @@ unknown = "drop"
     );
 }
 
-/// Runs the program in `folder`.
-pub fn optical(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_optical"))
+/// The program in `folder`.
+pub fn command(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_optical"));
+    command
         .args(arguments)
         .current_dir(folder)
-        .env("OPTICAL_CACHE", folder.join("cache"))
-        .output()
-        .unwrap()
+        .env("OPTICAL_CACHE", folder.join("cache"));
+    command
+}
+
+/// Runs the program in `folder`.
+pub fn optical(folder: &Path, arguments: &[&str]) -> Output {
+    command(folder, arguments).output().unwrap()
 }
 
 /// What a program that succeeds printed.

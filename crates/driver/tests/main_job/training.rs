@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::setting::{fails, optical, prepare, succeeds};
+use crate::setting::{command, fails, optical, prepare, succeeds};
 
 /// Two students with seeds of their own, the best reading of each, and code-switched sentences.
 #[test]
@@ -97,4 +97,62 @@ fn a_teacher_is_trained_and_saved() {
         std::fs::read(teacher.join("model.safetensors")).unwrap(),
         weights
     );
+}
+
+/// Killed again and again, once on a full disk, and still the very weights of an unbroken run.
+#[cfg(unix)]
+#[test]
+fn a_killed_run_ends_with_the_very_weights_of_an_unbroken_one() {
+    let student = |folder: &Path| {
+        let path = folder.join("runs/run/student/model.safetensors");
+        std::fs::read(path).unwrap()
+    };
+    let (whole, killed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for folder in [&whole, &killed] {
+        prepare(folder.path());
+        let run_file = folder.path().join("run.toml");
+        let text = std::fs::read_to_string(&run_file).unwrap();
+        let text = text.replace("checkpoint_every = 10", "checkpoint_every = 3");
+        std::fs::write(&run_file, text.replace("dropout = false", "dropout = true")).unwrap();
+    }
+    succeeds(&optical(whole.path(), &["train", "run.toml"]));
+    let checkpoints = killed.path().join("runs/run/checkpoints");
+    let newest = || -> Option<u64> {
+        let entries = std::fs::read_dir(&checkpoints).ok()?;
+        let names = entries.map(|entry| entry.unwrap().file_name());
+        let step = |name: std::ffi::OsString| name.to_str()?.strip_prefix("step-")?.parse().ok();
+        names.filter_map(step).max()
+    };
+    for goal in [3, 9, 18] {
+        let mut child = command(killed.path(), &["train", "run.toml"])
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        while newest() < Some(goal) && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    // Files may not grow beyond a kilobyte, as on a full disk.
+    let before = newest();
+    let limited = std::process::Command::new("sh")
+        .args([
+            "-c",
+            "trap '' XFSZ; ulimit -f 2; exec \"$0\" train run.toml",
+        ])
+        .arg(env!("CARGO_BIN_EXE_optical"))
+        .current_dir(killed.path())
+        .env("OPTICAL_CACHE", killed.path().join("cache"))
+        .output()
+        .unwrap();
+    let error = fails(&limited);
+    assert!(
+        error.contains("error: ") && error.contains("large"),
+        "{error}"
+    );
+    assert_eq!(newest(), before);
+    succeeds(&optical(killed.path(), &["train", "run.toml"]));
+    assert!(student(whole.path()) == student(killed.path()));
 }

@@ -24,6 +24,13 @@ pub enum Precision {
 }
 
 impl Precision {
+    /// Whether a device multiplies such numbers.
+    #[must_use]
+    pub fn is_supported(self, device: &Device) -> bool {
+        self.narrow()
+            .is_none_or(|narrow| device.supports_dtype(narrow))
+    }
+
     /// The type on a device; `None` for single precision.
     pub(crate) fn narrow(self) -> Option<FloatDType> {
         match self {

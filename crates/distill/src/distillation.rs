@@ -7,16 +7,16 @@ use burn::module::Module;
 use burn::prelude::*;
 use optical_encoder::{DeviceHead, Encoder, Head, Model};
 
-use crate::checkpoint::{CheckpointFolder, Progress};
+use crate::checkpoint::CheckpointFolder;
 use crate::error::DistillError;
 use crate::events::{Event, Observer, Outcome};
 use crate::instruments::{Instruments, Reading};
 use crate::learner::Learner;
 use crate::objectives::{Loss, Moment, PieceWeights, Side};
-use crate::optimiser::Optimiser;
 use crate::order::{BatchOrder, PairBatch, Sampling};
 use crate::pairs::{TrainingText, tokenize};
 use crate::settings::DistillSettings;
+use crate::state::{Moving, State};
 use crate::tokenized::TokenizedPairs;
 use crate::training::{Run, Seat, Task};
 
@@ -50,22 +50,14 @@ pub fn distil(
     settings.check()?;
     let checkpoints = CheckpointFolder::new(checkpoints);
     let seats = Seat::all(devices, &settings.training)?;
-    let resumed = checkpoints.resume(settings, &seats[0].plain)?;
-    let (progress, student, momentum) = match resumed {
-        Some((progress, student, momentum)) => (progress, student, Some(momentum)),
-        None => {
-            let student = new_student(settings, teacher, head, data)?;
-            (Progress::default(), student, None)
-        }
+    let moving = Moving {
+        optimiser: &settings.training.optimiser,
+        frozen_layers: settings.frozen_layers,
+        frozen_vocabulary: settings.frozen_vocabulary,
+        head: false,
     };
-    let mut learner = Learner::new(student.clone(), false, &seats[0].tracked);
-    let mut optimiser = Optimiser::new(&settings.training.optimiser, &learner.encoder);
-    if let Some(momentum) = momentum {
-        optimiser = momentum.restore(optimiser)?;
-    }
-    learner.encoder = learner
-        .encoder
-        .frozen(settings.frozen_layers, settings.frozen_vocabulary);
+    let fresh = || new_student(settings, teacher, head, data);
+    let state = State::resume_or(&checkpoints, settings, &moving, &seats[0], fresh)?;
     if data.pairs.is_empty() {
         return Err(DistillError::NoPairs {
             maximum_length: settings.maximum_length,
@@ -74,10 +66,10 @@ pub fn distil(
     let prepared = Event::Prepared {
         pairs: data.pairs.len(),
         left_out: data.pairs.left_out(),
-        vocabulary: student.config.vocab_size,
-        resumed_at: progress.step,
+        vocabulary: state.model.config.vocab_size,
+        resumed_at: state.progress.step,
     };
-    let task = Distillation::new(settings, teacher, &student, head, data, &seats)?;
+    let task = Distillation::new(settings, teacher, &state.model, head, data, &seats)?;
     let stop = observer.hear(&prepared).is_break();
     let run = Run {
         task: &task,
@@ -86,10 +78,7 @@ pub fn distil(
         checkpoints,
         seats,
         observer,
-        model: student,
-        learner,
-        optimiser,
-        progress,
+        state,
         stop,
     };
     run.finish()

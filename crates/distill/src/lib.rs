@@ -44,6 +44,7 @@ mod optimiser;
 pub mod order;
 pub mod pairs;
 pub mod settings;
+mod state;
 mod step;
 mod stopping;
 pub mod teaching;

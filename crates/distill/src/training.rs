@@ -6,14 +6,15 @@ use burn::prelude::*;
 use optical_encoder::Model;
 use serde::Serialize;
 
-use crate::checkpoint::{CheckpointFolder, Progress};
+use crate::checkpoint::CheckpointFolder;
 use crate::error::DistillError;
 use crate::events::{Event, Observer, Outcome};
 use crate::instruments::Reading;
 use crate::learner::Learner;
 use crate::objectives::Loss;
-use crate::optimiser::{Optimiser, schedule};
+use crate::optimiser::schedule;
 use crate::settings::{StoppingMetric, TrainingSettings};
+use crate::state::State;
 use crate::step::{Gradient, Pass};
 use crate::stopping::mean_margin;
 use crate::warnings::warnings;
@@ -95,27 +96,23 @@ pub(crate) struct Run<'a, T, S> {
     pub(crate) checkpoints: CheckpointFolder,
     pub(crate) seats: Vec<Seat>,
     pub(crate) observer: &'a mut dyn Observer,
-    /// The model that the learner's parameters belong to.
-    pub(crate) model: Model,
-    pub(crate) learner: Learner,
-    pub(crate) optimiser: Optimiser,
-    pub(crate) progress: Progress,
+    pub(crate) state: State,
     /// Whether the observer asked to stop.
     pub(crate) stop: bool,
 }
 
 impl<T: Task, S: Serialize> Run<'_, T, S> {
     pub(crate) fn finish(mut self) -> Result<Outcome, DistillError> {
-        if self.progress.first.is_none() && !self.stop {
+        if self.state.progress.first.is_none() && !self.stop {
             self.read()?;
         }
-        while self.progress.step < self.settings.steps && !self.waited_enough() {
+        while self.state.progress.step < self.settings.steps && !self.waited_enough() {
             if self.stop {
                 self.save()?;
-                return Ok(Outcome::Interrupted(self.progress.step));
+                return Ok(Outcome::Interrupted(self.state.progress.step));
             }
             self.step()?;
-            let step = self.progress.step;
+            let step = self.state.progress.step;
             let last = step == self.settings.steps;
             let mut save = last || step.is_multiple_of(self.settings.checkpoint_every);
             if last || step.is_multiple_of(self.settings.instruments.every) {
@@ -127,9 +124,9 @@ impl<T: Task, S: Serialize> Run<'_, T, S> {
                 self.tell(&Event::Checkpoint { step });
             }
         }
-        let student = match self.progress.standing.best {
+        let student = match self.state.progress.standing.best {
             Some((step, _)) => self.checkpoints.best(step, &self.seats[0].plain)?,
-            None => self.learner.put_into(&self.model)?,
+            None => self.state.learner.put_into(&self.state.model)?,
         };
         Ok(Outcome::Finished(Box::new(self.task.as_it_ends(&student)?)))
     }
@@ -138,13 +135,13 @@ impl<T: Task, S: Serialize> Run<'_, T, S> {
     fn step(&mut self) -> Result<(), DistillError> {
         let (settings, began) = (self.settings, Instant::now());
         let optimiser = &settings.optimiser;
-        let done = self.progress.step;
+        let done = self.state.progress.step;
         let rate = schedule(done, optimiser.warm_up, settings.steps, optimiser.decay);
         let pass = Pass {
             task: self.task,
             settings,
-            model: &self.model,
-            learner: &self.learner,
+            model: &self.state.model,
+            learner: &self.state.learner,
             seats: &self.seats,
             step: done,
         };
@@ -161,11 +158,11 @@ impl<T: Task, S: Serialize> Run<'_, T, S> {
                 step,
             });
         }
-        let learner = self.learner.clone();
-        let (learner, gradient_norm) = self.optimiser.step(learner, parts, rate, step)?;
-        self.learner = learner;
-        self.progress.step = step;
-        self.progress.partners = partners;
+        let learner = self.state.learner.clone();
+        let (learner, gradient_norm) = self.state.optimiser.step(learner, parts, rate, step)?;
+        self.state.learner = learner;
+        self.state.progress.step = step;
+        self.state.progress.partners = partners;
         self.tell(&Event::Step {
             step,
             loss,
@@ -180,8 +177,8 @@ impl<T: Task, S: Serialize> Run<'_, T, S> {
     /// Reads the instruments, warns and judges; returns whether the student is the best so far of a
     /// run that ends with its best.
     fn read(&mut self) -> Result<bool, DistillError> {
-        let step = self.progress.step;
-        let frozen = self.learner.put_into(&self.model)?;
+        let step = self.state.progress.step;
+        let frozen = self.state.learner.put_into(&self.state.model)?;
         let reading = self.task.read(&frozen)?;
         let stopping = self.settings.stopping.as_ref();
         let judged = match stopping.map(|stopping| stopping.metric) {
@@ -193,7 +190,7 @@ impl<T: Task, S: Serialize> Run<'_, T, S> {
                 Some(value.ok_or(DistillError::NoJudge)?)
             }
         };
-        let best = judged.is_some_and(|value| self.progress.standing.hear(step, value));
+        let best = judged.is_some_and(|value| self.state.progress.standing.hear(step, value));
         if best {
             self.checkpoints.save_best(step, &frozen)?;
         }
@@ -202,8 +199,12 @@ impl<T: Task, S: Serialize> Run<'_, T, S> {
             reading: reading.clone(),
             judged,
         });
-        let first = self.progress.first.get_or_insert_with(|| reading.clone());
-        for message in warnings(first, &reading, self.progress.partners) {
+        let first = self
+            .state
+            .progress
+            .first
+            .get_or_insert_with(|| reading.clone());
+        for message in warnings(first, &reading, self.state.progress.partners) {
             self.tell(&Event::Warning { step, message });
         }
         Ok(best)
@@ -214,14 +215,18 @@ impl<T: Task, S: Serialize> Run<'_, T, S> {
     }
 
     fn save(&self) -> Result<(), DistillError> {
-        let model = self.learner.put_into(&self.model)?;
-        self.checkpoints
-            .save(&self.progress, &model, &self.optimiser, self.all_settings)
+        let model = self.state.learner.put_into(&self.state.model)?;
+        self.checkpoints.save(
+            &self.state.progress,
+            &model,
+            &self.state.optimiser,
+            self.all_settings,
+        )
     }
 
     /// Whether no reading was better than the best for as long as the settings wait.
     fn waited_enough(&self) -> bool {
         let stopping = self.settings.stopping.as_ref();
-        stopping.is_some_and(|stopping| stopping.patience <= self.progress.standing.since)
+        stopping.is_some_and(|stopping| stopping.patience <= self.state.progress.standing.since)
     }
 }

@@ -26,6 +26,20 @@ pub(crate) fn positive(key: &str, value: f64) -> Result<(), SettingsError> {
     })
 }
 
+/// Refuses freezing all that there is to train below a head.
+pub(crate) fn frozen(
+    key: String,
+    layers: usize,
+    frozen_layers: usize,
+    frozen_vocabulary: bool,
+) -> Result<(), SettingsError> {
+    if layers < frozen_layers || layers == frozen_layers && frozen_vocabulary {
+        let expected = "at most layers, and less with frozen_vocabulary";
+        return Err(refuse(key, frozen_layers, expected));
+    }
+    Ok(())
+}
+
 /// Refuses a count of nothing.
 pub(crate) fn count(key: &str, value: u64) -> Result<(), SettingsError> {
     if 0 < value {

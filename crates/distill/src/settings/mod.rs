@@ -11,7 +11,7 @@ use crate::objectives::Objectives;
 use crate::pairs::{retention_group, switched_group};
 
 pub use self::error::SettingsError;
-pub(crate) use self::error::{count, positive, refuse};
+pub(crate) use self::error::{count, frozen, positive, refuse};
 pub use self::training::{
     Decay, InstrumentSettings, Numbers, OptimiserSettings, StoppingMetric, StoppingSettings,
     TrainingSettings,
@@ -117,15 +117,12 @@ impl DistillSettings {
         count(&key("maximum_length"), self.maximum_length as u64)?;
         count(&key("layers"), self.layers as u64)?;
         positive(&key("student_weight"), self.student_weight)?;
-        if self.layers < self.frozen_layers
-            || self.layers == self.frozen_layers && self.frozen_vocabulary
-        {
-            return Err(refuse(
-                key("frozen_layers"),
-                self.frozen_layers,
-                "at most layers, and less with frozen_vocabulary",
-            ));
-        }
+        frozen(
+            key("frozen_layers"),
+            self.layers,
+            self.frozen_layers,
+            self.frozen_vocabulary,
+        )?;
         for (name, shares) in [
             ("bitext", &self.bitext),
             ("retention", &self.retention),

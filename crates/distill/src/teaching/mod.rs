@@ -21,14 +21,14 @@ use self::held_out::HeldOut;
 use self::order::{Examples, RankingBatch};
 use self::ranking::Scored;
 pub use self::settings::{RankingObjectives, TeachSettings};
-use crate::checkpoint::{CheckpointFolder, Progress};
+use crate::checkpoint::CheckpointFolder;
 use crate::error::DistillError;
 use crate::events::{Event, Observer, Outcome};
 use crate::instruments::Reading;
 use crate::late_interaction;
 use crate::learner::Learner;
 use crate::objectives::Loss;
-use crate::optimiser::Optimiser;
+use crate::state::{Moving, State};
 use crate::training::{Run, Seat, Task};
 
 /// A query with documents.
@@ -75,30 +75,22 @@ pub fn teach(
     settings.check()?;
     let checkpoints = CheckpointFolder::new(checkpoints);
     let seats = Seat::all(devices, &settings.training)?;
-    let (progress, pupil, momentum) = match checkpoints.resume(settings, &seats[0].plain)? {
-        Some((progress, pupil, momentum)) => (progress, pupil, Some(momentum)),
-        None => (
-            Progress::default(),
-            pupil(settings, model, [texts, held_out])?,
-            None,
-        ),
+    let moving = Moving {
+        optimiser: &settings.training.optimiser,
+        frozen_layers: settings.frozen_layers,
+        frozen_vocabulary: settings.frozen_vocabulary,
+        head: 0 < settings.dimensions,
     };
-    let learns_head = 0 < settings.dimensions;
-    let mut learner = Learner::new(pupil.clone(), learns_head, &seats[0].tracked);
-    let mut optimiser = Optimiser::new(&settings.training.optimiser, &learner.encoder);
-    if let Some(momentum) = momentum {
-        optimiser = momentum.restore(optimiser)?;
-    }
-    learner.encoder = learner
-        .encoder
-        .frozen(settings.frozen_layers, settings.frozen_vocabulary);
+    let fresh = || pupil(settings, model, [texts, held_out]);
+    let state = State::resume_or(&checkpoints, settings, &moving, &seats[0], fresh)?;
+    let pupil = &state.model;
     let examples = Examples::new(settings, texts, &pupil.tokenizer)?;
     let stop = observer
         .hear(&Event::Prepared {
             pairs: examples.count(),
             left_out: texts.len() - examples.count(),
             vocabulary: pupil.config.vocab_size,
-            resumed_at: progress.step,
+            resumed_at: state.progress.step,
         })
         .is_break();
     let task = Teaching {
@@ -108,7 +100,7 @@ pub fn teach(
             .iter()
             .map(|seat| pupil.head_or_identity().on(&seat.tracked))
             .collect(),
-        held_out: HeldOut::new(settings, held_out, [model, &pupil], &seats[0].plain)?,
+        held_out: HeldOut::new(settings, held_out, [model, pupil], &seats[0].plain)?,
         examples,
         seats: seats.clone(),
     };
@@ -119,10 +111,7 @@ pub fn teach(
         checkpoints,
         seats,
         observer,
-        model: pupil,
-        learner,
-        optimiser,
-        progress,
+        state,
         stop,
     };
     run.finish()

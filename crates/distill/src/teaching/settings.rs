@@ -3,7 +3,7 @@
 use optical_tokenize::Role;
 use serde::{Deserialize, Serialize};
 
-use crate::settings::{SettingsError, TrainingSettings, count, positive, refuse};
+use crate::settings::{SettingsError, TrainingSettings, count, frozen, positive, refuse};
 
 /// One training, as written under `[teach]` in a run file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -83,15 +83,12 @@ impl TeachSettings {
         if self.candidates == 1 && !self.in_batch {
             return Err(refuse(key("candidates"), 1, "more, or in_batch = true"));
         }
-        if self.layers < self.frozen_layers
-            || self.layers == self.frozen_layers && self.frozen_vocabulary
-        {
-            return Err(refuse(
-                key("frozen_layers"),
-                self.frozen_layers,
-                "at most layers, and less with frozen_vocabulary",
-            ));
-        }
+        frozen(
+            key("frozen_layers"),
+            self.layers,
+            self.frozen_layers,
+            self.frozen_vocabulary,
+        )?;
         Ok(())
     }
 

@@ -6,6 +6,7 @@
 //! when a tensor is taken, so that a damaged file never asks for more memory than it has bytes, and
 //! a large one is never in memory as a whole.
 
+mod archive;
 mod folder;
 mod pickle;
 mod safetensors;
@@ -14,7 +15,6 @@ mod stored;
 mod tests;
 mod torch;
 mod write;
-mod zip;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 
+use super::archive::{self, Span};
 use super::pickle::{Heap, Object, Storage, Tensor};
 use super::stored::{Located, Unreadable};
-use super::zip::{self, Span};
 
 /// What a file of before 2020 begins with.
 const MAGIC: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
@@ -29,7 +29,7 @@ pub(super) fn index(file: &mut File, length: u64) -> Result<Vec<(String, Located
 
 /// A zip archive whose entries are below one folder.
 fn archive(file: &mut File, length: u64) -> Result<Vec<(String, Located)>, Unreadable> {
-    let entries = zip::entries(file, length)?;
+    let entries = archive::entries(file, length)?;
     let pickle = entries
         .keys()
         .find_map(|name| name.strip_suffix("/data.pkl"));

@@ -30,7 +30,7 @@ const CHUNK: usize = 256;
 /// Where queries and documents have no ids of their own, it has texts, as `format = "tuples"` reads.
 #[derive(Debug, clap::Args)]
 pub struct MineArgs {
-    /// A TOML file with one [[relevance]] table, as in a run file
+    /// A TOML file with one `[[relevance]]` table, as in a run file
     #[arg(
         long,
         value_name = "FILE",

@@ -53,6 +53,7 @@ pub mod manifest;
 mod pair_file;
 pub mod relevance;
 pub mod report;
+pub mod shape;
 pub mod split;
 #[cfg(test)]
 mod testing;

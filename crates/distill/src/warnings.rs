@@ -26,12 +26,13 @@ pub(crate) fn warnings(first: &Reading, now: &Reading, partners: Option<f64>) ->
     if grew && apart(student) < DISTANCE_LEFT * apart(teacher) {
         found.push(format!(
             "tokens of a sentence are becoming one (cosine {student:.2}, teacher {teacher:.2}): \
-             lower plan.epsilon or the learning rates, or take the mean away (head)"
+             sharpen the plan (epsilon, temperature), lower the learning rates, or take the mean away \
+             (head)"
         ));
     }
     if let Some(partners) = partners.filter(|&partners| MANY_PARTNERS < partners) {
         found.push(format!(
-            "the plan is flat ({partners:.0} partners a token, 2 to 4 are good): lower plan.epsilon"
+            "the plan is flat ({partners:.0} partners a token, 2 to 4 are good): lower its epsilon or temperature"
         ));
     }
     for (language, mates) in &now.mates {

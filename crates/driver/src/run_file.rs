@@ -8,6 +8,7 @@ use anyhow::{Context, ensure};
 use optical_corpus::bitext::BitextSource;
 use optical_corpus::collection::CollectionSource;
 use optical_corpus::filter::FilterSettings;
+use optical_corpus::shape::ShapeSettings;
 use optical_distill::DistillSettings;
 use optical_distill::settings::StoppingMetric;
 use optical_encoder::EncodeSettings;
@@ -30,6 +31,8 @@ pub struct RunFile {
     pub bitext: Vec<BitextSource>,
     /// What the pairs have to be like.
     pub bitext_filter: FilterSettings,
+    /// What of them is joined, or made like queries; without the table, they stay as they are.
+    pub bitext_shape: Option<ShapeSettings>,
     /// Queries, documents and judgements.
     pub collection: CollectionSource,
     /// What students are judged by while they are trained, where `distill.training.stopping` asks for
@@ -177,6 +180,9 @@ impl RunFile {
         );
         self.bitext_filter.check()?;
         self.check_code_switching()?;
+        if let Some(shape) = &self.bitext_shape {
+            shape.check().map_err(anyhow::Error::msg)?;
+        }
         let retrieval = &self.retrieval;
         for (key, value) in [
             ("query_length", retrieval.query_length),

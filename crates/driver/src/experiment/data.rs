@@ -9,6 +9,7 @@ use optical_corpus::collection::Collection;
 use optical_corpus::draw::{Sample, fingerprint, unit};
 use optical_corpus::error::CorpusError;
 use optical_corpus::report::BitextReport;
+use optical_corpus::shape::Shaper;
 use optical_corpus::split::{Split, hold_out};
 use optical_distill::TrainingText;
 use optical_retrieval::translation::CodeSwitch;
@@ -126,12 +127,13 @@ impl ExperimentData {
         let seed = distill.training.seed;
         let share = run.code_switching.as_ref().map_or(0.0, |it| it.words);
         let mut seen: HashMap<&str, HashSet<_>> = HashMap::new();
+        let mut shaper = run.bitext_shape.map(|settings| Shaper::new(settings, seed));
         let mut texts = move |pair: SentencePair| {
-            let learned = distill.bitext.contains_key(&pair.language);
-            let mut texts: Vec<_> = learned
-                .then(|| TrainingText::bitext(&pair))
-                .into_iter()
-                .collect();
+            let mut texts = Vec::new();
+            if distill.bitext.contains_key(&pair.language) {
+                let shaped = shaper.as_mut().map(|shaper| shaper.shape(pair.clone()));
+                texts.push(TrainingText::bitext(shaped.as_ref().unwrap_or(&pair)));
+            }
             for language in distill.retention.keys() {
                 let sentence = match language.as_str() {
                     "eng" => &pair.english,

@@ -24,10 +24,11 @@ fn several_students_are_judged_while_they_are_trained_and_averaged() {
         text,
     );
     let stopping = "[distill.training.stopping]\nmetric = \"development\"\npatience = 2\n";
+    let shape = "[bitext_shape]\njoined = 0.2\nas_queries = 0.2\n";
     let switching = "[code_switching]\ntable = \"ibm1\"\nminimum_probability = 0.01\nwords = 0.5\n";
     std::fs::write(
         folder.path().join("several.toml"),
-        format!("{text}{stopping}{development}{switching}"),
+        format!("{text}{stopping}{development}{switching}{shape}"),
     )
     .unwrap();
     succeeds(&optical(folder.path(), &["train", "several.toml"]));
@@ -53,6 +54,8 @@ fn several_students_are_judged_while_they_are_trained_and_averaged() {
         assert!(error.contains(expected), "{error}");
     };
     refused(format!("{run_file}{stopping}"), "go together");
+    let shape = shape.replace("joined = 0.2", "joined = 1.2");
+    refused(format!("{run_file}{shape}"), "bitext_shape.joined = 1.2");
     refused(
         format!("{run_file}{switching}"),
         "[code_switching] needs languages",

@@ -175,28 +175,27 @@ pub fn draw_training(events: &[Event], stem: &Path) -> anyhow::Result<()> {
         .into_iter()
         .map(|(language, points)| Series::new(language, points))
         .collect();
-    panels(
-        "Distillation",
-        "step",
-        &[
-            Panel {
-                y: "loss",
-                series: &[smoothed("loss", loss)],
-            },
-            Panel {
-                y: "effective partners a token",
-                series: &[smoothed("plan", partners)],
-            },
-            Panel {
-                y: "cosine within a sentence",
-                series: &cosines,
-            },
-            Panel {
-                y: "margin of mates, a token",
-                series: &margins,
-            },
-        ],
-        stem,
-    )?;
+    let aligned = !partners.is_empty();
+    let (loss, partners) = ([smoothed("loss", loss)], [smoothed("plan", partners)]);
+    let mut shown = vec![Panel {
+        y: "loss",
+        series: &loss,
+    }];
+    // Only a run that aligns tokens has a plan.
+    if aligned {
+        shown.push(Panel {
+            y: "effective partners a token",
+            series: &partners,
+        });
+    }
+    shown.push(Panel {
+        y: "cosine within a sentence",
+        series: &cosines,
+    });
+    shown.push(Panel {
+        y: "margin of mates, a token",
+        series: &margins,
+    });
+    panels("Distillation", "step", &shown, stem)?;
     Ok(())
 }

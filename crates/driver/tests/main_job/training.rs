@@ -48,6 +48,19 @@ fn several_students_are_judged_while_they_are_trained_and_averaged() {
     let result = std::fs::read_to_string(run.join("trec/distilled-2.swa.run"));
     assert!(!result.unwrap().is_empty());
 
+    // A run without an alignment has no plan, and a report all the same.
+    let (start, end) = (
+        run_file.find("[distill.objectives.alignment]").unwrap(),
+        run_file.find("[distill.training]").unwrap(),
+    );
+    let sentence = "[distill.objectives.sentence]\nweight = 1.0\npool = \"mean\"\n";
+    let text = format!("{}{sentence}{}", &run_file[..start], &run_file[end..]);
+    std::fs::write(folder.path().join("sentence.toml"), text).unwrap();
+    succeeds(&optical(folder.path(), &["train", "sentence.toml"]));
+    let run = folder.path().join("runs/sentence");
+    let report = std::fs::read_to_string(run.join("report.md")).unwrap();
+    assert!(!report.contains("effective partners"), "{report}");
+
     let refused = |text: String, expected: &str| {
         std::fs::write(folder.path().join("bad.toml"), text).unwrap();
         let error = fails(&optical(folder.path(), &["train", "bad.toml"]));

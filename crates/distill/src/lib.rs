@@ -43,6 +43,7 @@ pub mod objectives;
 mod optimiser;
 pub mod order;
 pub mod pairs;
+mod rounds;
 pub mod settings;
 mod state;
 mod step;

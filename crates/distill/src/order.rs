@@ -10,6 +10,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use crate::error::DistillError;
+use crate::rounds::Rounds;
 use crate::settings::Batches;
 use crate::tokenized::{Renumbering, TokenizedPairs};
 
@@ -57,6 +58,7 @@ pub struct BatchOrder<'a> {
 struct Group<'a> {
     name: &'a str,
     members: &'a [u32],
+    rounds: Rounds,
     share: f64,
 }
 
@@ -77,6 +79,7 @@ impl<'a> BatchOrder<'a> {
             .map(|(name, members)| Group {
                 name,
                 members,
+                rounds: Rounds::new(sampling.seed, name, members.len()),
                 share: share_of(name),
             })
             .filter(|group| 0.0 < group.share)
@@ -150,7 +153,7 @@ impl<'a> BatchOrder<'a> {
             behind += group.share * size as f64;
             let upto = behind.round() as usize;
             let count = (upto - rounded) as u64;
-            drawn.extend(self.draw(group, window * count..(window + 1) * count));
+            drawn.extend(group.draw(window * count..(window + 1) * count));
             rounded = upto;
         }
         drawn.sort_by_key(|&index| (self.pairs.length(index), index));
@@ -172,9 +175,9 @@ impl<'a> BatchOrder<'a> {
         let all = |step: u64| step * self.batch_size as u64;
         let before = |group: &Group<'_>, step: u64| (all(step) as f64 * group.share) as u64;
         let left = |step: u64| all(step) - others().map(|group| before(group, step)).sum::<u64>();
-        let mut drawn = self.draw(filling, left(step)..left(step + 1));
+        let mut drawn: Vec<u32> = filling.draw(left(step)..left(step + 1)).collect();
         for group in others() {
-            drawn.extend(self.draw(group, before(group, step)..before(group, step + 1)));
+            drawn.extend(group.draw(before(group, step)..before(group, step + 1)));
         }
         drawn
     }
@@ -192,26 +195,16 @@ impl<'a> BatchOrder<'a> {
         let size = self.batch_size as u64;
         chosen
             .or(self.groups.last())
-            .map(|group| self.draw(group, step * size..(step + 1) * size))
+            .map(|group| group.draw(step * size..(step + 1) * size).collect())
             .unwrap_or_default()
     }
+}
 
-    /// The members of a group at some positions: it is shuffled, gone through to its end, and
-    /// shuffled anew.
-    fn draw(&self, group: &Group<'_>, positions: Range<u64>) -> Vec<u32> {
-        let size = group.members.len() as u64;
-        let mut shuffled = (u64::MAX, Vec::new());
-        positions
-            .map(|position| {
-                let round = position / size;
-                if shuffled.0 != round {
-                    let mut members = group.members.to_vec();
-                    members.shuffle(&mut stream(self.seed, group.name, round));
-                    shuffled = (round, members);
-                }
-                shuffled.1[(position % size) as usize]
-            })
-            .collect()
+impl Group<'_> {
+    /// Its members at some positions.
+    fn draw(&self, positions: Range<u64>) -> impl Iterator<Item = u32> {
+        let places = self.rounds.at(positions).into_iter();
+        places.map(|place| self.members[place])
     }
 }
 

@@ -176,13 +176,7 @@ impl TokenizedPairs {
         teacher: &Tokenizer,
         student: &Tokenizer,
     ) -> Result<Renumbering, DistillError> {
-        let mut numbers = vec![0; self.used.last().map_or(0, |&last| last as usize + 1)];
-        for &id in &self.used {
-            let piece = teacher.piece(id).unwrap_or_default();
-            let number = student.id(&piece);
-            numbers[id as usize] = number.ok_or(DistillError::MissingPiece { piece })?;
-        }
-        Ok(Renumbering(numbers))
+        Renumbering::new(&self.used, teacher, student)
     }
 }
 
@@ -211,6 +205,24 @@ impl TokenizedPairs {
 pub struct Renumbering(Vec<u32>);
 
 impl Renumbering {
+    /// For the entries `used` of the teacher's vocabulary.
+    ///
+    /// # Errors
+    /// If the student's vocabulary lacks one.
+    pub(crate) fn new(
+        used: &BTreeSet<u32>,
+        teacher: &Tokenizer,
+        student: &Tokenizer,
+    ) -> Result<Self, DistillError> {
+        let mut numbers = vec![0; used.last().map_or(0, |&last| last as usize + 1)];
+        for &id in used {
+            let piece = teacher.piece(id).unwrap_or_default();
+            let number = student.id(&piece);
+            numbers[id as usize] = number.ok_or(DistillError::MissingPiece { piece })?;
+        }
+        Ok(Self(numbers))
+    }
+
     /// Renumbers tokens of the teacher's vocabulary.
     ///
     /// # Panics

@@ -72,7 +72,7 @@ impl Seat {
         }
         let seat = |device: &Device| {
             let precision = settings.precision;
-            if !precision.precision().is_supported(device) {
+            if !precision.is_supported(device) {
                 let reason = format!("training.precision: {device:?} has no {precision:?} numbers");
                 return Err(DistillError::Device(reason));
             }

@@ -112,6 +112,16 @@ impl Optimiser {
     }
 }
 
+/// The weighted sum of `gradients`.
+pub(crate) fn merged<M: Module>(
+    module: &M,
+    gradients: Vec<(f64, GradientsParams)>,
+) -> GradientsParams {
+    let mut merge = Merge::new(gradients);
+    module.visit(&mut merge);
+    merge.sum
+}
+
 /// Sums gradients parameter by parameter.
 struct Merge {
     parts: Vec<(f64, GradientsParams)>,

@@ -13,7 +13,7 @@ use crate::pairs::{retention_group, switched_group};
 pub use self::error::SettingsError;
 pub(crate) use self::error::{count, frozen, positive, refuse};
 pub use self::training::{
-    Decay, InstrumentSettings, Numbers, OptimiserSettings, StoppingMetric, StoppingSettings,
+    Decay, InstrumentSettings, OptimiserSettings, StoppingMetric, StoppingSettings,
     TrainingSettings,
 };
 

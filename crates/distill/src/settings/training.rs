@@ -25,7 +25,7 @@ pub struct TrainingSettings {
     /// like).
     pub dropout: bool,
     /// In which numbers the student's products with weights are computed.
-    pub precision: Numbers,
+    pub precision: Precision,
     /// Whether what is cheap to compute again is not kept for the backward pass.
     pub gradient_checkpointing: bool,
     /// Steps between two checkpoints.
@@ -40,6 +40,15 @@ pub struct TrainingSettings {
 }
 
 impl TrainingSettings {
+    /// What the loss is multiplied with before gradients are taken, and these are divided by: numbers
+    /// of half precision reach less far down.
+    pub(crate) fn loss_scale(&self) -> f64 {
+        match self.precision {
+            Precision::Single | Precision::Bfloat16 => 1.0,
+            Precision::Half => 1024.0,
+        }
+    }
+
     /// Checks every value against its domain; keys are named as below `table`.
     pub(crate) fn check(&self, table: &str) -> Result<(), SettingsError> {
         let key = |name: &str| format!("{table}.training.{name}");
@@ -91,36 +100,6 @@ impl TrainingSettings {
             ));
         }
         Ok(())
-    }
-}
-
-/// Numbers that products are computed in; weights and sums stay in single precision.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Numbers {
-    /// 32 bits.
-    Single,
-    /// 16 bits with the range of 32: for devices that multiply them faster.
-    Bfloat16,
-    /// 16 bits of less range; the loss is scaled so that gradients stay within.
-    Half,
-}
-
-impl Numbers {
-    pub(crate) fn precision(self) -> Precision {
-        match self {
-            Self::Single => Precision::Single,
-            Self::Bfloat16 => Precision::Bfloat16,
-            Self::Half => Precision::Half,
-        }
-    }
-
-    /// What the loss is multiplied with before gradients are taken, and these are divided by.
-    pub(crate) fn loss_scale(self) -> f64 {
-        match self {
-            Self::Single | Self::Bfloat16 => 1.0,
-            Self::Half => 1024.0,
-        }
     }
 }
 

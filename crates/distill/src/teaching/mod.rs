@@ -9,7 +9,6 @@ mod settings;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -81,10 +80,11 @@ pub fn teach(
         frozen_vocabulary: settings.frozen_vocabulary,
         head: 0 < settings.dimensions,
     };
-    let fresh = || pupil(settings, model, [texts, held_out]);
+    let mut examples = Examples::new(settings, texts, &model.tokenizer)?;
+    let fresh = || pupil(settings, model, &examples, held_out);
     let state = State::resume_or(&checkpoints, settings, &moving, &seats[0], fresh)?;
     let pupil = &state.model;
-    let examples = Examples::new(settings, texts, &pupil.tokenizer)?;
+    examples.renumber(&model.tokenizer, &pupil.tokenizer)?;
     let stop = observer
         .hear(&Event::Prepared {
             pairs: examples.count(),
@@ -121,21 +121,16 @@ pub fn teach(
 fn pupil(
     settings: &TeachSettings,
     model: &Model,
-    texts: [&[RankingText]; 2],
+    examples: &Examples,
+    held_out: &[RankingText],
 ) -> Result<Model, DistillError> {
-    let mut used: BTreeSet<u32> = model.single_character_pieces()?;
-    for text in texts.into_iter().flatten() {
-        let documents = text
-            .documents
-            .iter()
-            .map(|document| (document, Role::Document));
-        for (text, role) in documents.chain([(&text.query, Role::Query)]) {
-            used.extend(
-                model
-                    .tokenizer
-                    .encode(text, role, settings.length(role))?
-                    .ids,
-            );
+    let mut used = examples.used();
+    used.extend(model.single_character_pieces()?);
+    for text in held_out {
+        let document = &text.documents[text.positive()];
+        for (text, role) in [(&text.query, Role::Query), (document, Role::Document)] {
+            let length = settings.length(role);
+            used.extend(model.tokenizer.encode(text, role, length)?.ids);
         }
     }
     let mut pupil = model
@@ -186,7 +181,7 @@ impl Task for Teaching<'_> {
     fn batch(&self, step: u64, parts: usize) -> Result<Vec<RankingBatch>, DistillError> {
         let training = &self.settings.training;
         let examples = &self.examples;
-        Ok(examples.batch(step, training.batch_size, training.seed, parts))
+        Ok(examples.batch(step, training.batch_size, parts))
     }
 
     fn size(part: &RankingBatch) -> usize {

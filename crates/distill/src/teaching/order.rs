@@ -1,6 +1,6 @@
 //! Examples as tokens, and the order in which a training sees them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use optical_tokenize::{Role, TokenBatch, TokenSequence, TokenizeError, Tokenizer};
 use rand::RngExt;
@@ -10,6 +10,8 @@ use rand_chacha::ChaCha8Rng;
 use super::{RankingText, TeachSettings};
 use crate::error::DistillError;
 use crate::order::stream;
+use crate::rounds::Rounds;
+use crate::tokenized::Renumbering;
 
 /// What a training learns from.
 pub(super) struct Examples {
@@ -18,6 +20,8 @@ pub(super) struct Examples {
     documents: Vec<TokenSequence>,
     candidates: usize,
     padding: u32,
+    seed: u64,
+    rounds: Rounds,
 }
 
 struct Example {
@@ -89,12 +93,39 @@ impl Examples {
                 candidates: settings.candidates,
             });
         }
+        let seed = settings.training.seed;
         Ok(Self {
+            rounds: Rounds::new(seed, "examples", examples.len()),
+            seed,
             examples,
             documents: tokens(&documents, Role::Document)?,
             candidates: settings.candidates,
             padding: tokenizer.padding_id(),
         })
+    }
+
+    /// Vocabulary entries that queries and documents consist of.
+    pub(super) fn used(&self) -> BTreeSet<u32> {
+        let queries = self.examples.iter().map(|example| &example.query);
+        let texts = queries.chain(&self.documents);
+        texts.flat_map(|text| text.ids.iter().copied()).collect()
+    }
+
+    /// Puts the numbers of `to`'s vocabulary, which has all pieces used, in place of those of `from`.
+    ///
+    /// # Errors
+    /// If it lacks one.
+    pub(super) fn renumber(
+        &mut self,
+        from: &Tokenizer,
+        to: &Tokenizer,
+    ) -> Result<(), DistillError> {
+        let renumbering = Renumbering::new(&self.used(), from, to)?;
+        let queries = self.examples.iter_mut().map(|example| &mut example.query);
+        let texts = queries.chain(&mut self.documents);
+        texts.for_each(|text| renumbering.apply(text));
+        self.padding = to.padding_id();
+        Ok(())
     }
 
     pub(super) fn count(&self) -> usize {
@@ -103,40 +134,23 @@ impl Examples {
 
     /// The batch of a step, counted from zero, a pure function of the examples, the seed and the
     /// step: examples are shuffled, gone through to their end, and shuffled anew.
-    pub(super) fn batch(
-        &self,
-        step: u64,
-        batch_size: usize,
-        seed: u64,
-        parts: usize,
-    ) -> Vec<RankingBatch> {
-        let count = self.examples.len() as u64;
-        let first = step * batch_size as u64;
-        let mut shuffled = (u64::MAX, Vec::new());
-        let chosen: Vec<(usize, u64)> = (first..first + batch_size as u64)
-            .map(|place| {
-                let round = place / count;
-                if shuffled.0 != round {
-                    let mut order: Vec<usize> = (0..self.examples.len()).collect();
-                    order.shuffle(&mut stream(seed, "examples", round));
-                    shuffled = (round, order);
-                }
-                (shuffled.1[(place % count) as usize], place)
-            })
-            .collect();
+    pub(super) fn batch(&self, step: u64, batch_size: usize, parts: usize) -> Vec<RankingBatch> {
+        let places = step * batch_size as u64..(step + 1) * batch_size as u64;
+        let examples = self.rounds.at(places.clone());
+        let chosen: Vec<(usize, u64)> = examples.into_iter().zip(places).collect();
         let size = chosen.len().div_ceil(parts);
         chosen
             .chunks(size)
-            .map(|chosen| self.part(chosen, seed))
+            .map(|chosen| self.part(chosen))
             .collect()
     }
 
-    fn part(&self, chosen: &[(usize, u64)], seed: u64) -> RankingBatch {
+    fn part(&self, chosen: &[(usize, u64)]) -> RankingBatch {
         let (mut queries, mut documents, mut scores) = (Vec::new(), Vec::new(), Vec::new());
         for &(index, place) in chosen {
             let example = &self.examples[index];
             queries.push(example.query.clone());
-            let mut draw = stream(seed, "candidates", place);
+            let mut draw = stream(self.seed, "candidates", place);
             for candidate in self.candidates_of(example, &mut draw) {
                 documents.push(self.documents[candidate.document].clone());
                 scores.extend(candidate.score);

@@ -2,10 +2,11 @@
 
 use std::ops::ControlFlow;
 
+use optical_encoder::Precision;
 use optical_encoder::testing::tiny_checkpoint;
 
 use super::*;
-use crate::settings::{Decay, InstrumentSettings, Numbers, OptimiserSettings, TrainingSettings};
+use crate::settings::{Decay, InstrumentSettings, OptimiserSettings, TrainingSettings};
 
 const WORDS: [&str; 12] = [
     "when", "who", "where", "how", "why", "what", "water", "fire", "star", "sun", "tree", "fish",
@@ -20,7 +21,7 @@ pub(crate) fn settings() -> TeachSettings {
             parts: 1,
             accumulation: 1,
             dropout: false,
-            precision: Numbers::Single,
+            precision: Precision::Single,
             gradient_checkpointing: false,
             checkpoint_every: 10,
             optimiser: OptimiserSettings {
@@ -151,7 +152,7 @@ fn a_stronger_rankers_scores_are_learned() {
         .iter_mut()
         .for_each(|text| text.scores = vec![0.0, 6.0]);
     let examples = Examples::new(&settings, &given, &model.tokenizer).unwrap();
-    let batch = &examples.batch(0, 6, 1, 1)[0];
+    let batch = &examples.batch(0, 6, 1)[0];
     assert_eq!(batch.scores, [6.0, 0.0].repeat(6));
     assert_eq!(batch.documents.rows, 12);
 }
@@ -162,9 +163,12 @@ fn missing_candidates_come_from_other_queries() {
     let model = Model::load(&folder.path().join("model"), &Device::flex()).unwrap();
     let mut settings = settings();
     settings.candidates = 4;
-    let examples = Examples::new(&settings, &texts(), &model.tokenizer).unwrap();
-    let batches = |seed| examples.batch(3, 4, seed, 2);
-    let ids = |seed| -> Vec<Vec<u32>> {
+    let mut batches = |seed| {
+        settings.training.seed = seed;
+        let examples = Examples::new(&settings, &texts(), &model.tokenizer).unwrap();
+        examples.batch(3, 4, 2)
+    };
+    let mut ids = |seed| -> Vec<Vec<u32>> {
         batches(seed)
             .into_iter()
             .map(|part| part.documents.ids)

@@ -26,8 +26,8 @@ pub struct BaselinesArgs {
 /// Makes tables, rankings and scores; what is there is read back.
 pub fn run(args: &BaselinesArgs) -> anyhow::Result<()> {
     // No tensor is made.
-    let devices = vec![Device::default()];
-    let (experiment, text) = Experiment::open(&args.config, args.run.as_deref(), devices)?;
+    let device = Device::default();
+    let (experiment, text) = Experiment::open(&args.config, args.run.as_deref(), device)?;
     let mut data = ExperimentData::load(&experiment.run, &experiment.cache, args.offline)?;
     data.say()?;
     experiment.folder.create(&text)?;

@@ -42,7 +42,6 @@ pub fn run(args: &SearchArgs) -> anyhow::Result<()> {
         folder,
         cache: cache::folder()?,
         device: args.device.open()?,
-        training_devices: Vec::new(),
         interrupt: Interrupt::listen()?,
     };
     let Experiment {

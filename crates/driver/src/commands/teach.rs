@@ -9,7 +9,7 @@ use optical_corpus::draw::fingerprint;
 use optical_corpus::relevance::{Example, RelevanceSource};
 use optical_distill::settings::HeadSettings;
 use optical_distill::teaching::{RankingText, TeachSettings, teach};
-use optical_distill::{Event, Outcome, estimate_head};
+use optical_distill::{Outcome, estimate_head};
 use optical_encoder::{EncodeSettings, Model};
 use optical_tokenize::Role;
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,7 @@ use crate::device::Backend;
 use crate::experiment::RunFolder;
 use crate::experiment::data::roots;
 use crate::experiment::metrics::Metrics;
+use crate::experiment::watcher::Watcher;
 use crate::interrupt::Interrupt;
 use crate::{cache, model_source};
 
@@ -80,29 +81,17 @@ pub fn run(args: &TeachArgs) -> anyhow::Result<()> {
     if model.head.is_none() {
         model.head = Some(head(&file, &model, &training, device)?);
     }
-    let mut metrics = Metrics::new(&folder, "teach", file.teach.training.steps);
-    let mut failure = None;
+    let metrics = Metrics::new(&folder, "teach", file.teach.training.steps);
+    let mut watcher = Watcher::new(metrics, &interrupt, None);
     let outcome = teach(
         &file.teach,
         &model,
         [&training, &held_out],
         &folder.checkpoints(),
         &devices,
-        &mut |event: &Event| {
-            if let Err(error) = metrics.hear(event) {
-                failure = Some(error);
-            }
-            if interrupt.raised() || failure.is_some() {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
-        },
+        &mut watcher,
     );
-    if let Some(failure) = failure {
-        return Err(failure);
-    }
-    match outcome? {
+    match watcher.result(outcome)? {
         Outcome::Interrupted(_) => {
             anyhow::bail!("stopped; the same command goes on from the checkpoint")
         }

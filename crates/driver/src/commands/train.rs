@@ -41,7 +41,8 @@ pub struct TrainArgs {
 pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     let mut clock = Clock::start();
     let devices = args.device.open_several(args.devices)?;
-    let (experiment, text) = Experiment::open(&args.config, args.run.as_deref(), devices)?;
+    let (experiment, text) =
+        Experiment::open(&args.config, args.run.as_deref(), devices[0].clone())?;
     let Experiment {
         run,
         folder,
@@ -73,7 +74,15 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
 
     let judge = development.as_ref();
     let switches = lexical.code_switches(run)?;
-    let students = teaching::students(&experiment, &teacher, &head, &mut data, judge, &switches)?;
+    let students = teaching::students(
+        &experiment,
+        &devices,
+        &teacher,
+        &head,
+        &mut data,
+        judge,
+        &switches,
+    )?;
     let Some(students) = students else {
         anyhow::bail!("stopped; the same command goes on from the checkpoint");
     };

@@ -14,11 +14,11 @@ pub mod scores;
 pub mod summary;
 pub mod teaching;
 pub mod translator;
+pub mod watcher;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use burn::tensor::Device;
 use optical_corpus::collection::Query;
 
@@ -40,20 +40,17 @@ pub struct Experiment {
     pub cache: PathBuf,
     /// Where tensors are computed.
     pub device: Device,
-    /// Where students are trained: that device, and perhaps more of its kind.
-    pub training_devices: Vec<Device>,
     /// Whether somebody asked to stop.
     pub interrupt: Interrupt,
 }
 
 impl Experiment {
-    /// Opens the experiment of a run file, in `folder` or else in one named like the run file, on
-    /// devices of which the first does everything but training alone; returns
+    /// Opens the experiment of a run file, in `folder` or else in one named like the run file; returns
     /// it with the text of the run file. Nothing is written yet.
     pub fn open(
         config: &Path,
         folder: Option<&Path>,
-        training_devices: Vec<Device>,
+        device: Device,
     ) -> anyhow::Result<(Self, String)> {
         let (run, text) = RunFile::load(config)?;
         let named = || Path::new("runs").join(config.file_stem().unwrap_or_default());
@@ -61,8 +58,7 @@ impl Experiment {
         let experiment = Self {
             folder: RunFolder::of(&path, &text)?,
             cache: cache::folder()?,
-            device: training_devices.first().context("no device")?.clone(),
-            training_devices,
+            device,
             interrupt: Interrupt::listen()?,
             run,
         };

@@ -1,20 +1,17 @@
 //! The head and the students: made once, read back ever after.
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 
-use optical_distill::{
-    DistillError, Event, Observer, Outcome, TokenizedPairs, TrainingData, TrainingText, distil,
-    estimate_head,
-};
+use burn::tensor::Device;
+use optical_distill::{Outcome, TokenizedPairs, TrainingData, TrainingText, distil, estimate_head};
 use optical_encoder::{EncodeSettings, Head, Model};
 use optical_retrieval::translation::CodeSwitch;
 use optical_tokenize::Role;
 
 use crate::experiment::development::Development;
 use crate::experiment::metrics::Metrics;
+use crate::experiment::watcher::Watcher;
 use crate::experiment::{Experiment, ExperimentData};
-use crate::interrupt::Interrupt;
 
 /// The head, estimated once and kept in the run folder.
 pub fn head(
@@ -60,10 +57,11 @@ pub fn head(
     Ok(head)
 }
 
-/// The distilled student of each repetition: read back where it is there, otherwise trained; `None`
-/// after a stop.
+/// The distilled student of each repetition: read back where it is there, otherwise trained on the
+/// `devices`; `None` after a stop.
 pub fn students(
     experiment: &Experiment,
+    devices: &[Device],
     teacher: &Model,
     head: &Head,
     data: &mut ExperimentData,
@@ -92,13 +90,9 @@ pub fn students(
         };
         let mut settings = experiment.run.distill.clone();
         settings.training.seed += repetition as u64;
-        let mut watcher = Watcher {
-            metrics: Metrics::new(&folder, "distil", settings.training.steps),
-            interrupt: &experiment.interrupt,
-            development,
-            failure: None,
-        };
-        let (checkpoints, devices) = (folder.checkpoints(), &experiment.training_devices);
+        let metrics = Metrics::new(&folder, "distil", settings.training.steps);
+        let mut watcher = Watcher::new(metrics, &experiment.interrupt, development);
+        let checkpoints = folder.checkpoints();
         let outcome = distil(
             &settings,
             teacher,
@@ -117,46 +111,4 @@ pub fn students(
         }
     }
     Ok(Some(students))
-}
-
-/// Shows what happens, listens for somebody who asks to stop, and judges students.
-struct Watcher<'a> {
-    metrics: Metrics<'a>,
-    interrupt: &'a Interrupt,
-    development: Option<&'a Development<'a>>,
-    /// Why an event could not be written, or a student not be judged.
-    failure: Option<anyhow::Error>,
-}
-
-impl Watcher<'_> {
-    /// The outcome, or what went wrong here.
-    fn result(self, outcome: Result<Outcome, DistillError>) -> anyhow::Result<Outcome> {
-        match self.failure {
-            Some(failure) => Err(failure),
-            None => Ok(outcome?),
-        }
-    }
-}
-
-impl Observer for Watcher<'_> {
-    fn hear(&mut self, event: &Event) -> ControlFlow<()> {
-        if let Err(error) = self.metrics.hear(event) {
-            self.failure = Some(error);
-        }
-        if self.interrupt.raised() || self.failure.is_some() {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
-    }
-
-    fn judge(&mut self, student: &Model) -> Option<f64> {
-        match self.development?.mean_average_precision(student) {
-            Ok(value) => Some(value),
-            Err(error) => {
-                self.failure = Some(error);
-                None
-            }
-        }
-    }
 }

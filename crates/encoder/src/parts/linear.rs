@@ -4,6 +4,7 @@ use burn::module::Param;
 use burn::nn::Linear;
 use burn::prelude::*;
 use burn::tensor::FloatDType;
+use serde::{Deserialize, Serialize};
 
 use super::Batch;
 use super::dropout::dropped;
@@ -12,7 +13,8 @@ use super::dropout::dropped;
 ///
 /// Weights, their gradients and the sums of states stay in single precision, as in the mixed
 /// precision of Micikevicius et al. 2018 (arXiv 1710.03740).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Precision {
     /// 32 bits.
     #[default]

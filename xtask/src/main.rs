@@ -36,6 +36,9 @@ enum Job {
     /// Fetch data, and nothing else.
     #[command(disable_help_flag = true)]
     Fetch(PassedOn),
+    /// Compare variants of a run file, with several students each.
+    #[command(disable_help_flag = true)]
+    Study(PassedOn),
     /// Train a teacher on English relevance data.
     #[command(disable_help_flag = true)]
     Teach(PassedOn),
@@ -90,6 +93,7 @@ fn main() -> ExitCode {
         Job::Train(passed_on) => start::train(passed_on.arguments),
         Job::Baselines(passed_on) => start::optical("baselines", passed_on.arguments),
         Job::Fetch(passed_on) => start::optical("fetch", passed_on.arguments),
+        Job::Study(passed_on) => start::optical("study", passed_on.arguments),
         Job::Teach(passed_on) => start::optical("teach", passed_on.arguments),
         Job::Watch(passed_on) => start::optical("watch", passed_on.arguments),
         Job::Mine(passed_on) => start::optical("mine", passed_on.arguments),

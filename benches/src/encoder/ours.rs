@@ -103,6 +103,7 @@ fn distillation(teacher: Encoder, input: TokenBatch, target: TokenBatch) -> Loss
             tokens,
             image: states.clone(),
             states,
+            attention: None,
         };
         let states = teacher.states(&target, &device.clone().without_autodiff());
         let target = side(&target, states);

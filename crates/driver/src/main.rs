@@ -39,6 +39,7 @@ enum Command {
     /// Rank and score what a run file compares with and needs no encoder
     Baselines(commands::baselines::BaselinesArgs),
     // A line here would hide the longer help of the arguments.
+    Study(commands::study::StudyArgs),
     Teach(commands::teach::TeachArgs),
     Watch(commands::watch::WatchArgs),
     Mine(commands::mine::MineArgs),
@@ -61,6 +62,7 @@ fn main() -> ExitCode {
         Command::Bitext(args) => commands::bitext::run(args),
         Command::Train(args) => commands::train::run(args),
         Command::Baselines(args) => commands::baselines::run(args),
+        Command::Study(args) => commands::study::run(args),
         Command::Teach(args) => commands::teach::run(args),
         Command::Watch(args) => commands::watch::run(args),
         Command::Mine(args) => commands::mine::run(args),

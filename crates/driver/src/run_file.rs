@@ -71,6 +71,8 @@ pub struct Languages {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RetrievalSettings {
+    /// Whose vectors documents are found by.
+    pub documents: DocumentReader,
     /// Tokens a query may have.
     pub query_length: usize,
     /// Tokens a document may have; the rest is cut.
@@ -83,6 +85,16 @@ pub struct RetrievalSettings {
     pub bm25_k1: f32,
     /// BM25's discount of long documents.
     pub bm25_b: f32,
+}
+
+/// Whose vectors documents are found by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DocumentReader {
+    /// The frozen teacher's: one index serves every student.
+    Teacher,
+    /// Each student's own: one encoder for queries and documents, and an index of its own.
+    Student,
 }
 
 impl RetrievalSettings {
@@ -118,11 +130,16 @@ impl RunFile {
     pub fn load(path: &Path) -> anyhow::Result<(Self, String)> {
         let read = || -> anyhow::Result<(Self, String)> {
             let text = std::fs::read_to_string(path)?;
-            let run: Self = toml::from_str(&text)?;
-            run.check()?;
-            Ok((run, text))
+            Ok((Self::parse(&text)?, text))
         };
         read().with_context(|| format!("run file {}", path.display()))
+    }
+
+    /// Reads and checks the text of a run file.
+    pub fn parse(text: &str) -> anyhow::Result<Self> {
+        let run: Self = toml::from_str(text)?;
+        run.check()?;
+        Ok(run)
     }
 
     /// All query languages with the class each counts in.

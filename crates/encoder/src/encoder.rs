@@ -1,6 +1,7 @@
 //! The encoder: token ids to token vectors, whatever its family.
 
 use std::collections::HashSet;
+use std::rc::Rc;
 
 use burn::module::{Module, ModuleMapper, Param, ParamId, list_param_ids};
 use burn::nn::Embedding;
@@ -8,7 +9,7 @@ use burn::prelude::*;
 use optical_tokenize::TokenBatch;
 
 use crate::families::Body;
-use crate::parts::{Batch, Mode, Names, Precision, Source};
+use crate::parts::{Batch, Mode, Names, Precision, Source, Watched};
 use crate::weights::{NamedTensor, WeightsReader};
 use crate::{EncoderConfig, EncoderError};
 
@@ -52,19 +53,39 @@ impl Encoder {
     /// - `mask`: `[batch, tokens]`, true where there is a token
     /// - output: `[batch, tokens, hidden]`; rows of padding hold no meaning
     pub fn forward(&self, ids: Tensor<2, Int>, mask: Tensor<2, Bool>) -> Tensor<3> {
-        let [texts, tokens] = ids.dims();
-        let batch = Batch::new(mask, self.mode);
-        let states = self.body.forward(self.words.forward(ids), &batch);
-        states.reshape([texts, tokens, self.hidden_size()])
+        self.through(ids, &Batch::new(mask, self.mode))
     }
 
     /// Token vectors of a padded batch, as by [`Self::forward`]: `[rows, width, hidden]`.
     pub fn states(&self, batch: &TokenBatch, device: &Device) -> Tensor<3> {
-        let shape = [batch.rows, batch.width];
-        let ids: Vec<i64> = batch.ids.iter().map(|&id| i64::from(id)).collect();
-        let ids = Tensor::from_data(TensorData::new(ids, shape), device);
-        let mask = Tensor::from_data(TensorData::new(batch.mask.clone(), shape), device);
+        let (ids, mask) = on_device(batch, device);
         self.forward(ids, mask)
+    }
+
+    /// Token vectors as by [`Self::states`], and the attention each token gets in the last layer: the
+    /// mean over heads and over the tokens that attend. Attention is constant, and takes the slower
+    /// way that keeps its weights.
+    ///
+    /// # Shapes
+    /// - vectors: `[rows, width, hidden]`
+    /// - attention: `[rows, width]`, each row one in all and zero for padding
+    pub fn states_and_attention(
+        &self,
+        batch: &TokenBatch,
+        device: &Device,
+    ) -> (Tensor<3>, Tensor<2>) {
+        let (ids, mask) = on_device(batch, device);
+        let watched = Rc::new(Watched::new(mask.clone()));
+        let batch = Batch {
+            watched: Some(watched.clone()),
+            ..Batch::new(mask, self.mode)
+        };
+        (self.through(ids, &batch), watched.received())
+    }
+
+    fn through(&self, ids: Tensor<2, Int>, batch: &Batch) -> Tensor<3> {
+        let states = self.body.forward(self.words.forward(ids), batch);
+        states.reshape([batch.texts, batch.tokens, self.hidden_size()])
     }
 
     /// Width of a token vector.
@@ -175,4 +196,13 @@ impl ModuleMapper for Freeze {
             param
         }
     }
+}
+
+/// Ids and mask of a batch, each `[rows, width]`.
+fn on_device(batch: &TokenBatch, device: &Device) -> (Tensor<2, Int>, Tensor<2, Bool>) {
+    let shape = [batch.rows, batch.width];
+    let ids: Vec<i64> = batch.ids.iter().map(|&id| i64::from(id)).collect();
+    let ids = Tensor::from_data(TensorData::new(ids, shape), device);
+    let mask = Tensor::from_data(TensorData::new(batch.mask.clone(), shape), device);
+    (ids, mask)
 }

@@ -10,7 +10,7 @@ use burn::tensor::Gradients;
 use optical_encoder::{
     EncodeSettings, Encoder, EncoderConfig, EncoderError, Head, Model, WeightsReader,
 };
-use optical_tokenize::Role;
+use optical_tokenize::{Role, TokenBatch};
 use safetensors::{Dtype, SafeTensors};
 
 /// Fixtures, the prefix of their tensors, and the beginnings of those of other heads.
@@ -85,6 +85,16 @@ impl Expected {
         )
     }
 
+    fn batch(&self) -> TokenBatch {
+        TokenBatch {
+            rows: self.shape[0],
+            width: self.shape[1],
+            ids: self.ids.iter().map(|&id| id as u32).collect(),
+            mask: self.mask.clone(),
+            kept: self.mask.clone(),
+        }
+    }
+
     /// The direction that the loss of `make.py` is a product with, zero at padding.
     fn direction(&self, hidden: usize) -> Vec<f32> {
         let value = |place: usize| {
@@ -99,6 +109,34 @@ impl Expected {
 
 fn greatest(values: impl IntoIterator<Item = f32>) -> f32 {
     values.into_iter().map(f32::abs).fold(0.0, f32::max)
+}
+
+#[test]
+fn attention_is_shared_out_among_the_tokens_of_a_text() {
+    let device = Device::flex();
+    for (name, prefix, heads) in FIXTURES {
+        let folder = folder(name);
+        let encoder = encoder(&folder, prefix, heads, &device);
+        let batch = Expected::open(&folder).batch();
+        let (states, attention) = encoder.states_and_attention(&batch, &device);
+        let difference = states - encoder.states(&batch, &device);
+        let hidden = difference.dims()[2];
+        let difference = difference.into_data().try_to_vec::<f32>().unwrap();
+        let attention = attention.into_data().try_to_vec::<f32>().unwrap();
+        for (token, &seen) in batch.mask.iter().enumerate() {
+            if seen {
+                let own = difference[token * hidden..(token + 1) * hidden].iter();
+                assert!(greatest(own.copied()) < 1e-4, "{name}: token {token}");
+                assert!(0.0 < attention[token], "{name}: token {token}");
+            } else {
+                assert_eq!(attention[token], 0.0, "{name}: token {token}");
+            }
+        }
+        for row in attention.chunks(batch.width) {
+            let sum: f32 = row.iter().sum();
+            assert!((sum - 1.0).abs() < 1e-5, "{name}: {row:?}");
+        }
+    }
 }
 
 #[test]

@@ -82,6 +82,27 @@ impl Differences {
         Ok(Self { values })
     }
 
+    /// Joins the differences of several groups of topics, such as languages, so that each group counts
+    /// once in the mean, however many topics it has: a value is scaled by its group's share.
+    ///
+    /// # Errors
+    /// If there is no group.
+    pub fn macro_mean(groups: &[Self]) -> Result<Self, SignificanceError> {
+        let all: usize = groups.iter().map(|group| group.values.len()).sum();
+        let values = groups.iter().flat_map(|group| {
+            let scale = all as f64 / (groups.len() * group.values.len()) as f64;
+            group.values.iter().map(move |value| value * scale)
+        });
+        let values: Vec<f64> = values.collect();
+        if values.is_empty() {
+            return Err(SignificanceError::TooFew {
+                found: 0,
+                needed: 1,
+            });
+        }
+        Ok(Self { values })
+    }
+
     /// The differences.
     #[must_use]
     pub fn values(&self) -> &[f64] {

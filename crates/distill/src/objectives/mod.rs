@@ -95,8 +95,16 @@ impl Objectives {
 
     /// Whether a term weighs tokens by how rare their pieces are.
     pub fn needs_weights(&self) -> bool {
-        let marginals = self.alignment.as_ref().map(|alignment| alignment.marginals);
-        marginals == Some(Marginals::Idf)
+        self.marginals() == Some(Marginals::Idf)
+    }
+
+    /// Whether a term weighs tokens by the attention they get.
+    pub fn needs_attention(&self) -> bool {
+        self.marginals() == Some(Marginals::Attention)
+    }
+
+    fn marginals(&self) -> Option<Marginals> {
+        self.alignment.as_ref().map(|alignment| alignment.marginals)
     }
 
     pub(crate) fn check(&self) -> Result<(), SettingsError> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use burn::prelude::*;
-use optical_encoder::normalise;
+use optical_encoder::{DeviceHead, Encoder, normalise};
 use optical_tokenize::{TokenBatch, TokenSequence};
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +35,8 @@ pub enum Marginals {
     Uniform,
     /// By how few training sentences a token's piece is in ([`PieceWeights`]).
     Idf,
+    /// By the attention that tokens get in the last layer, each side's by its own encoder.
+    Attention,
     /// By the length of the vector behind the head before it is normalised: tokens near the mean of
     /// all tokens say little.
     Norm,
@@ -49,6 +51,35 @@ pub struct Side<'a> {
     pub states: Tensor<3>,
     /// Their image behind the head, not normalised: `[texts, width, d]`.
     pub image: Tensor<3>,
+    /// Attention each token gets, without gradients, if [`Objectives::needs_attention`]:
+    /// `[texts, width]`.
+    ///
+    /// [`Objectives::needs_attention`]: super::Objectives::needs_attention
+    pub attention: Option<Tensor<2>>,
+}
+
+impl<'a> Side<'a> {
+    /// Reads a batch, with a head behind the encoder.
+    pub fn read(
+        encoder: &Encoder,
+        head: &DeviceHead,
+        tokens: &'a TokenBatch,
+        with_attention: bool,
+        device: &Device,
+    ) -> Self {
+        let (states, attention) = if with_attention {
+            let (states, attention) = encoder.states_and_attention(tokens, device);
+            (states, Some(attention.without_autodiff()))
+        } else {
+            (encoder.states(tokens, device), None)
+        };
+        Self {
+            tokens,
+            image: head.image(states.clone()),
+            states,
+            attention,
+        }
+    }
 }
 
 impl Side<'_> {
@@ -97,6 +128,10 @@ impl Side<'_> {
                 let ids = self.tokens.ids.iter();
                 mask * self.constant(ids.map(|&id| weights.of(id)))
             }
+            (Marginals::Attention, _) => match &self.attention {
+                Some(attention) => mask * attention.clone(),
+                None => mask,
+            },
             _ => mask,
         };
         mass.clone() / mass.sum_dim(1)

@@ -157,6 +157,7 @@ fn side(tokens: &TokenBatch, turn: f32) -> Side<'_> {
         tokens,
         image: states.clone(),
         states,
+        attention: None,
     }
 }
 
@@ -271,6 +272,19 @@ fn rare_pieces_weigh_more() {
     let sum = one + two + three;
     let expected = [one / sum, two / sum, three / sum, 1.0, 0.0, 0.0];
     assert_close(&scalars(mass).unwrap(), &expected);
+}
+
+#[test]
+fn attention_is_shared_among_the_tokens_that_take_part() {
+    let tokens = batch([&[0, 1, 2], &[0, 1]], 3);
+    let attention = [[0.5, 0.1, 0.4], [0.75, 0.25, 0.0]];
+    let seen = Side {
+        attention: Some(Tensor::from_floats(attention, &Device::flex())),
+        ..side(&tokens, 0.0)
+    };
+    let mass = |tokens| scalars(seen.mass(Marginals::Attention, tokens, None)).unwrap();
+    assert_close(&mass(Tokens::Content), &[0.0, 0.2, 0.8, 0.0, 1.0, 0.0]);
+    assert_close(&mass(Tokens::All), &[0.5, 0.1, 0.4, 0.75, 0.25, 0.0]);
 }
 
 #[test]

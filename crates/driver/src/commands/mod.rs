@@ -9,6 +9,7 @@ pub mod fetch;
 pub mod mine;
 pub mod ot;
 pub mod search;
+pub mod study;
 pub mod teach;
 pub mod train;
 pub mod watch;

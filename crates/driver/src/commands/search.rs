@@ -9,7 +9,7 @@ use optical_encoder::Model;
 use optical_retrieval::Index;
 
 use crate::device::Backend;
-use crate::experiment::index::document_indexes;
+use crate::experiment::index::{document_indexes, own_index};
 use crate::experiment::ranking::encode_queries;
 use crate::experiment::{Experiment, RunFolder};
 use crate::interrupt::Interrupt;
@@ -59,17 +59,16 @@ pub fn run(args: &SearchArgs) -> anyhow::Result<()> {
         cache: cache.clone(),
     };
     let collection = run.collection.load(&roots)?;
-    let teacher_folder = model_source::folder(&run.model, cache, true)?;
-    let teacher = Model::load(&teacher_folder, device)?;
-    let index = document_indexes(
-        &experiment,
-        &teacher,
-        &teacher_folder,
-        &[&head],
-        &collection.documents,
-    )?
-    .remove(0);
-    drop(teacher);
+    let documents = &collection.documents;
+    let own = own_index(&experiment, &student, &folder.student(), documents)?;
+    let index = match own {
+        Some(index) => index,
+        None => {
+            let teacher_folder = model_source::folder(&run.model, cache, true)?;
+            let teacher = Model::load(&teacher_folder, device)?;
+            document_indexes(&experiment, &teacher, &teacher_folder, &[&head], documents)?.remove(0)
+        }
+    };
     let answer = |query: &str| -> anyhow::Result<()> {
         let vectors =
             encode_queries(&student, &head, &[query], run.retrieval.queries(), device)?.remove(0);

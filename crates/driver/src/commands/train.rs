@@ -7,11 +7,12 @@ use optical_encoder::{Head, Model};
 
 use crate::device::Backend;
 use crate::experiment::development::Development;
-use crate::experiment::index::document_indexes;
+use crate::experiment::index::{document_indexes, own_index};
 use crate::experiment::lexical::Lexical;
 use crate::experiment::metrics::read_events;
 use crate::experiment::provenance::{Clock, facts, write_run_json};
 use crate::experiment::ranking::{Asked, System};
+use crate::experiment::teaching::Students;
 use crate::experiment::{
     Experiment, ExperimentData, filtering, pictures, scores, summary, teaching,
 };
@@ -74,18 +75,19 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
 
     let judge = development.as_ref();
     let switches = lexical.code_switches(run)?;
-    let students = teaching::students(
+    let mut makes = Students::new(
         &experiment,
         &devices,
         &teacher,
         &head,
-        &mut data,
         judge,
         &switches,
-    )?;
-    let Some(students) = students else {
-        anyhow::bail!("stopped; the same command goes on from the checkpoint");
-    };
+    );
+    let mut students = Vec::new();
+    for repetition in 0..run.repetitions {
+        let student = makes.student(repetition, &mut data)?;
+        students.push(student.context("stopped; the same command goes on from the checkpoint")?);
+    }
     clock.stage("distillation");
 
     let queries = experiment.asked(&data.collection.queries);
@@ -102,19 +104,23 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
             queries,
         });
     }
-    let names: Vec<String> = (0..students.len())
-        .map(|repetition| scores::student_name(repetition, students.len()))
-        .collect();
-    systems.extend(names.iter().zip(&students).map(|(name, model)| Asked {
-        name,
-        system: System::LateInteraction {
-            model,
-            head: &head,
-            index: &indexes[0],
-        },
-        queries: &queries,
-    }));
     let mut evaluations = scores::evaluate_systems(&experiment, &data.collection, &systems)?;
+    for (repetition, student) in students.iter().enumerate() {
+        let student_folder = folder.repetition(repetition)?.student();
+        let documents = &data.collection.documents;
+        let own = own_index(&experiment, student, &student_folder, documents)?;
+        let asked = [Asked {
+            name: &scores::student_name(repetition, students.len()),
+            system: System::LateInteraction {
+                model: student,
+                head: &head,
+                index: own.as_ref().unwrap_or(&indexes[0]),
+            },
+            queries: &queries,
+        }];
+        let found = scores::evaluate_systems(&experiment, &data.collection, &asked)?;
+        evaluations.extend(found);
+    }
     scores::join_students(&mut evaluations, students.len())?;
     clock.stage("search");
 

@@ -12,12 +12,13 @@ pub struct RunFolder(PathBuf);
 impl RunFolder {
     /// Names the run folder of the run file `text`; nothing is written yet.
     ///
-    /// A folder that another run file has used is refused.
+    /// A folder that another run file has used is refused; comments may differ, and `repetitions`,
+    /// since a folder with one student can get more.
     pub fn of(path: &Path, text: &str) -> anyhow::Result<Self> {
         let folder = Self(path.to_owned());
         let kept = folder.run_file();
         match std::fs::read_to_string(&kept) {
-            Ok(found) if found == text => Ok(folder),
+            Ok(found) if says(&found)? == says(text)? => Ok(folder),
             Ok(_) => bail!(
                 "{} belongs to another version of the run file; choose another folder with --run, or delete it",
                 path.display()
@@ -103,4 +104,11 @@ impl RunFolder {
     pub fn file(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
+}
+
+/// What a run file says, but for how many students there are to be.
+fn says(text: &str) -> anyhow::Result<toml::Table> {
+    let mut table: toml::Table = text.parse().context("run file")?;
+    table.remove("repetitions");
+    Ok(table)
 }

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use crate::experiment::Experiment;
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
+use crate::run_file::DocumentReader;
 
 /// Returns the index of `documents` behind each of `heads`, from the cache where it is there.
 pub fn document_indexes(
@@ -32,6 +33,22 @@ pub fn document_indexes(
         encode: experiment.run.retrieval.documents(),
     };
     indexing.indexes(teacher, teacher_folder, heads, &documents)
+}
+
+/// The index of `documents` as a student of the experiment reads them; `None` where the run file
+/// leaves them to the teacher.
+pub fn own_index(
+    experiment: &Experiment,
+    student: &Model,
+    student_folder: &Path,
+    documents: &[Document],
+) -> anyhow::Result<Option<ExactIndex>> {
+    if experiment.run.retrieval.documents == DocumentReader::Teacher {
+        return Ok(None);
+    }
+    let head = student.head_or_identity();
+    let indexes = document_indexes(experiment, student, student_folder, &[&head], documents)?;
+    Ok(indexes.into_iter().next())
 }
 
 /// How documents are encoded, and where their vectors are kept.

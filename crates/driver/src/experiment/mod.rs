@@ -55,14 +55,25 @@ impl Experiment {
         let (run, text) = RunFile::load(config)?;
         let named = || Path::new("runs").join(config.file_stem().unwrap_or_default());
         let path = folder.map_or_else(named, Path::to_owned);
-        let experiment = Self {
-            folder: RunFolder::of(&path, &text)?,
+        let interrupt = Interrupt::listen()?;
+        Ok((Self::new(run, &text, &path, device, interrupt)?, text))
+    }
+
+    /// The experiment of a run file and its text, in the folder `path`.
+    pub fn new(
+        run: RunFile,
+        text: &str,
+        path: &Path,
+        device: Device,
+        interrupt: Interrupt,
+    ) -> anyhow::Result<Self> {
+        Ok(Self {
+            folder: RunFolder::of(path, text)?,
             cache: cache::folder()?,
             device,
-            interrupt: Interrupt::listen()?,
+            interrupt,
             run,
-        };
-        Ok((experiment, text))
+        })
     }
 
     /// The queries of the run file's languages.

@@ -41,14 +41,9 @@ pub fn align(
     };
     let (target, input) = (batch(teacher, english)?, batch(student, foreign)?);
     let device_head = head.on(device);
+    let attention = objectives.needs_attention();
     let side = |model: &Model, tokens| {
-        let states = model.states(tokens, device);
-        let image = device_head.image(states.clone());
-        Side {
-            tokens,
-            states,
-            image,
-        }
+        Side::read(&model.encoder, &device_head, tokens, attention, device)
     };
     let mut settings = objectives.alignment.clone().unwrap_or_default();
     // How rare a piece is is known in training only.

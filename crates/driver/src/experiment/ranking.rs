@@ -23,6 +23,8 @@ pub enum System<'a> {
         /// The documents.
         index: &'a ExactIndex,
     },
+    /// What has ranked all its queries in an earlier sitting.
+    Ranked,
     /// Words in common.
     Bm25(&'a Bm25Index),
     /// English words in common, the query's translated one by one.
@@ -50,7 +52,7 @@ impl System<'_> {
     /// Whether it can rank for queries of a language.
     fn reads(&self, language: &str) -> bool {
         match self {
-            Self::LateInteraction { .. } | Self::Bm25(_) => true,
+            Self::LateInteraction { .. } | Self::Ranked | Self::Bm25(_) => true,
             Self::Translated { tables, .. } => tables.contains_key(language),
         }
     }
@@ -82,6 +84,7 @@ impl System<'_> {
                     .collect();
                 Ok(index.search_many(&queries, settings.depth)?)
             }
+            Self::Ranked => anyhow::bail!("a ranking has gone"),
             Self::Bm25(index) => Ok(queries
                 .iter()
                 .zip(&excluded)

@@ -45,7 +45,7 @@ pub const SYSTEMS: [(&str, &str, bool); 7] = [
 ];
 
 /// The systems that were evaluated, in the order of the tables.
-fn systems(run: &RunFile, evaluations: &Evaluations) -> Vec<System> {
+pub fn systems(run: &RunFile, evaluations: &Evaluations) -> Vec<System> {
     let mut systems: Vec<_> = SYSTEMS
         .iter()
         .map(|&(name, description, reference)| System {

@@ -57,58 +57,82 @@ pub fn head(
     Ok(head)
 }
 
-/// The distilled student of each repetition: read back where it is there, otherwise trained on the
-/// `devices`; `None` after a stop.
-pub fn students(
-    experiment: &Experiment,
-    devices: &[Device],
-    teacher: &Model,
-    head: &Head,
-    data: &mut ExperimentData,
-    development: Option<&Development<'_>>,
-    switches: &BTreeMap<String, CodeSwitch>,
-) -> anyhow::Result<Option<Vec<Model>>> {
-    let repetitions = 0..experiment.run.repetitions;
-    let mut pairs = None;
-    let mut students = Vec::new();
-    for repetition in repetitions {
-        let folder = experiment.folder.repetition(repetition)?;
-        if folder.student().join("model.safetensors").is_file() {
-            students.push(Model::load(&folder.student(), &experiment.device)?);
-            continue;
+/// What makes the students of an experiment.
+pub struct Students<'a> {
+    experiment: &'a Experiment,
+    devices: &'a [Device],
+    teacher: &'a Model,
+    head: &'a Head,
+    development: Option<&'a Development<'a>>,
+    switches: &'a BTreeMap<String, CodeSwitch>,
+    /// Made for the first student that has to be trained.
+    pairs: Option<TokenizedPairs>,
+}
+
+impl<'a> Students<'a> {
+    /// Students to be trained on the `devices`.
+    pub fn new(
+        experiment: &'a Experiment,
+        devices: &'a [Device],
+        teacher: &'a Model,
+        head: &'a Head,
+        development: Option<&'a Development<'a>>,
+        switches: &'a BTreeMap<String, CodeSwitch>,
+    ) -> Self {
+        Self {
+            experiment,
+            devices,
+            teacher,
+            head,
+            development,
+            switches,
+            pairs: None,
         }
-        if pairs.is_none() {
-            let texts = data.training_texts(&experiment.run, switches)?;
-            let (tokenizer, cache) = (&teacher.tokenizer, &experiment.cache);
-            let length = experiment.run.distill.maximum_length;
-            pairs = Some(TokenizedPairs::write(texts, tokenizer, length, cache)?);
+    }
+
+    /// The student of a repetition, counted from zero: read back where it is there, otherwise trained;
+    /// `None` after a stop.
+    pub fn student(
+        &mut self,
+        repetition: usize,
+        data: &mut ExperimentData,
+    ) -> anyhow::Result<Option<Model>> {
+        let run = &self.experiment.run;
+        let folder = self.experiment.folder.repetition(repetition)?;
+        if folder.student().join("model.safetensors").is_file() {
+            let student = Model::load(&folder.student(), &self.experiment.device)?;
+            return Ok(Some(student));
+        }
+        if self.pairs.is_none() {
+            let texts = data.training_texts(run, self.switches)?;
+            let (tokenizer, cache) = (&self.teacher.tokenizer, &self.experiment.cache);
+            let length = run.distill.maximum_length;
+            self.pairs = Some(TokenizedPairs::write(texts, tokenizer, length, cache)?);
         }
         let held_out: Vec<_> = data.held_out().map(TrainingText::bitext).collect();
         let training = TrainingData {
-            pairs: pairs.as_ref().expect("made above"),
+            pairs: self.pairs.as_ref().expect("made above"),
             held_out: &held_out,
         };
-        let mut settings = experiment.run.distill.clone();
+        let mut settings = run.distill.clone();
         settings.training.seed += repetition as u64;
         let metrics = Metrics::new(&folder, "distil", settings.training.steps);
-        let mut watcher = Watcher::new(metrics, &experiment.interrupt, development);
-        let checkpoints = folder.checkpoints();
+        let mut watcher = Watcher::new(metrics, &self.experiment.interrupt, self.development);
         let outcome = distil(
             &settings,
-            teacher,
-            head,
+            self.teacher,
+            self.head,
             training,
-            &checkpoints,
-            devices,
+            &folder.checkpoints(),
+            self.devices,
             &mut watcher,
         );
         match watcher.result(outcome)? {
-            Outcome::Interrupted(_) => return Ok(None),
+            Outcome::Interrupted(_) => Ok(None),
             Outcome::Finished(student) => {
                 student.save(&folder.student())?;
-                students.push(*student);
+                Ok(Some(*student))
             }
         }
     }
-    Ok(Some(students))
 }

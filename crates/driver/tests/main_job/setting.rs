@@ -139,6 +139,7 @@ documents = 6
 every = 10
 held_out = 4
 [retrieval]
+documents = "teacher"
 query_length = 16
 document_length = 16
 tokens_per_batch = 64

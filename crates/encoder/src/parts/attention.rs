@@ -1,5 +1,7 @@
 //! Attention in several heads (Vaswani et al. 2017).
 
+use std::cell::RefCell;
+
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::prelude::*;
@@ -39,7 +41,7 @@ impl Attention {
             .maps()
             .map(|linear| image(linear, states.clone(), batch));
         let scale = inverse_root(query.dims()[1] / self.heads);
-        if batch.dropout.attention_weights == 0.0 {
+        if batch.dropout.attention_weights == 0.0 && batch.watched.is_none() {
             return ops::attention(query, key, value, batch.bias.clone(), self.heads, scale);
         }
         let shape = [batch.texts, batch.tokens];
@@ -85,6 +87,9 @@ pub(crate) fn attend(
     batch: &Batch,
 ) -> Tensor<2> {
     let weights = ops::softmax(scores, bias, scale);
+    if let Some(watched) = &batch.watched {
+        watched.see(weights.clone().detach());
+    }
     let weights = dropped(weights, batch.dropout.attention_weights, &batch.masks);
     join_heads(weights.matmul(value), batch)
 }
@@ -106,4 +111,41 @@ fn join_heads(x: Tensor<4>, batch: &Batch) -> Tensor<2> {
 /// One over the root of a head's width, which keeps the scores' variance near one.
 pub(crate) fn inverse_root(width: usize) -> f32 {
     (width as f32).powf(-0.5)
+}
+
+/// How much attention each token of a batch gets: that of the layer seen last.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    /// `[texts, 1, tokens, 1]`: a token's share of what all tokens of its text ask.
+    asking: Tensor<4>,
+    received: RefCell<Option<Tensor<2>>>,
+}
+
+impl Watched {
+    /// Of a batch with `mask` `[texts, tokens]` true where there is a token.
+    pub(crate) fn new(mask: Tensor<2, Bool>) -> Self {
+        let asking = mask.float();
+        let asking = asking.clone() / asking.sum_dim(1);
+        let [texts, tokens] = asking.dims();
+        Self {
+            asking: asking.reshape([texts, 1, tokens, 1]),
+            received: RefCell::new(None),
+        }
+    }
+
+    /// Takes the weights of a layer, `[texts, heads, queries, keys]`.
+    fn see(&self, weights: Tensor<4>) {
+        let [texts, _, _, keys] = weights.dims();
+        let received = (weights * self.asking.clone()).sum_dim(2).mean_dim(1);
+        let received = received.reshape([texts, keys]);
+        self.received.replace(Some(received));
+    }
+
+    /// The mean over heads and over the tokens that attend: `[texts, tokens]`, each row one in all.
+    pub(crate) fn received(&self) -> Tensor<2> {
+        let [texts, _, tokens, _] = self.asking.dims();
+        let received = self.received.borrow().clone();
+        // Without a layer, no token is told from another.
+        received.unwrap_or_else(|| self.asking.clone().reshape([texts, tokens]))
+    }
 }

@@ -14,9 +14,11 @@ mod post_norm;
 mod relative;
 mod rotary;
 
+use std::rc::Rc;
+
 use burn::prelude::*;
 
-pub(crate) use self::attention::{Attention, attend, inverse_root, split_heads};
+pub(crate) use self::attention::{Attention, Watched, attend, inverse_root, split_heads};
 pub(crate) use self::dropout::{Dropout, Masks, dropped};
 pub(crate) use self::embeddings::{EmbeddingNames, PositionedEmbeddings};
 pub(crate) use self::feed_forward::FeedForward;
@@ -57,6 +59,8 @@ pub(crate) struct Batch {
     pub(crate) masks: Masks,
     /// In which numbers products with weights are computed.
     pub(crate) precision: Precision,
+    /// Where attention is written down, if anybody asks.
+    pub(crate) watched: Option<Rc<Watched>>,
 }
 
 impl Batch {
@@ -71,6 +75,7 @@ impl Batch {
             dropout: mode.dropout,
             masks: Masks::new(mode.seed),
             precision: mode.precision,
+            watched: None,
         }
     }
 }

@@ -6,6 +6,7 @@
 
 mod chart;
 mod markdown;
+mod study;
 mod tables;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::study::{StudiedSystem, StudySummary};
 pub use self::tables::bitext_table;
 use crate::ReportError;
 use crate::error::require_finite;

@@ -6,7 +6,7 @@ use super::{BitextRow, LanguageResult, ResourceClass, RunSummary, measure_title}
 use crate::plot::scale::thousands;
 use crate::{Align, Cell, ReportError, Table};
 
-const DASH: &str = "–";
+pub(super) const DASH: &str = "–";
 
 impl RunSummary {
     /// The main table: a row per system, a column per language and per mean of a class, in the
@@ -301,14 +301,14 @@ pub fn bitext_table(rows: &[BitextRow]) -> Result<Table, ReportError> {
     Ok(table)
 }
 
-fn larger(a: Option<f64>, b: Option<f64>) -> Option<f64> {
+pub(super) fn larger(a: Option<f64>, b: Option<f64>) -> Option<f64> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.max(b)),
         (a, b) => a.or(b),
     }
 }
 
-fn score_cell(score: Option<f64>, best: bool) -> Cell {
+pub(super) fn score_cell(score: Option<f64>, best: bool) -> Cell {
     let text = score.map_or(DASH.to_owned(), |score| {
         format!("{score:.3}").replace('-', "−")
     });
@@ -320,7 +320,7 @@ fn signed(value: f64) -> String {
 }
 
 /// A relative change; a dash where there is nothing to relate it to.
-fn percent(share: f64) -> String {
+pub(super) fn percent(share: f64) -> String {
     if share.is_finite() {
         format!("{:+.1} %", 100.0 * share).replace('-', "−")
     } else {
@@ -328,7 +328,7 @@ fn percent(share: f64) -> String {
     }
 }
 
-fn probability(p: f64) -> String {
+pub(super) fn probability(p: f64) -> String {
     if p < 1e-4 {
         "< 0.0001".to_owned()
     } else {

@@ -13,7 +13,7 @@ use optical_distill::objectives::plan::{PlanGradient, PlanSettings, Unit};
 use optical_distill::objectives::{AlignmentSettings, Moment, Objectives, Side, Space};
 use optical_distill::settings::{Decay, OptimiserSettings};
 use optical_encoder::{Encoder, EncoderConfig, WeightsReader};
-use optical_tokenize::TokenBatch;
+use optical_tokenize::{TokenBatch, TokenSequence};
 
 use super::case::{Case, Pass, TRANSPORT};
 use super::{Found, Run};
@@ -126,14 +126,10 @@ fn load(folder: &Path, device: &Device) -> anyhow::Result<Encoder> {
 
 /// Texts without padding whose tokens all count.
 fn batch(case: Case, ids: Vec<i64>) -> TokenBatch {
-    let everywhere = vec![true; ids.len()];
-    TokenBatch {
-        rows: case.texts,
-        width: case.tokens,
-        ids: ids.into_iter().map(|id| id as u32).collect(),
-        mask: everywhere.clone(),
-        kept: everywhere,
-    }
+    let ids: Vec<u32> = ids.into_iter().map(|id| id as u32).collect();
+    let texts = ids.chunks(case.tokens);
+    let texts: Vec<_> = texts.map(|ids| TokenSequence::plain(ids.to_vec())).collect();
+    TokenBatch::pad(&texts, 0)
 }
 
 fn settings() -> OptimiserSettings {

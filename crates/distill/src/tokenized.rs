@@ -20,6 +20,10 @@ const TEXTS_AT_ONCE: usize = 4096;
 
 /// Marks a kept token in the file; no vocabulary has so many entries.
 const KEPT: u32 = 1 << 31;
+/// Marks a token of the text itself.
+const TEXT: u32 = 1 << 30;
+/// Numbers in front of a side's tokens.
+const HEADER: usize = 2;
 
 /// Training pairs in a file without a name, which goes when this goes.
 ///
@@ -155,7 +159,7 @@ impl TokenizedPairs {
     /// If there is no such pair.
     pub fn read(&self, index: u32) -> Result<[TokenSequence; 2], DistillError> {
         let Place { offset, lengths } = self.places[index as usize];
-        let words = lengths.map(|length| 1 + length as usize);
+        let words = lengths.map(|length| HEADER + length as usize);
         let mut bytes = vec![0; 4 * (words[0] + words[1])];
         let mut read = || -> std::io::Result<()> {
             let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
@@ -266,15 +270,18 @@ impl Writer {
         })
     }
 
-    /// Appends a pair: of each side the number of unattended tokens and the tokens, 4 bytes each.
+    /// Appends a pair: of each side the numbers of unattended tokens and of masks, and the tokens, 4
+    /// bytes each.
     fn push(&mut self, pair: &TrainingPair) -> Result<(), DistillError> {
         let pairs = &mut self.pairs;
         let failed = |source| failed(&pairs.folder, source);
         let sides = [&pair.target, &pair.input];
         for side in sides {
-            let tokens = side.ids.iter().zip(&side.kept);
-            let tokens = tokens.map(|(&id, &kept)| id | if kept { KEPT } else { 0 });
-            let words = std::iter::once(side.unattended as u32).chain(tokens);
+            let flag = |is: bool, flag: u32| if is { flag } else { 0 };
+            let tokens = side.ids.iter().zip(side.kept.iter().zip(&side.text));
+            let tokens = tokens.map(|(&id, (&kept, &text))| id | flag(kept, KEPT) | flag(text, TEXT));
+            let header = [side.unattended as u32, side.expansion as u32];
+            let words = header.into_iter().chain(tokens);
             let bytes: Vec<u8> = words.flat_map(u32::to_le_bytes).collect();
             self.file.write_all(&bytes).map_err(failed)?;
         }
@@ -286,7 +293,7 @@ impl Writer {
             offset: self.end,
             lengths,
         });
-        self.end += 4 * (2 + u64::from(lengths[0]) + u64::from(lengths[1]));
+        self.end += 4 * (2 * HEADER as u64 + u64::from(lengths[0]) + u64::from(lengths[1]));
         match pairs.groups.get_mut(&pair.group) {
             Some(members) => members.push(index),
             None => drop(pairs.groups.insert(pair.group.clone(), vec![index])),
@@ -318,11 +325,15 @@ fn sequence(bytes: &[u8]) -> TokenSequence {
     let mut words = bytes
         .chunks_exact(4)
         .map(|word| u32::from_le_bytes([word[0], word[1], word[2], word[3]]));
-    let unattended = words.next().unwrap_or_default() as usize;
-    let (ids, kept) = words.map(|word| (word & !KEPT, word & KEPT != 0)).unzip();
+    let mut number = || words.next().unwrap_or_default() as usize;
+    let (unattended, expansion) = (number(), number());
+    let words: Vec<u32> = words.collect();
+    let flags = |flag: u32| words.iter().map(|word| word & flag != 0).collect();
     TokenSequence {
-        ids,
-        kept,
+        ids: words.iter().map(|word| word & !(KEPT | TEXT)).collect(),
+        kept: flags(KEPT),
+        text: flags(TEXT),
+        expansion,
         unattended,
     }
 }

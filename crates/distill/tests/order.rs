@@ -18,6 +18,8 @@ fn pairs() -> Vec<TrainingPair> {
     let sequence = |id: u32, length: usize| TokenSequence {
         ids: vec![id; length],
         kept: (0..length).map(|token| token % 5 != 4).collect(),
+        text: (0..length).map(|token| token % 3 != 2).collect(),
+        expansion: length / 3,
         unattended: length / 4,
     };
     (0..300)

@@ -137,11 +137,7 @@ mod tests {
     use super::*;
 
     fn of_length(length: usize) -> TokenSequence {
-        TokenSequence {
-            ids: vec![0; length],
-            kept: vec![true; length],
-            unattended: 0,
-        }
+        TokenSequence::plain(vec![0; length])
     }
 
     #[test]

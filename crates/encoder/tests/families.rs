@@ -92,6 +92,8 @@ impl Expected {
             ids: self.ids.iter().map(|&id| id as u32).collect(),
             mask: self.mask.clone(),
             kept: self.mask.clone(),
+            text: self.mask.clone(),
+            expansion: vec![false; self.mask.len()],
         }
     }
 

@@ -5,10 +5,27 @@
 pub struct TokenSequence {
     /// Vocabulary ids, special tokens included.
     pub ids: Vec<u32>,
-    /// Whether each token enters the transport cost and the late interaction.
+    /// Whether each token takes part in the late interaction.
     pub kept: Vec<bool>,
+    /// Whether each token is of the text itself; the others are special tokens, markers and masks.
+    pub text: Vec<bool>,
+    /// How many tokens at the end are masks that a ColBERT query is filled up with.
+    pub expansion: usize,
     /// How many tokens at the end no token attends to, as with the masks of a ColBERT query.
     pub unattended: usize,
+}
+
+impl TokenSequence {
+    /// Tokens of the text itself, all of them kept.
+    pub fn plain(ids: Vec<u32>) -> Self {
+        Self {
+            kept: vec![true; ids.len()],
+            text: vec![true; ids.len()],
+            ids,
+            expansion: 0,
+            unattended: 0,
+        }
+    }
 }
 
 /// Texts padded to a common width, row-major.
@@ -24,6 +41,10 @@ pub struct TokenBatch {
     pub mask: Vec<bool>,
     /// `[rows, width]` true where a token is kept.
     pub kept: Vec<bool>,
+    /// `[rows, width]` true where a token is of the text itself.
+    pub text: Vec<bool>,
+    /// `[rows, width]` true where a token is a mask that the text was filled up with.
+    pub expansion: Vec<bool>,
 }
 
 impl TokenBatch {
@@ -37,6 +58,8 @@ impl TokenBatch {
             ids: vec![padding_id; rows * width],
             mask: vec![false; rows * width],
             kept: vec![false; rows * width],
+            text: vec![false; rows * width],
+            expansion: vec![false; rows * width],
         };
         for (row, sequence) in sequences.iter().enumerate() {
             let start = row * width;
@@ -44,6 +67,8 @@ impl TokenBatch {
             batch.ids[start..end].copy_from_slice(&sequence.ids);
             batch.mask[start..end - sequence.unattended].fill(true);
             batch.kept[start..end].copy_from_slice(&sequence.kept);
+            batch.text[start..end].copy_from_slice(&sequence.text);
+            batch.expansion[end - sequence.expansion..end].fill(true);
         }
         batch
     }

@@ -7,6 +7,8 @@
 
 use std::collections::BTreeSet;
 
+use tokenizers::Encoding;
+
 use crate::{Role, TokenSequence, TokenizeError};
 
 /// What a ColBERT checkpoint expects of its texts.
@@ -104,32 +106,37 @@ impl ColbertIds {
     }
 
     /// The sequence of a text with its special tokens, of at most `length` tokens with its marker.
-    pub(crate) fn sequence(&self, mut ids: Vec<u32>, role: Role, length: usize) -> TokenSequence {
+    pub(crate) fn sequence(&self, encoding: &Encoding, role: Role, length: usize) -> TokenSequence {
+        let mut ids = encoding.get_ids().to_vec();
+        let special = encoding.get_special_tokens_mask().iter();
+        let mut text: Vec<bool> = special.map(|&special| special == 0).collect();
         if let Some(marker) = self.marker(role) {
-            ids.insert(1.min(ids.len()), marker);
+            let place = 1.min(ids.len());
+            ids.insert(place, marker);
+            text.insert(place, false);
+        }
+        if role == Role::Document {
+            return TokenSequence {
+                kept: ids.iter().map(|id| !self.skipped.contains(id)).collect(),
+                text,
+                ..TokenSequence::plain(ids)
+            };
         }
         let own = ids.len();
-        match role {
-            Role::Query => {
-                if self.conventions.expand_queries {
-                    ids.resize(length.max(own), self.mask);
-                }
-                let added = ids.len() - own;
-                TokenSequence {
-                    kept: vec![true; ids.len()],
-                    ids,
-                    unattended: if self.conventions.attend_to_expansion {
-                        0
-                    } else {
-                        added
-                    },
-                }
-            }
-            Role::Document => TokenSequence {
-                kept: ids.iter().map(|id| !self.skipped.contains(id)).collect(),
-                ids,
-                unattended: 0,
+        if self.conventions.expand_queries {
+            ids.resize(length.max(own), self.mask);
+            text.resize(ids.len(), false);
+        }
+        let expansion = ids.len() - own;
+        TokenSequence {
+            text,
+            expansion,
+            unattended: if self.conventions.attend_to_expansion {
+                0
+            } else {
+                expansion
             },
+            ..TokenSequence::plain(ids)
         }
     }
 }

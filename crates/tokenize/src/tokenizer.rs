@@ -206,23 +206,23 @@ impl Tokenizer {
         };
         let Some(colbert) = &self.colbert else {
             let encoding = self.encoding(&format!("{marker}{text}"), maximum, 0)?;
-            let kept = encoding
+            let kept: Vec<bool> = encoding
                 .get_offsets()
                 .iter()
                 .zip(encoding.get_special_tokens_mask())
                 .map(|(&(_, end), &special)| special == 0 && end > marker.len())
                 .collect();
             return Ok(TokenSequence {
-                ids: encoding.get_ids().to_vec(),
+                text: kept.clone(),
                 kept,
-                unattended: 0,
+                ..TokenSequence::plain(encoding.get_ids().to_vec())
             });
         };
         let maximum = maximum.min(colbert.length(role));
         let text = format!("{marker}{text}");
         let marked = usize::from(colbert.marker(role).is_some());
         let encoding = self.encoding(colbert.stripped(&text), maximum, marked)?;
-        Ok(colbert.sequence(encoding.get_ids().to_vec(), role, maximum))
+        Ok(colbert.sequence(&encoding, role, maximum))
     }
 
     /// The tokens of a text with its special ones, at most `maximum` of them less `reserved`.

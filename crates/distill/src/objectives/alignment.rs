@@ -40,7 +40,7 @@ impl Default for AlignmentSettings {
     fn default() -> Self {
         Self {
             weight: 1.0,
-            tokens: Tokens::Content,
+            tokens: Tokens::Kept,
             space: Space::Head,
             cost: Cost::Cosine,
             marginals: Marginals::Uniform,

@@ -32,13 +32,13 @@ impl ContrastSettings {
 /// Late-interaction scores of all `queries` with all `documents`, in cosine a query token:
 /// `[texts, texts]`.
 pub(super) fn mean_scores(queries: &Side<'_>, documents: &Side<'_>) -> Tensor<2> {
-    let kept = queries.mask(Tokens::Content);
+    let kept = queries.mask(Tokens::Kept);
     let count = kept.clone().sum_dim(1);
     let scores = late_interaction::scores(
         queries.unit(),
         kept,
         documents.unit(),
-        documents.mask(Tokens::Content),
+        documents.mask(Tokens::Kept),
     );
     scores / count
 }

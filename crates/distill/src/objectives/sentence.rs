@@ -45,7 +45,7 @@ impl Pool {
                 .slice([0..texts, 0..1, 0..hidden])
                 .reshape([texts, hidden]),
             Self::Mean => {
-                let mask = side.mask(Tokens::All);
+                let mask = side.mask(Tokens::Special);
                 let share = (mask.clone() / mask.sum_dim(1)).reshape([texts, width, 1]);
                 (side.states.clone() * share)
                     .sum_dim(1)

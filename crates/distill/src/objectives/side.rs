@@ -11,10 +11,15 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Tokens {
-    /// Those of the text itself, and the `[MASK]`s that a ColBERT checkpoint expands queries with.
+    /// Those that the late interaction scores: of a ColBERT checkpoint all of a query's, of others
+    /// those of the text itself.
+    Kept,
+    /// Those of the text itself, without the ones that a checkpoint skips.
     Content,
-    /// Markers and special tokens too.
-    All,
+    /// Those of the text, special tokens and markers.
+    Special,
+    /// All of these, and the `[MASK]`s that a ColBERT checkpoint fills queries up with.
+    Expansion,
 }
 
 /// Where vectors are compared.
@@ -97,17 +102,21 @@ impl Side<'_> {
     }
 
     /// The tokens that take part, text by text.
-    pub(crate) fn present(&self, tokens: Tokens) -> &[bool] {
-        match tokens {
-            Tokens::Content => &self.tokens.kept,
-            Tokens::All => &self.tokens.mask,
-        }
+    pub(crate) fn present(&self, tokens: Tokens) -> Vec<bool> {
+        let batch = self.tokens;
+        let takes_part = |place: usize| match tokens {
+            Tokens::Kept => batch.kept[place],
+            Tokens::Content => batch.kept[place] && batch.text[place],
+            Tokens::Special => batch.mask[place] && !batch.expansion[place],
+            Tokens::Expansion => batch.mask[place] || batch.expansion[place],
+        };
+        (0..batch.ids.len()).map(takes_part).collect()
     }
 
     /// One where a token takes part and zero elsewhere, without gradients: `[texts, width]`.
     pub(crate) fn mask(&self, tokens: Tokens) -> Tensor<2> {
-        let present = self.present(tokens).iter();
-        self.constant(present.map(|&present| f32::from(u8::from(present))))
+        let present = self.present(tokens).into_iter();
+        self.constant(present.map(|present| f32::from(u8::from(present))))
     }
 
     /// Mass of each token, without gradients: `[texts, width]`, each row one in all.

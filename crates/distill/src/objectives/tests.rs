@@ -127,18 +127,29 @@ fn annealing_goes_from_start_to_end_by_a_constant_factor() {
 
 /// Two texts padded to `width`; token 0 is a special one.
 fn batch(texts: [&[u32]; 2], width: usize) -> TokenBatch {
-    let places = || {
-        texts
-            .into_iter()
-            .flat_map(|ids| (0..width).map(|place| ids.get(place)))
+    let sequence = |ids: &[u32]| {
+        let text: Vec<bool> = ids.iter().map(|&id| id != 0).collect();
+        TokenSequence {
+            kept: text.clone(),
+            text,
+            ..TokenSequence::plain(ids.to_vec())
+        }
     };
-    TokenBatch {
-        rows: 2,
-        width,
-        ids: places().map(|id| id.copied().unwrap_or(9)).collect(),
-        mask: places().map(|id| id.is_some()).collect(),
-        kept: places().map(|id| id.is_some_and(|&id| id != 0)).collect(),
+    let [one, other] = texts.map(sequence);
+    // A third text makes the batch as wide as it is to be, and goes.
+    let wide = TokenSequence::plain(vec![9; width]);
+    let mut batch = TokenBatch::pad(&[one, other, wide], 9);
+    batch.rows = 2;
+    for flags in [
+        &mut batch.mask,
+        &mut batch.kept,
+        &mut batch.text,
+        &mut batch.expansion,
+    ] {
+        flags.truncate(2 * width);
     }
+    batch.ids.truncate(2 * width);
+    batch
 }
 
 /// A side whose tokens lie at angles that follow from their ids; padding lies anywhere.
@@ -175,7 +186,7 @@ fn every_objective() -> Vec<Objectives> {
         aligned(transport.clone()),
         aligned(AlignmentSettings {
             cost: alignment::Cost::SquaredEuclidean,
-            tokens: Tokens::All,
+            tokens: Tokens::Special,
             marginals: Marginals::Norm,
             plan: PlanSettings::Greedy {},
             ..transport.clone()
@@ -254,11 +265,7 @@ fn a_sentence_is_not_told_from_its_own_other_occurrence() {
 fn weights(texts: &[&[u32]]) -> PieceWeights {
     let mut counts = PieceCounts::default();
     for ids in texts {
-        counts.add(&TokenSequence {
-            ids: ids.to_vec(),
-            kept: vec![true; ids.len()],
-            unattended: 0,
-        });
+        counts.add(&TokenSequence::plain(ids.to_vec()));
     }
     PieceWeights::new(&counts)
 }
@@ -275,6 +282,29 @@ fn rare_pieces_weigh_more() {
 }
 
 #[test]
+fn the_masks_of_an_expanded_query_take_part_where_they_are_asked_to() {
+    let sequence = TokenSequence {
+        ids: vec![0, 1, 7, 7],
+        kept: vec![true, true, true, true],
+        text: vec![false, true, false, false],
+        expansion: 2,
+        unattended: 2,
+    };
+    let tokens = TokenBatch::pad(&[sequence, TokenSequence::plain(vec![1])], 9);
+    let side = side(&tokens, 0.0);
+    for (kind, first) in [
+        (Tokens::Kept, [1.0, 1.0, 1.0, 1.0]),
+        (Tokens::Content, [0.0, 1.0, 0.0, 0.0]),
+        (Tokens::Special, [1.0, 1.0, 0.0, 0.0]),
+        (Tokens::Expansion, [1.0, 1.0, 1.0, 1.0]),
+    ] {
+        let mask = scalars(side.mask(kind)).unwrap();
+        assert_eq!(mask[..4], first, "{kind:?}");
+        assert_eq!(mask[4..], [1.0, 0.0, 0.0, 0.0], "{kind:?}");
+    }
+}
+
+#[test]
 fn attention_is_shared_among_the_tokens_that_take_part() {
     let tokens = batch([&[0, 1, 2], &[0, 1]], 3);
     let attention = [[0.5, 0.1, 0.4], [0.75, 0.25, 0.0]];
@@ -284,7 +314,7 @@ fn attention_is_shared_among_the_tokens_that_take_part() {
     };
     let mass = |tokens| scalars(seen.mass(Marginals::Attention, tokens, None)).unwrap();
     assert_close(&mass(Tokens::Content), &[0.0, 0.2, 0.8, 0.0, 1.0, 0.0]);
-    assert_close(&mass(Tokens::All), &[0.5, 0.1, 0.4, 0.75, 0.25, 0.0]);
+    assert_close(&mass(Tokens::Special), &[0.5, 0.1, 0.4, 0.75, 0.25, 0.0]);
 }
 
 #[test]

@@ -114,11 +114,7 @@ mod tests {
     use crate::instruments::scalars;
 
     fn batch(documents: [u32; 4], scores: Vec<f32>) -> RankingBatch {
-        let text = |id: u32| TokenSequence {
-            ids: vec![id],
-            kept: vec![true],
-            unattended: 0,
-        };
+        let text = |id: u32| TokenSequence::plain(vec![id]);
         RankingBatch {
             queries: TokenBatch::pad(&[text(1), text(2)], 0),
             documents: TokenBatch::pad(&documents.map(text), 0),

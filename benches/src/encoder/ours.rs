@@ -111,6 +111,7 @@ fn distillation(teacher: Encoder, input: TokenBatch, target: TokenBatch) -> Loss
         let moment = Moment {
             step: 0,
             weights: None,
+            passages: None,
         };
         Ok(objectives.loss(&target, &input, moment)?.value)
     })
@@ -128,7 +129,9 @@ fn load(folder: &Path, device: &Device) -> anyhow::Result<Encoder> {
 fn batch(case: Case, ids: Vec<i64>) -> TokenBatch {
     let ids: Vec<u32> = ids.into_iter().map(|id| id as u32).collect();
     let texts = ids.chunks(case.tokens);
-    let texts: Vec<_> = texts.map(|ids| TokenSequence::plain(ids.to_vec())).collect();
+    let texts: Vec<_> = texts
+        .map(|ids| TokenSequence::plain(ids.to_vec()))
+        .collect();
     TokenBatch::pad(&texts, 0)
 }
 

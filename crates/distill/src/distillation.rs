@@ -15,18 +15,21 @@ use crate::learner::Learner;
 use crate::objectives::{Loss, Moment, PieceWeights, Side};
 use crate::order::{BatchOrder, PairBatch, Sampling};
 use crate::pairs::{TrainingText, tokenize};
+use crate::passages::{PassageBatch, Passages};
 use crate::settings::DistillSettings;
 use crate::state::{Moving, State};
 use crate::tokenized::TokenizedPairs;
 use crate::training::{Run, Seat, Task};
 
 /// Texts of a run.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct TrainingData<'a> {
     /// Bitext and retention sentences, by the teacher's tokenizer.
     pub pairs: &'a TokenizedPairs,
     /// Bitext that is never trained on, for the instruments.
     pub held_out: &'a [TrainingText],
+    /// What the pairs' passages are read by, where an objective scores them.
+    pub passages: Option<&'a dyn Passages>,
 }
 
 /// Distils `teacher`, through `head`, into a student that starts as its copy.
@@ -63,6 +66,11 @@ pub fn distil(
             maximum_length: settings.maximum_length,
         });
     }
+    if settings.objectives.passages.is_some()
+        && (data.passages.is_none() || data.pairs.passages(0)?.is_empty())
+    {
+        return Err(DistillError::NoPassages);
+    }
     let prepared = Event::Prepared {
         pairs: data.pairs.len(),
         left_out: data.pairs.left_out(),
@@ -91,6 +99,7 @@ struct Distillation<'a> {
     /// What each seat has of its own.
     places: Vec<Place>,
     weights: Option<[PieceWeights; 2]>,
+    passages: Option<&'a dyn Passages>,
     order: BatchOrder<'a>,
     instruments: Instruments,
 }
@@ -157,6 +166,7 @@ impl<'a> Distillation<'a> {
             teacher,
             places,
             weights,
+            passages: data.passages,
         })
     }
 }
@@ -185,12 +195,21 @@ impl Task for Distillation<'_> {
             heads,
         } = &self.places[seat];
         let attention = self.settings.objectives.needs_attention();
-        let read = |encoder, head, tokens, device| Side::read(encoder, head, tokens, attention, device);
+        let read =
+            |encoder, head, tokens, device| Side::read(encoder, head, tokens, attention, device);
         let target = read(teacher, &heads[0], &part.target, &seat.plain);
         let input = read(&learner.encoder, &heads[1], &part.input, &seat.tracked);
+        let passages = self
+            .passages
+            .filter(|_| self.settings.objectives.passages.is_some());
+        let passages = passages.map(|source| {
+            let dims = target.image.dims()[2];
+            PassageBatch::read(&part.passages, source, dims, &seat.plain)
+        });
         let moment = Moment {
             step,
             weights: self.weights.as_ref(),
+            passages: passages.as_ref(),
         };
         self.settings.objectives.loss(&target, &input, moment)
     }

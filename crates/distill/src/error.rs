@@ -12,6 +12,17 @@ use crate::settings::SettingsError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DistillError {
+    /// Texts have different numbers of passages.
+    #[error("a text has {found} passages, expected {expected} as of those before it")]
+    PassageCount {
+        /// Passages of the text.
+        found: usize,
+        /// Passages of the first text.
+        expected: usize,
+    },
+    /// An objective scores passages, and there are none.
+    #[error("distill.objectives.passages needs training texts with passages")]
+    NoPassages,
     /// A value of the run file lies outside its domain.
     #[error(transparent)]
     Settings(#[from] SettingsError),

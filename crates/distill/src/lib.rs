@@ -22,7 +22,7 @@
 //! let texts = [Ok::<_, DistillError>(TrainingText::retention("Good morning.", "eng"))];
 //! let (tokenizer, length) = (&teacher.tokenizer, settings.maximum_length);
 //! let pairs = TokenizedPairs::write(texts, tokenizer, length, "temporary".as_ref())?;
-//! let data = TrainingData { pairs: &pairs, held_out: &[] };
+//! let data = TrainingData { pairs: &pairs, held_out: &[], passages: None };
 //! let head = teacher.head_or_identity();
 //! distil(settings, &teacher, &head, data, "checkpoints".as_ref(), &[device], &mut |event: &Event| {
 //!     if let Event::Step { step: 100, .. } = event { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -43,6 +43,7 @@ pub mod objectives;
 mod optimiser;
 pub mod order;
 pub mod pairs;
+mod passages;
 mod rounds;
 pub mod settings;
 mod state;
@@ -61,5 +62,6 @@ pub use head::estimate_head;
 pub use learner::Learner;
 pub use optimiser::{Optimiser, schedule};
 pub use pairs::TrainingText;
+pub use passages::{PassageBatch, Passages};
 pub use settings::DistillSettings;
 pub use tokenized::TokenizedPairs;

@@ -21,6 +21,8 @@ pub struct PairBatch {
     pub target: TokenBatch,
     /// What the student reads.
     pub input: TokenBatch,
+    /// What each text is scored with; nothing where no objective scores passages.
+    pub passages: Vec<Vec<u32>>,
 }
 
 /// What batches are drawn by.
@@ -113,6 +115,8 @@ impl<'a> BatchOrder<'a> {
         let size = chosen.len().div_ceil(parts);
         let part = |chosen: &[u32]| {
             let (mut targets, mut inputs) = (Vec::new(), Vec::new());
+            let passages = chosen.iter().map(|&index| self.pairs.passages(index));
+            let passages = passages.collect::<Result<_, _>>()?;
             for &index in chosen {
                 let [target, mut input] = self.pairs.read(index)?;
                 self.renumbering.apply(&mut input);
@@ -122,6 +126,7 @@ impl<'a> BatchOrder<'a> {
             Ok(PairBatch {
                 target: TokenBatch::pad(&targets, self.padding[0]),
                 input: TokenBatch::pad(&inputs, self.padding[1]),
+                passages,
             })
         };
         chosen.chunks(size).map(part).collect()

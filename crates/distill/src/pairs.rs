@@ -17,6 +17,9 @@ pub struct TrainingText {
     pub input: String,
     /// What it is drawn with: its language for bitext, [`retention_group`] of it for retention.
     pub group: String,
+    /// Passages that it is scored with, by the numbers that [`Passages`](crate::Passages) knows; as
+    /// many for every text, and none where no objective scores passages.
+    pub passages: Vec<u32>,
 }
 
 /// The name of a language's retention pairs among the groups.
@@ -36,6 +39,7 @@ impl TrainingText {
             target: pair.english.clone(),
             input: pair.foreign.clone(),
             group: pair.language.clone(),
+            passages: Vec::new(),
         }
     }
 
@@ -46,6 +50,7 @@ impl TrainingText {
             target: english.to_owned(),
             input: switched,
             group: switched_group(language),
+            passages: Vec::new(),
         }
     }
 
@@ -55,6 +60,7 @@ impl TrainingText {
             target: sentence.to_owned(),
             input: sentence.to_owned(),
             group: retention_group(language),
+            passages: Vec::new(),
         }
     }
 }
@@ -68,6 +74,8 @@ pub struct TrainingPair {
     pub input: TokenSequence,
     /// What it is drawn with, as in [`TrainingText::group`].
     pub group: String,
+    /// As [`TrainingText::passages`].
+    pub passages: Vec<u32>,
 }
 
 impl TrainingPair {
@@ -102,6 +110,7 @@ pub fn tokenize(
         target,
         input,
         group: text.group.clone(),
+        passages: text.passages.clone(),
     });
     Ok(pairs
         .filter(|pair| pair.is_usable(maximum_length))

@@ -38,6 +38,8 @@ pub struct TokenizedPairs {
     groups: BTreeMap<String, Vec<u32>>,
     used: BTreeSet<u32>,
     left_out: usize,
+    /// Passages that each pair is scored with.
+    passages: usize,
 }
 
 /// Where a pair's tokens begin, and how many the target and the input have.
@@ -93,6 +95,7 @@ impl TokenizedPairs {
                     },
                     target,
                     group: text.group,
+                    passages: text.passages,
                 };
                 if pair.is_usable(maximum_length) {
                     writer.push(&pair)?;
@@ -159,16 +162,36 @@ impl TokenizedPairs {
     /// If there is no such pair.
     pub fn read(&self, index: u32) -> Result<[TokenSequence; 2], DistillError> {
         let Place { offset, lengths } = self.places[index as usize];
-        let words = lengths.map(|length| HEADER + length as usize);
-        let mut bytes = vec![0; 4 * (words[0] + words[1])];
+        let [target, input] = lengths.map(|length| HEADER + length as usize);
+        let words = self.words(offset, target + input)?;
+        let (target, input) = words.split_at(target);
+        Ok([target, input].map(sequence))
+    }
+
+    /// The passages that a pair is scored with.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    ///
+    /// # Panics
+    /// If there is no such pair.
+    pub fn passages(&self, index: u32) -> Result<Vec<u32>, DistillError> {
+        let Place { offset, lengths } = self.places[index as usize];
+        let sides = lengths.map(|length| HEADER as u64 + u64::from(length));
+        self.words(offset + 4 * (sides[0] + sides[1]), self.passages)
+    }
+
+    /// So many numbers of the file.
+    fn words(&self, offset: u64, count: usize) -> Result<Vec<u32>, DistillError> {
+        let mut bytes = vec![0; 4 * count];
         let mut read = || -> std::io::Result<()> {
             let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
             file.seek(SeekFrom::Start(offset))?;
             file.read_exact(&mut bytes)
         };
         read().map_err(|source| failed(&self.folder, source))?;
-        let (target, input) = bytes.split_at(4 * words[0]);
-        Ok([target, input].map(sequence))
+        let words = bytes.as_chunks::<4>().0.iter();
+        Ok(words.map(|word| u32::from_le_bytes(*word)).collect())
     }
 
     /// The student's numbers of the pieces that inputs consist of.
@@ -265,13 +288,14 @@ impl Writer {
                 groups: BTreeMap::new(),
                 used: BTreeSet::new(),
                 left_out: 0,
+                passages: 0,
             },
             used: Vec::new(),
         })
     }
 
-    /// Appends a pair: of each side the numbers of unattended tokens and of masks, and the tokens, 4
-    /// bytes each.
+    /// Appends a pair, in numbers of 4 bytes: of each side how many tokens are unattended, how many are
+    /// masks, and the tokens; then the passages.
     fn push(&mut self, pair: &TrainingPair) -> Result<(), DistillError> {
         let pairs = &mut self.pairs;
         let failed = |source| failed(&pairs.folder, source);
@@ -279,12 +303,28 @@ impl Writer {
         for side in sides {
             let flag = |is: bool, flag: u32| if is { flag } else { 0 };
             let tokens = side.ids.iter().zip(side.kept.iter().zip(&side.text));
-            let tokens = tokens.map(|(&id, (&kept, &text))| id | flag(kept, KEPT) | flag(text, TEXT));
+            let tokens =
+                tokens.map(|(&id, (&kept, &text))| id | flag(kept, KEPT) | flag(text, TEXT));
             let header = [side.unattended as u32, side.expansion as u32];
             let words = header.into_iter().chain(tokens);
             let bytes: Vec<u8> = words.flat_map(u32::to_le_bytes).collect();
             self.file.write_all(&bytes).map_err(failed)?;
         }
+        if pairs.places.is_empty() {
+            pairs.passages = pair.passages.len();
+        }
+        if pair.passages.len() != pairs.passages {
+            return Err(DistillError::PassageCount {
+                found: pair.passages.len(),
+                expected: pairs.passages,
+            });
+        }
+        let bytes: Vec<u8> = pair
+            .passages
+            .iter()
+            .flat_map(|it| it.to_le_bytes())
+            .collect();
+        self.file.write_all(&bytes).map_err(failed)?;
         let index = u32::try_from(pairs.places.len());
         let too_many = |_| failed(Error::new(ErrorKind::FileTooLarge, "more than 2³² pairs"));
         let index = index.map_err(too_many)?;
@@ -293,7 +333,8 @@ impl Writer {
             offset: self.end,
             lengths,
         });
-        self.end += 4 * (2 * HEADER as u64 + u64::from(lengths[0]) + u64::from(lengths[1]));
+        let words = 2 * HEADER as u64 + u64::from(lengths[0]) + u64::from(lengths[1]);
+        self.end += 4 * (words + pairs.passages as u64);
         match pairs.groups.get_mut(&pair.group) {
             Some(members) => members.push(index),
             None => drop(pairs.groups.insert(pair.group.clone(), vec![index])),
@@ -320,21 +361,16 @@ impl Writer {
     }
 }
 
-/// The tokens that were written as these bytes.
-fn sequence(bytes: &[u8]) -> TokenSequence {
-    let mut words = bytes
-        .chunks_exact(4)
-        .map(|word| u32::from_le_bytes([word[0], word[1], word[2], word[3]]));
-    let mut number = || words.next().unwrap_or_default() as usize;
-    let (unattended, expansion) = (number(), number());
-    let words: Vec<u32> = words.collect();
+/// The tokens that were written as these numbers.
+fn sequence(words: &[u32]) -> TokenSequence {
+    let (header, words) = words.split_at(HEADER);
     let flags = |flag: u32| words.iter().map(|word| word & flag != 0).collect();
     TokenSequence {
         ids: words.iter().map(|word| word & !(KEPT | TEXT)).collect(),
         kept: flags(KEPT),
         text: flags(TEXT),
-        expansion,
-        unattended,
+        unattended: header[0] as usize,
+        expansion: header[1] as usize,
     }
 }
 

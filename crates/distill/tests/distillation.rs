@@ -48,6 +48,7 @@ fn texts() -> Vec<TrainingText> {
                 target: side(6, &words),
                 input: side(0, &words),
                 group: "swa".into(),
+                passages: Vec::new(),
             }
         })
         .chain((0..6).map(|i| TrainingText::retention(&side(6, &[i, (i + 1) % 6]), "eng")))
@@ -150,6 +151,7 @@ fn run_with(
     let data = TrainingData {
         pairs: &pairs,
         held_out: &texts[..6],
+        passages: None,
     };
     let mut observe = |event: &Event| {
         if let Event::Step { step, loss, .. } = event {
@@ -211,6 +213,7 @@ fn parts_on_several_devices_sum_up_to_the_same_student() {
         let data = TrainingData {
             pairs: &pairs,
             held_out: &texts[..6],
+            passages: None,
         };
         let outcome = distil(
             &settings(),
@@ -397,6 +400,7 @@ fn a_run_ends_with_its_best_reading_whether_it_was_stopped_or_not() {
                 TrainingData {
                     pairs: &pairs,
                     held_out: &texts[..6],
+                    passages: None,
                 },
                 &folder.path().join("checkpoints"),
                 &[Device::flex()],
@@ -434,6 +438,7 @@ fn a_checkpoint_of_other_settings_is_refused_and_kept() {
     let data = TrainingData {
         pairs: &pairs,
         held_out: &[],
+        passages: None,
     };
     let checkpoints = folder.path().join("checkpoints");
     let refused = distil(

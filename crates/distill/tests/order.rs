@@ -27,6 +27,7 @@ fn pairs() -> Vec<TrainingPair> {
             target: sequence(id, 1 + id as usize % 3),
             input: sequence(id, 1 + id as usize % 7),
             group: if id < 240 { "many" } else { "few" }.into(),
+            passages: vec![id, id + 1],
         })
         .collect()
 }
@@ -222,6 +223,10 @@ fn in_memory(pairs: &[TrainingPair], seed: u64, step: u64, parts: usize) -> Vec<
         PairBatch {
             target: side(|pair| &pair.target),
             input: side(|pair| &pair.input),
+            passages: chosen
+                .iter()
+                .map(|&index| pairs[index].passages.clone())
+                .collect(),
         }
     };
     chosen
@@ -242,8 +247,8 @@ fn pairs_in_a_file_make_the_batches_of_pairs_in_memory() {
             assert_eq!(found.len(), expected.len());
             for (found, expected) in found.iter().zip(&expected) {
                 assert_eq!(
-                    (&found.target, &found.input),
-                    (&expected.target, &expected.input)
+                    (&found.target, &found.input, &found.passages),
+                    (&expected.target, &expected.input, &expected.passages)
                 );
             }
         }

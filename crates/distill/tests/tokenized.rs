@@ -18,6 +18,7 @@ fn text(target: &str, input: &str, group: &str) -> TrainingText {
         target: target.into(),
         input: input.into(),
         group: group.into(),
+        passages: Vec::new(),
     }
 }
 

@@ -49,6 +49,8 @@ pub struct RunFile {
     pub translation: Option<TranslationSettings>,
     /// Which words of `distill.code_switched`'s sentences are foreign, by a table of `[translation]`.
     pub code_switching: Option<CodeSwitching>,
+    /// Which documents each training sentence is scored with; goes with `distill.objectives.passages`.
+    pub passages: Option<PassageChoice>,
     /// Testing differences.
     pub significance: SignificanceSettings,
     /// The language whose soft alignment is drawn.
@@ -115,6 +117,16 @@ impl RetrievalSettings {
             tokens_per_batch: self.tokens_per_batch,
         }
     }
+}
+
+/// The documents of the collection that a training sentence is scored with.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PassageChoice {
+    /// BM25's best for what the teacher reads.
+    pub retrieved: usize,
+    /// Others, drawn at random.
+    pub drawn: usize,
 }
 
 /// The paired randomisation test between zero-shot and distilled.
@@ -195,6 +207,17 @@ impl RunFile {
             judged == self.development.is_some(),
             "distill.training.stopping.metric = \"development\" and a [development] table go together"
         );
+        ensure!(
+            self.distill.objectives.passages.is_some() == self.passages.is_some(),
+            "[distill.objectives.passages] and a [passages] table go together"
+        );
+        if let Some(PassageChoice { retrieved, drawn }) = self.passages {
+            ensure!(
+                1 < retrieved + drawn,
+                "passages.retrieved + passages.drawn = {}, expected at least 2",
+                retrieved + drawn
+            );
+        }
         self.bitext_filter.check()?;
         self.check_code_switching()?;
         if let Some(shape) = &self.bitext_shape {

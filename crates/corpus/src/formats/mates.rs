@@ -131,7 +131,12 @@ mod tests {
         assert_eq!(ids("yor"), ["yor-2"]);
         let judgements = collection.judgements.iter();
         let judgements: Vec<_> = judgements.map(|it| (&*it.query, &*it.document)).collect();
-        let expected = [("swa-1", "1"), ("swa-2", "2"), ("swa-4", "1"), ("yor-2", "2")];
+        let expected = [
+            ("swa-1", "1"),
+            ("swa-2", "2"),
+            ("swa-4", "1"),
+            ("yor-2", "2"),
+        ];
         assert_eq!(judgements, expected);
         assert!(collection.english.is_empty());
     }
@@ -139,7 +144,16 @@ mod tests {
     #[test]
     fn files_that_do_not_fit_are_refused() {
         let error = read("Moja.\n", "a\nb\nc\nd\n").unwrap_err();
-        assert!(matches!(error, CorpusError::LineCounts { foreign_lines: 1, .. }), "{error}");
+        assert!(
+            matches!(
+                error,
+                CorpusError::LineCounts {
+                    foreign_lines: 1,
+                    ..
+                }
+            ),
+            "{error}"
+        );
         let error = read("\n\n\n\n", "a\nb\nc\nd\n").unwrap_err();
         assert!(matches!(error, CorpusError::NoQueries { .. }), "{error}");
     }

@@ -1,10 +1,12 @@
 //! What a student is trained by: terms on the same batch of pairs, added up by their weights.
 //!
 //! [`alignment`] pairs tokens with tokens, [`sentence`] whole sentences with sentences, and
-//! [`contrast`] and [`scores`] look at how a batch's sentences find each other.
+//! [`contrast`] and [`scores`] look at how a batch's sentences find each other, [`passages`] at how they
+//! find passages.
 
 pub mod alignment;
 pub mod contrast;
+pub mod passages;
 pub mod plan;
 pub mod scores;
 pub mod sentence;
@@ -17,10 +19,12 @@ use serde::{Deserialize, Serialize};
 
 pub use self::alignment::AlignmentSettings;
 pub use self::contrast::ContrastSettings;
+pub use self::passages::PassageSettings;
 pub use self::scores::ScoreSettings;
 pub use self::sentence::SentenceSettings;
 pub use self::side::{Marginals, PieceCounts, PieceWeights, Side, Space, Tokens};
 use crate::error::DistillError;
+use crate::passages::PassageBatch;
 use crate::settings::{SettingsError, positive, refuse};
 
 /// The terms of a run, below `[distill.objectives]`; at least one of them.
@@ -39,6 +43,9 @@ pub struct Objectives {
     /// A batch's sentences are scored as the teacher scores them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scores: Option<ScoreSettings>,
+    /// Passages are scored as the teacher scores them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub passages: Option<PassageSettings>,
 }
 
 /// What the terms may ask for beside a batch.
@@ -48,6 +55,8 @@ pub struct Moment<'a> {
     pub step: u64,
     /// Weights of the teacher's and of the student's pieces, if [`Objectives::needs_weights`].
     pub weights: Option<&'a [PieceWeights; 2]>,
+    /// The passages of the batch's sentences, if the objectives have [`Objectives::passages`].
+    pub passages: Option<&'a PassageBatch>,
 }
 
 /// A loss, with what its alignment tells about itself.
@@ -86,6 +95,10 @@ impl Objectives {
         if let Some(settings) = &self.scores {
             terms.push(settings.loss(target, input).mul_scalar(settings.weight));
         }
+        if let (Some(settings), Some(passages)) = (&self.passages, moment.passages) {
+            let loss = settings.loss(target, input, passages);
+            terms.push(loss.mul_scalar(settings.weight));
+        }
         let sum = terms.into_iter().reduce(|sum, term| sum + term);
         Ok(Loss {
             value: sum.expect("settings are checked to have an objective"),
@@ -109,7 +122,7 @@ impl Objectives {
 
     pub(crate) fn check(&self) -> Result<(), SettingsError> {
         if *self == Self::default() {
-            let expected = "alignment, sentence, contrast or scores";
+            let expected = "alignment, sentence, contrast, scores or passages";
             return Err(refuse("distill.objectives".into(), "{}", expected));
         }
         if let Some(alignment) = &self.alignment {
@@ -120,6 +133,7 @@ impl Objectives {
             ("sentence", self.sentence.as_ref().map(|it| it.weight)),
             ("contrast", self.contrast.as_ref().map(|it| it.weight)),
             ("scores", self.scores.as_ref().map(|it| it.weight)),
+            ("passages", self.passages.as_ref().map(|it| it.weight)),
         ];
         for (name, weight) in weights {
             if let Some(weight) = weight {
@@ -129,6 +143,7 @@ impl Objectives {
         let temperatures = [
             ("contrast", self.contrast.as_ref().map(|it| it.temperature)),
             ("scores", self.scores.as_ref().map(|it| it.temperature)),
+            ("passages", self.passages.as_ref().map(|it| it.temperature)),
         ];
         for (name, temperature) in temperatures {
             if let Some(temperature) = temperature {

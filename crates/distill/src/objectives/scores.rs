@@ -22,10 +22,16 @@ pub struct ScoreSettings {
 impl ScoreSettings {
     /// Mean divergence of the batch's rows: `[1]`.
     pub fn loss(&self, target: &Side<'_>, input: &Side<'_>) -> Tensor<1> {
-        let [teacher, student] = [target, input]
-            .map(|side| log_softmax(mean_scores(side, target).div_scalar(self.temperature), 1));
-        let [texts, _] = teacher.dims();
-        let divergence = (teacher.clone().exp() * (teacher - student)).sum();
-        divergence * (self.temperature * self.temperature / texts as f64)
+        let scores = [target, input].map(|side| mean_scores(side, target));
+        divergence(scores, self.temperature)
     }
+}
+
+/// `T² KL(softmax(teacher / T) ‖ softmax(student / T))` of two matrices of scores, in the mean over
+/// their rows: `[1]`.
+pub(super) fn divergence(scores: [Tensor<2>; 2], temperature: f64) -> Tensor<1> {
+    let [teacher, student] = scores.map(|scores| log_softmax(scores.div_scalar(temperature), 1));
+    let [rows, _] = teacher.dims();
+    let divergence = (teacher.clone().exp() * (teacher - student)).sum();
+    divergence * (temperature * temperature / rows as f64)
 }

@@ -5,6 +5,7 @@ use optical_tokenize::{TokenBatch, TokenSequence};
 use super::plan::{PlanGradient, PlanSettings, Unit};
 use super::*;
 use crate::instruments::scalars;
+use crate::passages::Passages;
 
 const COSTS: [[f32; 3]; 2] = [[0.1, 0.8, 0.6], [0.7, 0.2, 0.9]];
 
@@ -213,7 +214,53 @@ fn every_objective() -> Vec<Objectives> {
             }),
             ..Objectives::default()
         },
+        Objectives {
+            passages: Some(PassageSettings {
+                weight: 1.0,
+                temperature: 0.5,
+            }),
+            ..Objectives::default()
+        },
     ]
+}
+
+/// Passages whose tokens lie at angles; passage `n` has `n` of them.
+struct Angles;
+
+impl Passages for Angles {
+    fn vectors(&self, passage: u32) -> Vec<f32> {
+        let angles = (0..passage).map(|token| (passage + 2 * token) as f32);
+        angles
+            .flat_map(|angle| [angle.cos(), angle.sin()])
+            .collect()
+    }
+}
+
+/// Two passages for each of two texts.
+fn passages() -> PassageBatch {
+    let numbers = [vec![1, 3], vec![2, 1]];
+    PassageBatch::read(&numbers, &Angles, 2, &Device::flex())
+}
+
+#[test]
+fn passages_are_scored_by_their_best_tokens() {
+    let tokens = batch([&[0, 1, 2], &[0, 4]], 4);
+    let side = side(&tokens, 0.0);
+    let found = passages().scores(side.unit(), side.mask(Tokens::Kept));
+    let score = |query: &[f64], passage: &[f64]| {
+        let best = query.iter().map(|angle| {
+            let cosines = passage.iter().map(|other| (angle - other).cos());
+            cosines.fold(f64::NEG_INFINITY, f64::max)
+        });
+        best.sum::<f64>() / query.len() as f64
+    };
+    let expected = [
+        score(&[1.0, 2.0], &[1.0]),
+        score(&[1.0, 2.0], &[3.0, 5.0, 7.0]),
+        score(&[4.0], &[2.0, 4.0]),
+        score(&[4.0], &[1.0]),
+    ];
+    assert_close(&scalars(found).unwrap(), &expected);
 }
 
 fn loss(objectives: &Objectives, width: usize, turn: f32) -> f64 {
@@ -223,6 +270,7 @@ fn loss(objectives: &Objectives, width: usize, turn: f32) -> f64 {
     let moment = Moment {
         step: 0,
         weights: Some(&weights),
+        passages: Some(&passages()),
     };
     let found = objectives.loss(&side(&target, 0.0), &side(&input, turn), moment);
     scalars(found.unwrap().value).unwrap()[0]
@@ -322,7 +370,7 @@ fn settings_out_of_their_domain_are_named() {
     let error = |objectives: Objectives| objectives.check().unwrap_err().to_string();
     assert_eq!(
         error(Objectives::default()),
-        "distill.objectives = {}, expected alignment, sentence, contrast or scores"
+        "distill.objectives = {}, expected alignment, sentence, contrast, scores or passages"
     );
     let alignment = AlignmentSettings {
         plan: sinkhorn(0.0, Unit::Cost, PlanGradient::Detached),

@@ -10,6 +10,7 @@ use crate::experiment::development::Development;
 use crate::experiment::index::{document_indexes, own_index};
 use crate::experiment::lexical::Lexical;
 use crate::experiment::metrics::read_events;
+use crate::experiment::passages::ScoredPassages;
 use crate::experiment::provenance::{Clock, facts, write_run_json};
 use crate::experiment::ranking::{Asked, System};
 use crate::experiment::teaching::Students;
@@ -75,6 +76,11 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
 
     let judge = development.as_ref();
     let switches = lexical.code_switches(run)?;
+    let documents = &data.collection.documents;
+    let passages = run.passages.map(|choice| {
+        let seed = run.distill.training.seed;
+        ScoredPassages::new(choice, seed, lexical.words(), &indexes[0], documents)
+    });
     let mut makes = Students::new(
         &experiment,
         &devices,
@@ -82,6 +88,7 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
         &head,
         judge,
         &switches,
+        passages.as_ref(),
     );
     let mut students = Vec::new();
     for repetition in 0..run.repetitions {

@@ -76,6 +76,11 @@ impl<'a> Lexical<'a> {
         Ok(lexical)
     }
 
+    /// The documents by their words.
+    pub fn words(&self) -> &Bm25Index {
+        &self.index
+    }
+
     /// What makes English sentences code-switched, by language, if the run file asks for it.
     pub fn code_switches(&self, run: &RunFile) -> anyhow::Result<BTreeMap<String, CodeSwitch>> {
         let Some(settings) = &run.code_switching else {

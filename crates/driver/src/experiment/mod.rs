@@ -7,6 +7,7 @@ pub mod folder;
 pub mod index;
 pub mod lexical;
 pub mod metrics;
+pub mod passages;
 pub mod pictures;
 pub mod provenance;
 pub mod ranking;

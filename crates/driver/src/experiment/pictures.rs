@@ -42,9 +42,8 @@ pub fn align(
     let (target, input) = (batch(teacher, english)?, batch(student, foreign)?);
     let device_head = head.on(device);
     let attention = objectives.needs_attention();
-    let side = |model: &Model, tokens| {
-        Side::read(&model.encoder, &device_head, tokens, attention, device)
-    };
+    let side =
+        |model: &Model, tokens| Side::read(&model.encoder, &device_head, tokens, attention, device);
     let mut settings = objectives.alignment.clone().unwrap_or_default();
     // How rare a piece is is known in training only.
     if settings.marginals == Marginals::Idf {
@@ -53,6 +52,7 @@ pub fn align(
     let moment = Moment {
         step: u64::MAX,
         weights: None,
+        passages: None,
     };
     let result = settings.align(&side(teacher, &target), &side(student, &input), moment)?;
     let numbers =

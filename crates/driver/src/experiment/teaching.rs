@@ -3,13 +3,17 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::Device;
-use optical_distill::{Outcome, TokenizedPairs, TrainingData, TrainingText, distil, estimate_head};
+use optical_corpus::error::CorpusError;
+use optical_distill::{
+    Outcome, Passages, TokenizedPairs, TrainingData, TrainingText, distil, estimate_head,
+};
 use optical_encoder::{EncodeSettings, Head, Model};
 use optical_retrieval::translation::CodeSwitch;
 use optical_tokenize::Role;
 
 use crate::experiment::development::Development;
 use crate::experiment::metrics::Metrics;
+use crate::experiment::passages::ScoredPassages;
 use crate::experiment::watcher::Watcher;
 use crate::experiment::{Experiment, ExperimentData};
 
@@ -65,6 +69,7 @@ pub struct Students<'a> {
     head: &'a Head,
     development: Option<&'a Development<'a>>,
     switches: &'a BTreeMap<String, CodeSwitch>,
+    passages: Option<&'a ScoredPassages<'a>>,
     /// Made for the first student that has to be trained.
     pairs: Option<TokenizedPairs>,
 }
@@ -78,6 +83,7 @@ impl<'a> Students<'a> {
         head: &'a Head,
         development: Option<&'a Development<'a>>,
         switches: &'a BTreeMap<String, CodeSwitch>,
+        passages: Option<&'a ScoredPassages<'a>>,
     ) -> Self {
         Self {
             experiment,
@@ -86,6 +92,7 @@ impl<'a> Students<'a> {
             head,
             development,
             switches,
+            passages,
             pairs: None,
         }
     }
@@ -104,7 +111,13 @@ impl<'a> Students<'a> {
             return Ok(Some(student));
         }
         if self.pairs.is_none() {
-            let texts = data.training_texts(run, self.switches)?;
+            let texts = data.training_texts(run, self.switches)?.map(|text| {
+                let mut text = text?;
+                if let Some(passages) = self.passages {
+                    text.passages = passages.of(&text.target);
+                }
+                Ok::<_, CorpusError>(text)
+            });
             let (tokenizer, cache) = (&self.teacher.tokenizer, &self.experiment.cache);
             let length = run.distill.maximum_length;
             self.pairs = Some(TokenizedPairs::write(texts, tokenizer, length, cache)?);
@@ -113,6 +126,7 @@ impl<'a> Students<'a> {
         let training = TrainingData {
             pairs: self.pairs.as_ref().expect("made above"),
             held_out: &held_out,
+            passages: self.passages.map(|passages| passages as &dyn Passages),
         };
         let mut settings = run.distill.clone();
         settings.training.seed += repetition as u64;

@@ -112,12 +112,9 @@ impl StudySummary {
             ("System".to_owned(), Align::Left),
             ("students".to_owned(), Align::Right),
         ];
-        headers.extend(
-            (self.languages.iter()).map(|(language, _)| (language.clone(), Align::Right)),
-        );
-        headers.extend(
-            classes.map(|class| (format!("mean {}", class.word()), Align::Right)),
-        );
+        headers
+            .extend((self.languages.iter()).map(|(language, _)| (language.clone(), Align::Right)));
+        headers.extend(classes.map(|class| (format!("mean {}", class.word()), Align::Right)));
         headers.push((format!("low, against {}", self.reference), Align::Right));
         headers.push(("p, corrected".to_owned(), Align::Right));
         headers.push(("cosine within a sentence".to_owned(), Align::Right));
@@ -133,7 +130,12 @@ impl StudySummary {
         };
         let best = (self.systems.iter().filter(|system| !system.bound))
             .map(scores)
-            .reduce(|best, row| best.into_iter().zip(row).map(|(a, b)| larger(a, b)).collect())
+            .reduce(|best, row| {
+                best.into_iter()
+                    .zip(row)
+                    .map(|(a, b)| larger(a, b))
+                    .collect()
+            })
             .unwrap_or_default();
         let low = |system: &StudiedSystem| self.means(system, ResourceClass::Low);
         let reference = self.systems.iter().find(|it| it.name == self.reference);
@@ -154,13 +156,16 @@ impl StudySummary {
                 row.push(cell);
             }
             let own = low(system);
-            let change = if system.name == self.reference || own.is_empty() || reference.is_empty() {
+            let change = if system.name == self.reference || own.is_empty() || reference.is_empty()
+            {
                 DASH.to_owned()
             } else {
                 percent(mean(&own) / mean(&reference) - 1.0)
             };
             row.push(change.into());
-            let corrected = system.comparison.map(|it| probability(it.corrected_p_value));
+            let corrected = system
+                .comparison
+                .map(|it| probability(it.corrected_p_value));
             row.push(corrected.unwrap_or_else(|| DASH.to_owned()).into());
             row.push(score_cell(system.within_sentence_cosine, false));
             table.push(row)?;

@@ -117,6 +117,20 @@ impl ExactIndex {
         Ok(scores.next())
     }
 
+    /// The token vectors of a document, one after the other, as far as half precision keeps them;
+    /// `None` if the id is not in the index.
+    #[must_use]
+    pub fn vectors(&self, id: &str) -> Option<Vec<f32>> {
+        let position = *self.positions.get(id)?;
+        let values = self.starts[position] * self.dims..self.starts[position + 1] * self.dims;
+        Some(
+            self.values[values]
+                .iter()
+                .map(|value| value.to_f32())
+                .collect(),
+        )
+    }
+
     fn insert(&mut self, id: String, tokens: usize) -> Result<(), IndexError> {
         if self.positions.contains_key(&id) {
             return Err(IndexError::Duplicate(id));

@@ -57,7 +57,10 @@ pub fn summary(
                 .map(|cosines| cosines.iter().sum::<f64>() / cosines.len() as f64),
             comparison: None,
         });
-        let each: Vec<_> = students.iter().map(|student| &student.evaluations).collect();
+        let each: Vec<_> = students
+            .iter()
+            .map(|student| &student.evaluations)
+            .collect();
         means.push(mean(&each)?);
     }
     let reference = rows.iter().position(|row| row.name == study.reference);
@@ -138,7 +141,9 @@ fn compare(
     }
     let differences = Differences::macro_mean(&languages)?;
     let seed = run.distill.training.seed;
-    let p_value = differences.randomisation(run.significance.permutations, seed)?.p;
+    let p_value = differences
+        .randomisation(run.significance.permutations, seed)?
+        .p;
     Ok(Some(Comparison {
         topics: differences.values().len(),
         difference: differences.mean(),

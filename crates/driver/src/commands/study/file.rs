@@ -72,7 +72,8 @@ impl StudyFile {
                 let text = toml::to_string(&run)?;
                 anyhow::Ok((RunFile::parse(&text)?, text))
             };
-            run().with_context(|| format!("study file {}, variant {}", path.display(), variant.name))
+            run()
+                .with_context(|| format!("study file {}, variant {}", path.display(), variant.name))
         });
         let runs = runs.collect::<anyhow::Result<_>>()?;
         Ok((study, runs))
@@ -106,11 +107,7 @@ impl StudyFile {
 }
 
 /// Takes keys out of a run file, and gives others their values.
-fn change(
-    run: &mut Table,
-    remove: &[String],
-    set: &BTreeMap<String, Value>,
-) -> anyhow::Result<()> {
+fn change(run: &mut Table, remove: &[String], set: &BTreeMap<String, Value>) -> anyhow::Result<()> {
     for key in remove {
         let (table, last) = parent(run, key)?;
         table
@@ -125,7 +122,10 @@ fn change(
 }
 
 /// The table that a key with dots is in, made where it is missing, and the key's last part.
-fn parent<'t, 'k>(mut table: &'t mut Table, key: &'k str) -> anyhow::Result<(&'t mut Table, &'k str)> {
+fn parent<'t, 'k>(
+    mut table: &'t mut Table,
+    key: &'k str,
+) -> anyhow::Result<(&'t mut Table, &'k str)> {
     let mut parts = key.split('.').peekable();
     while let Some(part) = parts.next() {
         if parts.peek().is_none() {

@@ -13,6 +13,7 @@ use crate::experiment::development::Development;
 use crate::experiment::index::{document_indexes, own_index};
 use crate::experiment::lexical::Lexical;
 use crate::experiment::metrics::read_events;
+use crate::experiment::passages::ScoredPassages;
 use crate::experiment::ranking::{Asked, System};
 use crate::experiment::scores::{Evaluations, evaluate_systems};
 use crate::experiment::teaching::{Students, head};
@@ -80,8 +81,13 @@ impl<'a> Variants<'a> {
         let raw = Head::identity(teacher.model.config.hidden_size);
         let heads = [&head, &raw];
         let documents = &data.collection.documents;
-        let indexes =
-            document_indexes(experiment, &teacher.model, &teacher.folder, &heads, documents)?;
+        let indexes = document_indexes(
+            experiment,
+            &teacher.model,
+            &teacher.folder,
+            &heads,
+            documents,
+        )?;
         for (name, head, index, queries) in [
             ("zero-shot-raw", &raw, &indexes[1], &queries),
             ("zero-shot", &head, &indexes[0], &queries),
@@ -107,25 +113,34 @@ impl<'a> Variants<'a> {
         let evaluations = if queries.keys().all(|language| ranked(language)) {
             // Nothing is asked of the model, so it need not be there.
             let system = System::Ranked;
-            let asked = [Asked { name: &name, system, queries: &queries }];
+            let asked = [Asked {
+                name: &name,
+                system,
+                queries: &queries,
+            }];
             evaluate_systems(experiment, &data.collection, &asked)?
         } else {
             let devices = self.devices;
             let teacher = self.teacher(experiment)?;
             let (model, folder) = (&teacher.model, &teacher.folder);
             let head = head(experiment, model, &mut data)?;
-            let switches = match &experiment.run.code_switching {
-                Some(_) => Lexical::prepare(experiment, &mut data)?.code_switches(&experiment.run)?,
-                None => BTreeMap::new(),
-            };
+            let lexical = Lexical::prepare(experiment, &mut data)?;
+            let switches = lexical.code_switches(&experiment.run)?;
             let development = Development::prepare(experiment, model, folder, &head)?;
             let documents = &data.collection.documents;
             let indexes = document_indexes(experiment, model, folder, &[&head], documents)?;
             let judge = development.as_ref();
-            let mut students =
-                Students::new(experiment, devices, model, &head, judge, &switches);
+            let seed = experiment.run.distill.training.seed;
+            let passages = experiment.run.passages.map(|choice| {
+                ScoredPassages::new(choice, seed, lexical.words(), &indexes[0], documents)
+            });
+            let passages = passages.as_ref();
+            let mut students = Students::new(
+                experiment, devices, model, &head, judge, &switches, passages,
+            );
             let trained = students.student(student, &mut data)?;
-            let trained = trained.context("stopped; the same command goes on from the checkpoint")?;
+            let trained =
+                trained.context("stopped; the same command goes on from the checkpoint")?;
             let student_folder = experiment.folder.repetition(student)?.student();
             let documents = &data.collection.documents;
             let own = own_index(experiment, &trained, &student_folder, documents)?;
@@ -170,7 +185,11 @@ impl<'a> Variants<'a> {
                 let folder = model_source::folder(name, &experiment.cache, self.offline)?;
                 let model = Model::load(&folder, &experiment.device)
                     .with_context(|| format!("model {name}"))?;
-                Teacher { name: name.clone(), folder, model }
+                Teacher {
+                    name: name.clone(),
+                    folder,
+                    model,
+                }
             }
         };
         Ok(self.teacher.insert(teacher))

@@ -272,6 +272,20 @@ mod tests {
         assert_eq!(p(&[0.1, 0.2, -0.3]).p, 1.0);
     }
 
+    /// Two languages of one and of three topics: the mean is that of the languages' means.
+    #[test]
+    fn a_group_counts_once_whatever_its_size() {
+        let groups = [differences(&[0.8]), differences(&[0.1, 0.2, 0.3])];
+        let joined = Differences::macro_mean(&groups).unwrap();
+        assert!((joined.mean() - 0.5).abs() < 1e-12);
+        // Alone, the large difference outweighs all the others, and they each other's: of sixteen
+        // signs, only the two with equal signs reach the sum.
+        assert_eq!(joined.randomisation(1, 0).unwrap().p, 0.125);
+        assert_eq!(Differences::macro_mean(&groups[1..]).unwrap(), groups[1]);
+        let none = Differences::macro_mean(&[]);
+        assert!(matches!(none, Err(SignificanceError::TooFew { .. })));
+    }
+
     #[test]
     fn identical_systems_do_not_differ() {
         let values = topics(&[0.25; 40]);

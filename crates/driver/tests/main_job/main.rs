@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod setting;
+mod study;
 mod training;
 
 use std::path::Path;

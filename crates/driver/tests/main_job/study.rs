@@ -1,0 +1,133 @@
+//! Variants side by side.
+
+use crate::setting::{fails, optical, prepare, succeeds};
+
+const STUDY: &str = r#"
+title = "Three ways"
+run = "run.toml"
+students = 2
+reference = "plan"
+
+[set]
+"distill.training.steps" = 6
+"distill.training.warm_up" = 2
+"#;
+
+const VARIANTS: &str = r#"
+[[variant]]
+name = "plan"
+description = "as the run file has it"
+
+[[variant]]
+name = "passages"
+description = "scores of passages; students read the documents"
+[variant.set]
+"distill.objectives" = { passages = { weight = 1.0, temperature = 0.1 } }
+passages = { retrieved = 2, drawn = 1 }
+"retrieval.documents" = "student"
+
+[[variant]]
+name = "attention"
+[variant.set]
+"distill.objectives.alignment.marginals" = "attention"
+"#;
+
+/// All variants, both students, a page; and again without anything to do but the page.
+#[test]
+fn variants_are_trained_and_compared_with_one_of_them() {
+    let folder = tempfile::tempdir().unwrap();
+    prepare(folder.path());
+    let study = STUDY.replace("\"distill.training.warm_up\" = 2\n", "");
+    std::fs::write(folder.path().join("ways.toml"), study + VARIANTS).unwrap();
+    let shown = succeeds(&optical(folder.path(), &["study", "ways.toml"]));
+    let row = |name: &str| -> Vec<String> {
+        let line = shown.lines().find(|line| line.starts_with(name));
+        let line = line.unwrap_or_else(|| panic!("{name}: {shown}"));
+        line.split_whitespace().map(str::to_owned).collect()
+    };
+    for name in ["plan", "passages", "attention"] {
+        assert_eq!(row(name)[1], "2", "{shown}");
+    }
+    assert_eq!(row("zero-shot-raw")[1], "1", "{shown}");
+    let run = folder.path().join("runs/ways");
+    let read = |path: &str| std::fs::read_to_string(run.join(path)).unwrap();
+    let page = read("study.md");
+    assert!(page.contains("Holm's correction over"), "{page}");
+    let numbers: serde_json::Value = serde_json::from_str(&read("study.json")).unwrap();
+    let systems = numbers["systems"].as_array().unwrap();
+    let system = |name: &str| systems.iter().find(|it| it["name"] == name).unwrap();
+    assert_eq!(system("plan")["comparison"], serde_json::Value::Null);
+    assert_eq!(system("passages")["comparison"]["topics"], 6);
+    // A variant is a run file like any other, whose students follow from their seeds.
+    let ranking = read("plan/trec/student-1.swa.run");
+    let alone = optical(
+        folder.path(),
+        &["train", "runs/ways/plan/run.toml", "--run", "alone"],
+    );
+    succeeds(&alone);
+    let alone = folder.path().join("alone/trec/distilled-1.swa.run");
+    let rows = |text: &str| -> Vec<_> {
+        let rows = text.lines().map(|row| row.rsplit_once(' ').unwrap().0);
+        rows.map(str::to_owned).collect()
+    };
+    assert_eq!(
+        rows(&ranking),
+        rows(&std::fs::read_to_string(alone).unwrap())
+    );
+
+    let again = succeeds(&optical(folder.path(), &["study", "ways.toml"]));
+    assert_eq!(shown, again);
+    assert_eq!(page, read("study.md"));
+
+    // More students can be had later; they do not change the first ones.
+    let more = std::fs::read_to_string(folder.path().join("ways.toml")).unwrap();
+    let more = more.replace("students = 2", "students = 3");
+    std::fs::write(folder.path().join("ways.toml"), more).unwrap();
+    let shown = succeeds(&optical(folder.path(), &["study", "ways.toml"]));
+    assert!(
+        shown
+            .lines()
+            .any(|line| line.starts_with("plan") && line.contains(" 3 ")),
+        "{shown}"
+    );
+    assert_eq!(ranking, read("plan/trec/student-1.swa.run"));
+}
+
+#[test]
+fn a_study_that_cannot_be_is_refused_with_its_variant() {
+    let folder = tempfile::tempdir().unwrap();
+    prepare(folder.path());
+    let refused = |study: &str| {
+        std::fs::write(folder.path().join("bad.toml"), study).unwrap();
+        let error = fails(&optical(folder.path(), &["study", "bad.toml"]));
+        assert!(!folder.path().join("runs").exists());
+        error
+    };
+    let study = format!("{STUDY}{VARIANTS}");
+    let error = refused(&study);
+    assert!(
+        error.contains("variant plan") && error.contains("warm_up"),
+        "{error}"
+    );
+    for (from, to, expected) in [
+        ("reference = \"plan\"", "reference = \"plam\"", "\"plam\""),
+        ("run = \"run.toml\"", "run = \"no.toml\"", "no.toml"),
+        ("students = 2", "students = 0", "students = 0"),
+        ("name = \"attention\"", "name = \"plan\"", "called plan"),
+        ("name = \"attention\"", "name = \"../up\"", "\"../up\""),
+        (
+            "\"distill.training.warm_up\" = 2",
+            "\"distill.training.steps.more\" = 2",
+            "steps is no table",
+        ),
+        (
+            "\"distill.training.warm_up\" = 2\n",
+            "passages = { retrieved = 1, drawn = 1 }\n",
+            "go together",
+        ),
+    ] {
+        assert!(study.contains(from), "{from}");
+        let error = refused(&study.replace(from, to));
+        assert!(error.contains(expected), "{error}");
+    }
+}

@@ -1,0 +1,102 @@
+//! The page of a study, word for word.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+
+use optical_report::ReportError;
+use optical_report::page::{Comparison, Fact, ResourceClass, StudiedSystem, StudySummary};
+
+fn system(name: &str, students: &[[f64; 3]], corrected: Option<f64>) -> StudiedSystem {
+    let student = |values: &[f64; 3]| -> BTreeMap<String, f64> {
+        let languages = ["swa", "tgl", "deu"].map(str::to_owned);
+        languages.into_iter().zip(*values).collect()
+    };
+    StudiedSystem {
+        name: name.to_owned(),
+        description: String::new(),
+        bound: name == "english",
+        students: students.iter().map(student).collect(),
+        within_sentence_cosine: (1 < students.len()).then_some(0.65),
+        comparison: corrected.map(|corrected_p_value| Comparison {
+            topics: 12,
+            difference: 0.1,
+            p_value: corrected_p_value / 2.0,
+            corrected_p_value,
+        }),
+    }
+}
+
+fn study() -> StudySummary {
+    let class = [ResourceClass::Low, ResourceClass::Low, ResourceClass::High];
+    let languages = ["swa", "tgl", "deu"].map(str::to_owned);
+    StudySummary {
+        title: "Plans".to_owned(),
+        measure: "map".to_owned(),
+        languages: languages.into_iter().zip(class).collect(),
+        reference: "plan".to_owned(),
+        systems: vec![
+            system("zero-shot", &[[0.2, 0.3, 0.6]], Some(0.00002)),
+            system("english", &[[0.9, 0.9, 0.9]], None),
+            StudiedSystem {
+                description: "as in the paper".to_owned(),
+                ..system("plan", &[[0.4, 0.5, 0.6], [0.5, 0.6, 0.5]], None)
+            },
+            system("greedy", &[[0.4, 0.4, 0.7], [0.4, 0.4, 0.7]], Some(0.04)),
+        ],
+        significance: "a test".to_owned(),
+        notes: Vec::new(),
+        facts: vec![Fact::new("run file", "run.toml")],
+    }
+}
+
+#[test]
+fn the_page_reads_as_expected() {
+    let expected = "\
+# Plans
+
+MAP of every system.
+
+| System    | students |       swa |       tgl |       deu |          mean low |     mean high | low, against plan | p, corrected | cosine within a sentence |
+| --------- | -------: | --------: | --------: | --------: | ----------------: | ------------: | ----------------: | -----------: | -----------------------: |
+| zero-shot |        1 |     0.200 |     0.300 |     0.600 |             0.250 |         0.600 |           −50.0 % |     < 0.0001 |                        – |
+| english   |        1 |     0.900 |     0.900 |     0.900 |             0.900 |         0.900 |           +80.0 % |            – |                        – |
+| plan      |        2 | **0.450** | **0.550** |     0.550 | **0.500 ± 0.071** | 0.550 ± 0.071 |                 – |            – |                    0.650 |
+| greedy    |        2 |     0.400 |     0.400 | **0.700** |     0.400 ± 0.000 | **0.700 ± 0.000** |           −20.0 % |       0.0400 |                    0.650 |
+";
+    let page = study().to_markdown().unwrap();
+    let squeeze = |text: &str| -> Vec<Vec<String>> {
+        let cells = |line: &str| line.split('|').map(|cell| cell.trim().to_owned()).collect();
+        text.lines().map(cells).collect()
+    };
+    let (found, expected) = (squeeze(&page), squeeze(expected));
+    for (found, expected) in found.iter().zip(&expected) {
+        if !expected.iter().any(|cell| cell.starts_with("--")) {
+            assert_eq!(found, expected);
+        }
+    }
+    assert!(
+        page.contains("p: a test.\n\n- **plan**: as in the paper\n"),
+        "{page}"
+    );
+    assert!(page.contains("run.toml"), "{page}");
+}
+
+#[test]
+fn what_is_missing_or_unknown_is_refused() {
+    let mut study = study();
+    study.systems[3].students[1].remove("tgl");
+    let greedy = &study.systems[3];
+    assert_eq!(greedy.score("tgl"), None);
+    assert!(study.means(greedy, ResourceClass::Low).is_empty());
+    assert!(study.to_markdown().unwrap().contains("greedy"));
+    study.reference = "exact".to_owned();
+    let error = study.table().unwrap_err();
+    assert!(
+        matches!(error, ReportError::UnknownSystem { .. }),
+        "{error}"
+    );
+    study.reference = "plan".to_owned();
+    study.systems[0].students[0].insert("swa".to_owned(), f64::NAN);
+    let error = study.to_markdown().unwrap_err().to_string();
+    assert!(error.contains("zero-shot"), "{error}");
+}

@@ -5,8 +5,8 @@ use std::error::Error;
 use std::path::PathBuf;
 
 use optical_report::plot::{
-    Alignment, Axes, BarChart, BarGroup, LogBar, LogBarChart, LogBarGroup, Panel, Series,
-    SeriesStyle, alignment, bars, curves, log_bars, panels,
+    Alignment, Axes, BarChart, BarGroup, DotChart, DotRow, LogBar, LogBarChart, LogBarGroup, Panel,
+    Series, SeriesStyle, alignment, bars, curves, dots, log_bars, panels,
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -39,6 +39,23 @@ fn main() -> Result<(), Box<dyn Error>> {
         "rate",
         points(100, &|s| 2e-4 * (1.0 - f64::from(s) / 12_000.0)),
     );
+
+    let row = |name: &str, values: &[f64], reference| DotRow {
+        name: name.to_owned(),
+        values: values.to_vec(),
+        reference,
+    };
+    let chart = DotChart {
+        title: "Plans between tokens".to_owned(),
+        x: "MAP, mean of the low-resource languages".to_owned(),
+        rows: vec![
+            row("zero-shot", &[0.591], false),
+            row("transport plan", &[0.636, 0.641, 0.632], true),
+            row("greedy pairs", &[0.628, 0.631, 0.634], false),
+            row("softmax of the costs", &[0.571, 0.582, 0.566], false),
+        ],
+    };
+    dots(&chart, &folder.join("dots"))?;
 
     let axes = Axes {
         title: "Transport loss",

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use optical_report::ReportError;
 use optical_report::page::{Comparison, Fact, ResourceClass, StudiedSystem, StudySummary};
+use optical_report::plot::dots;
 
 fn system(name: &str, students: &[[f64; 3]], corrected: Option<f64>) -> StudiedSystem {
     let student = |values: &[f64; 3]| -> BTreeMap<String, f64> {
@@ -79,6 +80,29 @@ MAP of every system.
         "{page}"
     );
     assert!(page.contains("run.toml"), "{page}");
+}
+
+#[test]
+fn the_picture_has_a_dot_for_each_student() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut chart = study().dots();
+    assert_eq!(chart.rows.len(), 4);
+    assert_eq!(chart.rows[2].values, [0.45, 0.55]);
+    let picture = dots(&chart, &folder.path().join("study")).unwrap();
+    let drawn = std::fs::read_to_string(picture.svg).unwrap();
+    assert_eq!(drawn.matches("<circle").count(), 6, "{drawn}");
+    for name in [
+        "zero-shot",
+        "greedy",
+        "0.500",
+        "MAP, mean of the low-resource languages",
+    ] {
+        assert!(drawn.contains(name), "{name}");
+    }
+    chart.rows[1].values.clear();
+    let error = dots(&chart, &folder.path().join("none")).unwrap_err();
+    assert!(error.to_string().contains("english"), "{error}");
+    assert!(!folder.path().join("none.png").exists());
 }
 
 #[test]

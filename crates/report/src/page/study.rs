@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::tables::{DASH, larger, percent, probability, score_cell};
 use super::{Comparison, Fact, ResourceClass, measure_title};
 use crate::error::require_finite;
+use crate::plot::{DotChart, DotRow};
 use crate::write::write_atomically;
 use crate::{Align, Cell, ReportError, Table};
 
@@ -173,6 +174,23 @@ impl StudySummary {
         Ok(table)
     }
 
+    /// Means over the low-resource languages: a row per system that has all of them, a dot per student.
+    pub fn dots(&self) -> DotChart {
+        let rows = self.systems.iter().map(|system| DotRow {
+            name: system.name.clone(),
+            values: self.means(system, ResourceClass::Low),
+            reference: system.name == self.reference,
+        });
+        DotChart {
+            title: self.title.clone(),
+            x: format!(
+                "{}, mean of the low-resource languages",
+                measure_title(&self.measure)
+            ),
+            rows: rows.filter(|row| !row.values.is_empty()).collect(),
+        }
+    }
+
     /// The page in Markdown.
     ///
     /// # Errors
@@ -181,6 +199,7 @@ impl StudySummary {
         let mut page = format!("# {}\n\n", self.title);
         page += &format!("{} of every system.\n\n", measure_title(&self.measure));
         page += &self.table()?.to_markdown();
+        page += "\n![Means of the low-resource languages](study.png)\n\n*A dot is a student, a tick the mean of a system's.*\n";
         page += "\nBold: best of the column, upper bounds aside. Means are macro means: every language counts once; \
                  ± is the standard deviation over students with other seeds.\n\n";
         page += &format!("p: {}.\n\n", self.significance);

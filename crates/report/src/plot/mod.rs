@@ -9,6 +9,7 @@ mod bars;
 mod canvas;
 mod colour;
 mod curves;
+mod dots;
 mod log_bars;
 mod log_scale;
 pub(crate) mod scale;
@@ -17,6 +18,7 @@ pub use alignment::{Alignment, alignment};
 pub use bars::{BarChart, BarGroup, bars};
 pub use canvas::Picture;
 pub use curves::{Axes, Panel, Series, SeriesStyle, curves, panels};
+pub use dots::{DotChart, DotRow, dots};
 pub use log_bars::{LogBar, LogBarChart, LogBarGroup, log_bars};
 
 /// Space between a picture's edge and what is in it.

@@ -7,6 +7,7 @@ mod variant;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use optical_report::plot::dots;
 
 use self::comparison::summary;
 use self::file::StudyFile;
@@ -72,6 +73,7 @@ pub fn run(args: &StudyArgs) -> anyhow::Result<()> {
             let page = summary(&study, &settings, &frozen, &results)?;
             page.write_markdown(&folder.join("study.md"))?;
             page.write_json(&folder.join("study.json"))?;
+            dots(&page.dots(), &folder.join("study"))?;
             if number == all {
                 println!("{}", page.table()?.to_terminal());
             }

@@ -259,21 +259,40 @@ fn a_run_folder_belongs_to_one_version_of_its_run_file() {
     assert!(error.contains("another version of the run file"), "{error}");
 }
 
-/// Every run file of the repository is one, and the teacher's file a teacher's.
+/// Every run file of the repository is one, the studies studies, and the teacher's file a teacher's.
 #[test]
 fn the_run_files_that_come_along_are_accepted() {
     let configs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs");
+    let files = |folder: &Path| -> Vec<_> {
+        let entries = std::fs::read_dir(folder).unwrap();
+        let paths = entries.map(|entry| entry.unwrap().path());
+        paths.filter(|path| path.is_file()).collect()
+    };
     let empty = tempfile::tempdir().unwrap();
-    for entry in std::fs::read_dir(configs).unwrap() {
-        let path = entry.unwrap().path();
+    // Studies name their run file from where the program is started.
+    std::fs::create_dir(empty.path().join("configs")).unwrap();
+    for path in files(&configs) {
+        let name = path.file_name().unwrap();
+        std::fs::copy(&path, empty.path().join("configs").join(name)).unwrap();
+    }
+    let (runs, studies) = (files(&configs), files(&configs.join("studies")));
+    assert!(!runs.is_empty() && !studies.is_empty());
+    for path in runs.iter().chain(&studies) {
         // What is missing first is the model, or a teacher's data: not a key.
         let teaches = path.ends_with("teacher.toml");
-        let command = if teaches { "teach" } else { "train" };
+        let command = match path {
+            _ if teaches => "teach",
+            path if studies.contains(path) => "study",
+            _ => "train",
+        };
         let error = fails(&optical(
             empty.path(),
             &[command, path.to_str().unwrap(), "--offline"],
         ));
-        assert!(!error.contains("run file"), "{error}");
+        assert!(
+            !error.contains("run file") && !error.contains("study file"),
+            "{error}"
+        );
         assert_eq!(teaches, error.contains("[[relevance]]"), "{error}");
     }
 }

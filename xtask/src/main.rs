@@ -39,6 +39,9 @@ enum Job {
     /// Compare variants of a run file, with several students each.
     #[command(disable_help_flag = true)]
     Study(PassedOn),
+    /// Score a finished run on the questions of its [final_test], once.
+    #[command(disable_help_flag = true)]
+    FinalTest(PassedOn),
     /// Train a teacher on English relevance data.
     #[command(disable_help_flag = true)]
     Teach(PassedOn),
@@ -94,6 +97,7 @@ fn main() -> ExitCode {
         Job::Baselines(passed_on) => start::optical("baselines", passed_on.arguments),
         Job::Fetch(passed_on) => start::optical("fetch", passed_on.arguments),
         Job::Study(passed_on) => start::optical("study", passed_on.arguments),
+        Job::FinalTest(passed_on) => start::optical("final-test", passed_on.arguments),
         Job::Teach(passed_on) => start::optical("teach", passed_on.arguments),
         Job::Watch(passed_on) => start::optical("watch", passed_on.arguments),
         Job::Mine(passed_on) => start::optical("mine", passed_on.arguments),

@@ -40,6 +40,7 @@ enum Command {
     Baselines(commands::baselines::BaselinesArgs),
     // A line here would hide the longer help of the arguments.
     Study(commands::study::StudyArgs),
+    FinalTest(commands::final_test::FinalTestArgs),
     Teach(commands::teach::TeachArgs),
     Watch(commands::watch::WatchArgs),
     Mine(commands::mine::MineArgs),
@@ -63,6 +64,7 @@ fn main() -> ExitCode {
         Command::Train(args) => commands::train::run(args),
         Command::Baselines(args) => commands::baselines::run(args),
         Command::Study(args) => commands::study::run(args),
+        Command::FinalTest(args) => commands::final_test::run(args),
         Command::Teach(args) => commands::teach::run(args),
         Command::Watch(args) => commands::watch::run(args),
         Command::Mine(args) => commands::mine::run(args),

@@ -38,6 +38,8 @@ pub struct RunFile {
     /// What students are judged by while they are trained, where `distill.training.stopping` asks for
     /// it; the low-resource languages need queries in it.
     pub development: Option<CollectionSource>,
+    /// What a finished run is scored on once, by `final-test`; its languages are those of `languages`.
+    pub final_test: Option<CollectionSource>,
     /// The distillation.
     pub distill: DistillSettings,
     /// Students that are distilled, with seeds from `distill.training.seed` on; their values are

@@ -6,6 +6,7 @@ pub mod bitext;
 pub mod encode;
 pub mod evaluate;
 pub mod fetch;
+pub mod final_test;
 pub mod mine;
 pub mod ot;
 pub mod search;

@@ -57,7 +57,11 @@ impl ExperimentData {
     pub fn load(run: &RunFile, cache: &Path, offline: bool) -> anyhow::Result<Self> {
         let roots = roots(cache);
         let manifests = run.bitext.iter().filter_map(|source| source.manifest());
-        let collections = [Some(&run.collection), run.development.as_ref()];
+        let collections = [
+            Some(&run.collection),
+            run.development.as_ref(),
+            run.final_test.as_ref(),
+        ];
         let collections = collections.into_iter().flatten();
         let manifests = manifests.chain(collections.filter_map(|source| source.manifest()));
         fetch_all(manifests, cache, offline)?;

@@ -1,7 +1,6 @@
 //! Development queries: what a student is judged by while it is trained.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use anyhow::{Context, ensure};
 use optical_corpus::collection::Query;
@@ -11,6 +10,7 @@ use optical_retrieval::{ExactIndex, Options, Qrels, Run, evaluate};
 use crate::experiment::index::document_indexes;
 use crate::experiment::ranking::System;
 use crate::experiment::scores::{MEASURES, judgements};
+use crate::experiment::space::{Space, Teacher};
 use crate::experiment::{Experiment, data};
 
 /// Queries of the low-resource languages with their judgements, and an index.
@@ -23,12 +23,7 @@ pub struct Development<'a> {
 
 impl<'a> Development<'a> {
     /// Reads the run file's `[development]` and indexes its documents; `None` without one.
-    pub fn prepare(
-        experiment: &'a Experiment,
-        teacher: &Model,
-        teacher_folder: &Path,
-        head: &'a Head,
-    ) -> anyhow::Result<Option<Self>> {
+    pub fn prepare(experiment: &'a Experiment, space: &'a Space) -> anyhow::Result<Option<Self>> {
         let run = &experiment.run;
         let Some(source) = &run.development else {
             return Ok(None);
@@ -48,8 +43,9 @@ impl<'a> Development<'a> {
         }
         ensure!(!languages.is_empty(), "[development]: no language");
         let documents = &collection.documents;
-        let mut indexes =
-            document_indexes(experiment, teacher, teacher_folder, &[head], documents)?;
+        let Space { teacher, head, .. } = space;
+        let Teacher { folder, model } = teacher;
+        let mut indexes = document_indexes(experiment, model, folder, &[head], documents)?;
         Ok(Some(Self {
             experiment,
             head,

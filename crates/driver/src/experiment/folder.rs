@@ -12,8 +12,8 @@ pub struct RunFolder(PathBuf);
 impl RunFolder {
     /// Names the run folder of the run file `text`; nothing is written yet.
     ///
-    /// A folder that another run file has used is refused; comments may differ, and `repetitions`,
-    /// since a folder with one student can get more.
+    /// A folder that another run file has used is refused; comments may differ, `repetitions`, since a
+    /// folder with one student can get more, and `final_test`, which comes afterwards.
     pub fn of(path: &Path, text: &str) -> anyhow::Result<Self> {
         let folder = Self(path.to_owned());
         let kept = folder.run_file();
@@ -85,6 +85,11 @@ impl RunFolder {
         self.0.join("metrics.jsonl")
     }
 
+    /// What the final test leaves.
+    pub fn final_test(&self) -> PathBuf {
+        self.0.join("final-test")
+    }
+
     /// Translation tables and translated queries.
     pub fn translation(&self) -> PathBuf {
         self.0.join("translation")
@@ -106,9 +111,10 @@ impl RunFolder {
     }
 }
 
-/// What a run file says, but for how many students there are to be.
+/// What a run file says, but for how many students there are to be and what they are tested on.
 fn says(text: &str) -> anyhow::Result<toml::Table> {
     let mut table: toml::Table = text.parse().context("run file")?;
     table.remove("repetitions");
+    table.remove("final_test");
     Ok(table)
 }

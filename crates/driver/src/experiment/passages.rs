@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 
-use optical_corpus::collection::Document;
+use optical_corpus::collection::{Collection, Document};
 use optical_corpus::draw::unit;
 use optical_distill::Passages;
 use optical_retrieval::{Bm25Index, ExactIndex};
 
+use crate::experiment::Experiment;
+use crate::experiment::space::Space;
 use crate::run_file::PassageChoice;
 
 /// The documents of the collection, found by the words of what the teacher reads, and their vectors.
@@ -20,8 +22,28 @@ pub struct ScoredPassages<'a> {
 }
 
 impl<'a> ScoredPassages<'a> {
-    /// Documents indexed by their words and by the teacher; draws follow from the seed.
+    /// The documents of a run's collection, indexed by their words and by the teacher; `None` where the
+    /// run file has no `[passages]`.
     pub fn new(
+        experiment: &Experiment,
+        words: &'a Bm25Index,
+        space: &'a Space,
+        collection: &Collection,
+    ) -> Option<Self> {
+        let seed = experiment.run.distill.training.seed;
+        let documents = &collection.documents;
+        let choice = experiment.run.passages?;
+        Some(Self::of_indexes(
+            choice,
+            seed,
+            words,
+            &space.index,
+            documents,
+        ))
+    }
+
+    /// Documents indexed by their words and by the teacher; draws follow from the seed.
+    fn of_indexes(
         choice: PassageChoice,
         seed: u64,
         words: &'a Bm25Index,
@@ -94,7 +116,7 @@ mod tests {
         }
         let choice = |retrieved, drawn| PassageChoice { retrieved, drawn };
         let of = |choice, target: &str| {
-            ScoredPassages::new(choice, 1, &words, &index, &documents).of(target)
+            ScoredPassages::of_indexes(choice, 1, &words, &index, &documents).of(target)
         };
         assert_eq!(of(choice(2, 0), "sea"), [2, 3]);
         let more = of(choice(2, 2), "lake");
@@ -104,7 +126,7 @@ mod tests {
         assert_eq!(all, [0, 1, 2, 3]);
         assert_eq!(of(choice(2, 2), "lake"), more);
         assert_eq!(of(choice(9, 9), "desert").len(), 4);
-        let passages = ScoredPassages::new(choice(1, 0), 1, &words, &index, &documents);
+        let passages = ScoredPassages::of_indexes(choice(1, 0), 1, &words, &index, &documents);
         assert_eq!(passages.vectors(1), [1.0, 0.0, 1.0, 0.0]);
     }
 }

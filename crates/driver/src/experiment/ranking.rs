@@ -23,8 +23,6 @@ pub enum System<'a> {
         /// The documents.
         index: &'a ExactIndex,
     },
-    /// What has ranked all its queries in an earlier sitting.
-    Ranked,
     /// Words in common.
     Bm25(&'a Bm25Index),
     /// English words in common, the query's translated one by one.
@@ -52,7 +50,7 @@ impl System<'_> {
     /// Whether it can rank for queries of a language.
     fn reads(&self, language: &str) -> bool {
         match self {
-            Self::LateInteraction { .. } | Self::Ranked | Self::Bm25(_) => true,
+            Self::LateInteraction { .. } | Self::Bm25(_) => true,
             Self::Translated { tables, .. } => tables.contains_key(language),
         }
     }
@@ -84,7 +82,6 @@ impl System<'_> {
                     .collect();
                 Ok(index.search_many(&queries, settings.depth)?)
             }
-            Self::Ranked => anyhow::bail!("a ranking has gone"),
             Self::Bm25(index) => Ok(queries
                 .iter()
                 .zip(&excluded)
@@ -120,6 +117,23 @@ pub fn encode_queries(
         Ok::<_, EncoderError>(())
     })?;
     Ok(vectors)
+}
+
+/// The rankings that a system has left of every language's queries; `None` if one is missing.
+pub fn kept_runs(
+    experiment: &Experiment,
+    name: &str,
+    queries: &BTreeMap<String, Vec<Query>>,
+) -> anyhow::Result<Option<BTreeMap<String, Run>>> {
+    let mut runs = BTreeMap::new();
+    for language in queries.keys() {
+        let path = experiment.folder.run(name, language);
+        if !path.is_file() {
+            return Ok(None);
+        }
+        runs.insert(language.clone(), Run::read(&path)?);
+    }
+    Ok(Some(runs))
 }
 
 /// Ranks every language's queries and writes a run for each; languages that have one are read back.

@@ -26,15 +26,32 @@ pub fn evaluate_systems(
 ) -> anyhow::Result<Evaluations> {
     let mut evaluations = Evaluations::new();
     for asked in systems {
-        for (language, ranking) in runs(experiment, asked)? {
-            let queries = &asked.queries[&language];
-            let qrels = qrels(collection, &language, queries, &experiment.folder)?;
-            let evaluation = measure(&qrels, &ranking)?;
-            let by_language = evaluations.entry(asked.name.to_owned()).or_default();
-            by_language.insert(language, evaluation);
+        let found = evaluate_runs(
+            experiment,
+            collection,
+            asked.queries,
+            runs(experiment, asked)?,
+        )?;
+        if !found.is_empty() {
+            evaluations.insert(asked.name.to_owned(), found);
         }
     }
     Ok(evaluations)
+}
+
+/// Measures the rankings of one system, by language.
+pub fn evaluate_runs(
+    experiment: &Experiment,
+    collection: &Collection,
+    queries: &BTreeMap<String, Vec<Query>>,
+    runs: BTreeMap<String, Run>,
+) -> anyhow::Result<BTreeMap<String, Evaluation>> {
+    let measured = runs.into_iter().map(|(language, ranking)| {
+        let queries = &queries[&language];
+        let qrels = qrels(collection, &language, queries, &experiment.folder)?;
+        Ok((language, measure(&qrels, &ranking)?))
+    });
+    measured.collect()
 }
 
 /// Judgements of one language's queries, written beside its runs.

@@ -14,6 +14,7 @@ use optical_tokenize::Role;
 use crate::experiment::development::Development;
 use crate::experiment::metrics::Metrics;
 use crate::experiment::passages::ScoredPassages;
+use crate::experiment::space::Space;
 use crate::experiment::watcher::Watcher;
 use crate::experiment::{Experiment, ExperimentData};
 
@@ -65,8 +66,7 @@ pub fn head(
 pub struct Students<'a> {
     experiment: &'a Experiment,
     devices: &'a [Device],
-    teacher: &'a Model,
-    head: &'a Head,
+    space: &'a Space,
     development: Option<&'a Development<'a>>,
     switches: &'a BTreeMap<String, CodeSwitch>,
     passages: Option<&'a ScoredPassages<'a>>,
@@ -79,8 +79,7 @@ impl<'a> Students<'a> {
     pub fn new(
         experiment: &'a Experiment,
         devices: &'a [Device],
-        teacher: &'a Model,
-        head: &'a Head,
+        space: &'a Space,
         development: Option<&'a Development<'a>>,
         switches: &'a BTreeMap<String, CodeSwitch>,
         passages: Option<&'a ScoredPassages<'a>>,
@@ -88,8 +87,7 @@ impl<'a> Students<'a> {
         Self {
             experiment,
             devices,
-            teacher,
-            head,
+            space,
             development,
             switches,
             passages,
@@ -105,6 +103,7 @@ impl<'a> Students<'a> {
         data: &mut ExperimentData,
     ) -> anyhow::Result<Option<Model>> {
         let run = &self.experiment.run;
+        let teacher = &self.space.teacher.model;
         let folder = self.experiment.folder.repetition(repetition)?;
         if folder.student().join("model.safetensors").is_file() {
             let student = Model::load(&folder.student(), &self.experiment.device)?;
@@ -118,7 +117,7 @@ impl<'a> Students<'a> {
                 }
                 Ok::<_, CorpusError>(text)
             });
-            let (tokenizer, cache) = (&self.teacher.tokenizer, &self.experiment.cache);
+            let (tokenizer, cache) = (&teacher.tokenizer, &self.experiment.cache);
             let length = run.distill.maximum_length;
             self.pairs = Some(TokenizedPairs::write(texts, tokenizer, length, cache)?);
         }
@@ -134,8 +133,8 @@ impl<'a> Students<'a> {
         let mut watcher = Watcher::new(metrics, &self.experiment.interrupt, self.development);
         let outcome = distil(
             &settings,
-            self.teacher,
-            self.head,
+            teacher,
+            &self.space.head,
             training,
             &folder.checkpoints(),
             self.devices,

@@ -113,6 +113,36 @@ fn the_main_job_leaves_a_report_a_student_and_runs_that_can_be_asked_again() {
         &["search", "runs/run", "--query", "jua jua", "-k", "2"],
     ));
     assert_eq!(found.lines().count(), 2);
+    // The final test needs questions that the run file may name afterwards.
+    let final_test = || optical(folder.path(), &["final-test", "runs/run"]);
+    assert!(fails(&final_test()).contains("[final_test]"));
+    let file = folder.path().join("run.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let table = "[final_test]\nformat = \"wiki-questions\"\nfolder = \"data/clir\"\nsplit = \"test\"\nlanguages = [\"swa\"]\n";
+    std::fs::write(&file, format!("{text}{table}")).unwrap();
+    succeeds(&optical(folder.path(), &["train", "run.toml"]));
+    let queries = std::fs::read_to_string(folder.path().join("data/clir/queries.dev.tsv")).unwrap();
+    let queries = queries.replace("\tdev\t", "\ttest\t");
+    let queries: String = queries.split_inclusive('\n').take(4).collect();
+    std::fs::write(folder.path().join("data/clir/queries.test.tsv"), queries).unwrap();
+    let judgements = "q0 0 d0 1\nq1 0 d1 1\nq2 0 d2 1\nq3 0 d3 1\n";
+    std::fs::write(folder.path().join("data/clir/qrels.test.txt"), judgements).unwrap();
+    let tested = succeeds(&final_test());
+    assert!(
+        tested.contains("zero-shot") && tested.contains("psq"),
+        "{tested}"
+    );
+    let ranking = run.join("final-test/trec/distilled.swa.run");
+    let ranking = std::fs::read_to_string(ranking).unwrap();
+    assert!(
+        ranking.contains("q3 ") && !ranking.contains("q4 "),
+        "{ranking}"
+    );
+    // Scored once: what was found is shown again, whatever the judgements are by now.
+    let report = std::fs::read_to_string(run.join("final-test/report.md")).unwrap();
+    std::fs::write(folder.path().join("data/clir/qrels.test.txt"), "").unwrap();
+    assert_eq!(succeeds(&final_test()), report);
+
     let aligned = optical(
         folder.path(),
         &["align", "water fire", "maji moto", "--run", "runs/run"],

@@ -1,24 +1,22 @@
 //! One student of one variant, from what earlier ones have left to its evaluation.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use anyhow::Context;
 use burn::tensor::Device;
 use optical_distill::Event;
-use optical_encoder::{Head, Model};
+use optical_encoder::Model;
 use optical_retrieval::Evaluation;
 
 use crate::experiment::development::Development;
-use crate::experiment::index::{document_indexes, own_index};
 use crate::experiment::lexical::Lexical;
 use crate::experiment::metrics::read_events;
 use crate::experiment::passages::ScoredPassages;
-use crate::experiment::ranking::{Asked, System};
-use crate::experiment::scores::{Evaluations, evaluate_systems};
+use crate::experiment::ranking::kept_runs;
+use crate::experiment::scores::{Evaluations, evaluate_runs, evaluate_systems};
+use crate::experiment::space::{Space, Teacher};
 use crate::experiment::teaching::{Students, head};
 use crate::experiment::{Experiment, ExperimentData, filtering};
-use crate::model_source;
 
 /// A variant, ready to be run.
 pub struct Setting {
@@ -48,13 +46,8 @@ pub struct StudentResult {
 pub struct Variants<'a> {
     devices: &'a [Device],
     offline: bool,
-    teacher: Option<Teacher>,
-}
-
-struct Teacher {
-    name: String,
-    folder: PathBuf,
-    model: Model,
+    /// With the name it has in the run file.
+    teacher: Option<(String, Teacher)>,
 }
 
 impl<'a> Variants<'a> {
@@ -72,34 +65,12 @@ impl<'a> Variants<'a> {
         let Setting { experiment, text } = setting;
         let mut data = self.begin(experiment, text)?;
         data.say()?;
-        let teacher = self.teacher(experiment)?;
         let lexical = Lexical::prepare(experiment, &mut data)?;
+        let space = self.space(experiment, &mut data)?;
         let queries = experiment.asked(&data.collection.queries);
         let english = experiment.asked(&data.collection.english);
         let mut systems = lexical.systems(&queries, &english);
-        let head = head(experiment, &teacher.model, &mut data)?;
-        let raw = Head::identity(teacher.model.config.hidden_size);
-        let heads = [&head, &raw];
-        let documents = &data.collection.documents;
-        let indexes = document_indexes(
-            experiment,
-            &teacher.model,
-            &teacher.folder,
-            &heads,
-            documents,
-        )?;
-        for (name, head, index, queries) in [
-            ("zero-shot-raw", &raw, &indexes[1], &queries),
-            ("zero-shot", &head, &indexes[0], &queries),
-            ("english", &head, &indexes[0], &english),
-        ] {
-            let model = &teacher.model;
-            systems.push(Asked {
-                name,
-                system: System::LateInteraction { model, head, index },
-                queries,
-            });
-        }
+        systems.extend(space.systems(&queries, &english));
         evaluate_systems(experiment, &data.collection, &systems)
     }
 
@@ -107,63 +78,54 @@ impl<'a> Variants<'a> {
     pub fn student(&mut self, setting: &Setting, student: usize) -> anyhow::Result<StudentResult> {
         let Setting { experiment, text } = setting;
         let mut data = self.begin(experiment, text)?;
+        let folder = experiment.folder.repetition(student)?;
         let queries = experiment.asked(&data.collection.queries);
         let name = format!("student-{}", student + 1);
-        let ranked = |language| experiment.folder.run(&name, language).is_file();
-        let evaluations = if queries.keys().all(|language| ranked(language)) {
-            // Nothing is asked of the model, so it need not be there.
-            let system = System::Ranked;
-            let asked = [Asked {
-                name: &name,
-                system,
-                queries: &queries,
-            }];
-            evaluate_systems(experiment, &data.collection, &asked)?
-        } else {
-            let devices = self.devices;
-            let teacher = self.teacher(experiment)?;
-            let (model, folder) = (&teacher.model, &teacher.folder);
-            let head = head(experiment, model, &mut data)?;
-            let lexical = Lexical::prepare(experiment, &mut data)?;
-            let switches = lexical.code_switches(&experiment.run)?;
-            let development = Development::prepare(experiment, model, folder, &head)?;
-            let documents = &data.collection.documents;
-            let indexes = document_indexes(experiment, model, folder, &[&head], documents)?;
-            let judge = development.as_ref();
-            let seed = experiment.run.distill.training.seed;
-            let passages = experiment.run.passages.map(|choice| {
-                ScoredPassages::new(choice, seed, lexical.words(), &indexes[0], documents)
-            });
-            let passages = passages.as_ref();
-            let mut students = Students::new(
-                experiment, devices, model, &head, judge, &switches, passages,
-            );
-            let trained = students.student(student, &mut data)?;
-            let trained =
-                trained.context("stopped; the same command goes on from the checkpoint")?;
-            let student_folder = experiment.folder.repetition(student)?.student();
-            let documents = &data.collection.documents;
-            let own = own_index(experiment, &trained, &student_folder, documents)?;
-            let asked = [Asked {
-                name: &name,
-                system: System::LateInteraction {
-                    model: &trained,
-                    head: &head,
-                    index: own.as_ref().unwrap_or(&indexes[0]),
-                },
-                queries: &queries,
-            }];
-            evaluate_systems(experiment, &data.collection, &asked)?
+        let evaluations = match kept_runs(experiment, &name, &queries)? {
+            Some(runs) => evaluate_runs(experiment, &data.collection, &queries, runs)?,
+            None => {
+                let trained = self.train(experiment, &mut data, student)?;
+                let (space, model) = &trained;
+                let collection = &data.collection;
+                let found =
+                    space.evaluate(experiment, collection, &name, model, &folder.student())?;
+                found.into_values().next().unwrap_or_default()
+            }
         };
-        let events = read_events(&experiment.folder.repetition(student)?)?;
+        let events = read_events(&folder)?;
         let mut readings = events.iter().rev().filter_map(|event| match event {
             Event::Instruments { reading, .. } => Some(reading.within_sentence_cosine),
             _ => None,
         });
         Ok(StudentResult {
-            evaluations: evaluations.into_values().next().unwrap_or_default(),
+            evaluations,
             within_sentence_cosine: readings.next(),
         })
+    }
+
+    /// Trains a student, or reads it back, with the space it lies in.
+    fn train(
+        &mut self,
+        experiment: &Experiment,
+        data: &mut ExperimentData,
+        student: usize,
+    ) -> anyhow::Result<(Space, Model)> {
+        let lexical = Lexical::prepare(experiment, data)?;
+        let space = self.space(experiment, data)?;
+        let switches = lexical.code_switches(&experiment.run)?;
+        let passages = ScoredPassages::new(experiment, lexical.words(), &space, &data.collection);
+        let development = Development::prepare(experiment, &space)?;
+        let mut students = Students::new(
+            experiment,
+            self.devices,
+            &space,
+            development.as_ref(),
+            &switches,
+            passages.as_ref(),
+        );
+        let trained = students.student(student, data)?;
+        let trained = trained.context("stopped; the same command goes on from the checkpoint")?;
+        Ok((space, trained))
     }
 
     /// Reads a variant's data, and begins its folder.
@@ -175,23 +137,23 @@ impl<'a> Variants<'a> {
         Ok(data)
     }
 
-    /// The teacher of a variant, loaded unless the last one had the same.
-    fn teacher(&mut self, experiment: &Experiment) -> anyhow::Result<&Teacher> {
+    /// A variant's teacher, head and documents; the teacher is loaded unless the last one had the same.
+    fn space(
+        &mut self,
+        experiment: &Experiment,
+        data: &mut ExperimentData,
+    ) -> anyhow::Result<Space> {
         let name = &experiment.run.model;
-        let kept = self.teacher.take().filter(|teacher| teacher.name == *name);
-        let teacher = match kept {
-            Some(teacher) => teacher,
+        let kept = self.teacher.take().filter(|(kept, _)| kept == name);
+        let (_, teacher) = match kept {
+            Some(kept) => self.teacher.insert(kept),
             None => {
-                let folder = model_source::folder(name, &experiment.cache, self.offline)?;
-                let model = Model::load(&folder, &experiment.device)
-                    .with_context(|| format!("model {name}"))?;
-                Teacher {
-                    name: name.clone(),
-                    folder,
-                    model,
-                }
+                let teacher = Teacher::load(experiment, self.offline)?;
+                self.teacher.insert((name.clone(), teacher))
             }
         };
-        Ok(self.teacher.insert(teacher))
+        let teacher = teacher.clone();
+        let head = head(experiment, &teacher.model, data)?;
+        Space::open(experiment, teacher, head, &data.collection)
     }
 }

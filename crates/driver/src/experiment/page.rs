@@ -1,0 +1,35 @@
+//! The last stage: numbers to `report.md`, `results.json` and the table on the terminal.
+
+use optical_distill::Event;
+use optical_report::page::Fact;
+
+use crate::experiment::scores::{Evaluations, compare};
+use crate::experiment::{Experiment, ExperimentData, filtering, pictures, summary};
+
+/// Tests, draws and writes what the systems of a run have reached.
+pub fn write(
+    experiment: &Experiment,
+    data: &ExperimentData,
+    evaluations: &Evaluations,
+    events: &[Event],
+    facts: Vec<Fact>,
+) -> anyhow::Result<()> {
+    let Experiment { run, folder, .. } = experiment;
+    let comparisons = compare(run, &evaluations["zero-shot"], &evaluations["distilled"])?;
+    let mut page = summary::summary(
+        run,
+        evaluations,
+        &comparisons,
+        filtering::rows(&data.report),
+        events,
+        facts,
+    );
+    pictures::draw_results(&page, &folder.file("results"))?;
+    page.figures
+        .retain(|figure| folder.file(&figure.path).is_file());
+    page.write_json(&folder.file("results.json"))?;
+    page.write_markdown(&folder.file("report.md"))?;
+    println!("{}", summary::table(run, evaluations)?);
+    println!("report: {}", folder.file("report.md").display());
+    Ok(())
+}

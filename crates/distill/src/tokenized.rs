@@ -176,6 +176,9 @@ impl TokenizedPairs {
     /// # Panics
     /// If there is no such pair.
     pub fn passages(&self, index: u32) -> Result<Vec<u32>, DistillError> {
+        if self.passages == 0 {
+            return Ok(Vec::new());
+        }
         let Place { offset, lengths } = self.places[index as usize];
         let sides = lengths.map(|length| HEADER as u64 + u64::from(length));
         self.words(offset + 4 * (sides[0] + sides[1]), self.passages)

@@ -6,6 +6,7 @@ const STUDY: &str = r#"
 title = "Three ways"
 run = "run.toml"
 students = 2
+keep_students = false
 reference = "plan"
 
 [set]
@@ -58,6 +59,8 @@ fn variants_are_trained_and_compared_with_one_of_them() {
     let system = |name: &str| systems.iter().find(|it| it["name"] == name).unwrap();
     assert_eq!(system("plan")["comparison"], serde_json::Value::Null);
     assert_eq!(system("passages")["comparison"]["topics"], 6);
+    assert!(!run.join("plan/student").exists() && !run.join("plan/checkpoints").exists());
+    assert!(run.join("plan/repetition-2/metrics.jsonl").is_file());
     // A variant is a run file like any other, whose students follow from their seeds.
     let ranking = read("plan/trec/student-1.swa.run");
     let alone = optical(

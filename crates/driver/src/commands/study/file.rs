@@ -19,7 +19,11 @@ pub struct StudyFile {
     pub run: PathBuf,
     /// Students of each variant, with seeds from the run file's on.
     pub students: usize,
-    /// The variant that the others are compared with.
+    /// Whether students and checkpoints stay once their rankings are written: about eight bytes for
+    /// each weight of each student.
+    pub keep_students: bool,
+    /// The variant that the others are compared with, and whose languages, teacher and head the systems
+    /// have that are not trained.
     pub reference: String,
     /// Keys that go in every variant, with dots: `distill.training.stopping`.
     #[serde(default)]

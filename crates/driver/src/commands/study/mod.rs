@@ -54,7 +54,7 @@ pub fn run(args: &StudyArgs) -> anyhow::Result<()> {
             Ok(Setting { experiment, text })
         })
         .collect::<anyhow::Result<_>>()?;
-    let mut variants = Variants::new(&devices, args.offline);
+    let mut variants = Variants::new(&devices, args.offline, study.keep_students);
     let frozen = variants.frozen(&settings[study.reference()])?;
     let mut results = vec![Results::default(); settings.len()];
     let all = study.students * settings.len();

@@ -1,6 +1,7 @@
 //! One student of one variant, from what earlier ones have left to its evaluation.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use anyhow::Context;
 use burn::tensor::Device;
@@ -46,16 +47,18 @@ pub struct StudentResult {
 pub struct Variants<'a> {
     devices: &'a [Device],
     offline: bool,
+    keep_students: bool,
     /// With the name it has in the run file.
     teacher: Option<(String, Teacher)>,
 }
 
 impl<'a> Variants<'a> {
-    /// Variants to be trained on the `devices`.
-    pub fn new(devices: &'a [Device], offline: bool) -> Self {
+    /// Variants to be trained on the `devices`; students stay or go once they are ranked.
+    pub fn new(devices: &'a [Device], offline: bool, keep_students: bool) -> Self {
         Self {
             devices,
             offline,
+            keep_students,
             teacher: None,
         }
     }
@@ -92,6 +95,10 @@ impl<'a> Variants<'a> {
                 found.into_values().next().unwrap_or_default()
             }
         };
+        if !self.keep_students {
+            remove(&folder.student())?;
+            remove(&folder.checkpoints())?;
+        }
         let events = read_events(&folder)?;
         let mut readings = events.iter().rev().filter_map(|event| match event {
             Event::Instruments { reading, .. } => Some(reading.within_sentence_cosine),
@@ -155,5 +162,15 @@ impl<'a> Variants<'a> {
         let teacher = teacher.clone();
         let head = head(experiment, &teacher.model, data)?;
         Space::open(experiment, teacher, head, &data.collection)
+    }
+}
+
+/// Removes a folder, if it is there.
+fn remove(folder: &Path) -> anyhow::Result<()> {
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| folder.display().to_string())
+        }
+        _ => Ok(()),
     }
 }

@@ -39,7 +39,7 @@ enum Job {
     /// Compare variants of a run file, with several students each.
     #[command(disable_help_flag = true)]
     Study(PassedOn),
-    /// Score a finished run on the questions of its [final_test], once.
+    /// Score a finished run on the questions of its `final_test`, once.
     #[command(disable_help_flag = true)]
     FinalTest(PassedOn),
     /// Train a teacher on English relevance data.

@@ -13,9 +13,9 @@ use crate::experiment::{Experiment, ExperimentData, RunFolder, page, scores};
 use crate::interrupt::Interrupt;
 use crate::run_file::RunFile;
 
-/// Score a finished run on the questions of its [final_test], once
+/// Score a finished run on the questions of its `final_test`, once
 ///
-/// All systems of the run's report rank the collection of the run file's [final_test] table. What is
+/// All systems of the run's report rank the collection of the run file's `final_test` table. What is
 /// found stays in the folder `final-test` of the run; the same command shows it again, and goes on
 /// after a stop.
 #[derive(Debug, clap::Args)]

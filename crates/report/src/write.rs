@@ -30,3 +30,10 @@ pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), ReportEr
     file.persist(path).map_err(|error| wrap(error.error))?;
     Ok(())
 }
+
+/// Writes a value as an indented JSON object.
+pub(crate) fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), ReportError> {
+    let mut bytes = serde_json::to_vec_pretty(value)?;
+    bytes.push(b'\n');
+    write_atomically(path, &bytes)
+}

@@ -7,6 +7,7 @@ use optical_encoder::{Head, Model};
 
 use crate::device::Backend;
 use crate::experiment::lexical::Lexical;
+use crate::experiment::metrics::read_events;
 use crate::experiment::provenance::{Clock, facts, write_run_json};
 use crate::experiment::space::{Space, Teacher};
 use crate::experiment::{Experiment, ExperimentData, RunFolder, page, scores};
@@ -70,12 +71,8 @@ pub fn run(args: &FinalTestArgs) -> anyhow::Result<()> {
     let space = Space::open(&experiment, teacher, head, &data.collection)?;
     clock.stage("document index");
 
-    let queries = experiment.asked(&data.collection.queries);
-    let english = experiment.asked(&data.collection.english);
-    let mut systems = lexical.systems(&queries, &english);
-    systems.extend(space.systems(&queries, &english));
     let collection = &data.collection;
-    let mut evaluations = scores::evaluate_systems(&experiment, collection, &systems)?;
+    let mut evaluations = space.evaluate_untrained(&experiment, collection, &lexical)?;
     for (repetition, folder) in folders.iter().enumerate() {
         let student = Model::load(folder, &experiment.device)?;
         let name = scores::student_name(repetition, folders.len());
@@ -83,7 +80,8 @@ pub fn run(args: &FinalTestArgs) -> anyhow::Result<()> {
     }
     scores::join_students(&mut evaluations, folders.len())?;
     clock.stage("search");
-    let facts = facts(&experiment, args.device, &[], &clock);
+    let events = read_events(&trained)?;
+    let facts = facts(&experiment, args.device, &events, &clock);
     write_run_json(&experiment.folder, &facts)?;
-    page::write(&experiment, &data, &evaluations, &[], facts)
+    page::write(&experiment, &data, &evaluations, &events, facts)
 }

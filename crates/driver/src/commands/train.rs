@@ -78,12 +78,8 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     }
     clock.stage("distillation");
 
-    let queries = experiment.asked(&data.collection.queries);
-    let english = experiment.asked(&data.collection.english);
-    let mut systems = lexical.systems(&queries, &english);
-    systems.extend(space.systems(&queries, &english));
     let collection = &data.collection;
-    let mut evaluations = scores::evaluate_systems(&experiment, collection, &systems)?;
+    let mut evaluations = space.evaluate_untrained(&experiment, collection, &lexical)?;
     for (repetition, student) in students.iter().enumerate() {
         let name = scores::student_name(repetition, students.len());
         let student_folder = folder.repetition(repetition)?.student();

@@ -1,15 +1,15 @@
 //! The frozen space of a run: the teacher, the head behind it, and the documents as it reads them.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use optical_corpus::collection::{Collection, Query};
+use optical_corpus::collection::Collection;
 use optical_encoder::{Head, Model};
 use optical_retrieval::ExactIndex;
 
 use crate::experiment::Experiment;
 use crate::experiment::index::{document_indexes, own_index};
+use crate::experiment::lexical::Lexical;
 use crate::experiment::ranking::{Asked, System};
 use crate::experiment::scores::{Evaluations, evaluate_systems};
 use crate::model_source;
@@ -69,23 +69,28 @@ impl Space {
         })
     }
 
-    /// The systems that are not trained, with what each is asked.
-    pub fn systems<'a>(
-        &'a self,
-        queries: &'a BTreeMap<String, Vec<Query>>,
-        english: &'a BTreeMap<String, Vec<Query>>,
-    ) -> Vec<Asked<'a>> {
+    /// Ranks a collection's queries by all systems that are not trained, and measures the rankings.
+    pub fn evaluate_untrained(
+        &self,
+        experiment: &Experiment,
+        collection: &Collection,
+        lexical: &Lexical<'_>,
+    ) -> anyhow::Result<Evaluations> {
+        let queries = experiment.asked(&collection.queries);
+        let english = experiment.asked(&collection.english);
         let model = &self.teacher.model;
         let asked = |name, head, index, queries| Asked {
             name,
             system: System::LateInteraction { model, head, index },
             queries,
         };
-        vec![
-            asked("zero-shot-raw", &self.raw, &self.raw_index, queries),
-            asked("zero-shot", &self.head, &self.index, queries),
-            asked("english", &self.head, &self.index, english),
-        ]
+        let mut systems = lexical.systems(&queries, &english);
+        systems.extend([
+            asked("zero-shot-raw", &self.raw, &self.raw_index, &queries),
+            asked("zero-shot", &self.head, &self.index, &queries),
+            asked("english", &self.head, &self.index, &english),
+        ]);
+        evaluate_systems(experiment, collection, &systems)
     }
 
     /// Ranks a collection's queries by the student of a repetition, as the system `name`, and measures

@@ -18,7 +18,7 @@ pub use self::study::{StudiedSystem, StudySummary};
 pub use self::tables::bitext_table;
 use crate::ReportError;
 use crate::error::require_finite;
-use crate::write::write_atomically;
+use crate::write::{write_atomically, write_json};
 
 /// Everything the page of a run says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -223,9 +223,7 @@ impl RunSummary {
     /// As [`RunSummary::check`], or if the file cannot be written.
     pub fn write_json(&self, path: &Path) -> Result<(), ReportError> {
         self.check()?;
-        let mut bytes = serde_json::to_vec_pretty(self)?;
-        bytes.push(b'\n');
-        write_atomically(path, &bytes)
+        write_json(path, self)
     }
 
     /// Macro mean over the languages of a class: each language counts once, however many queries

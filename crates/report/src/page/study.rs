@@ -9,7 +9,7 @@ use super::tables::{DASH, larger, percent, probability, score_cell};
 use super::{Comparison, Fact, ResourceClass, measure_title};
 use crate::error::require_finite;
 use crate::plot::{DotChart, DotRow};
-use crate::write::write_atomically;
+use crate::write::{write_atomically, write_json};
 use crate::{Align, Cell, ReportError, Table};
 
 /// Everything the page of a study says.
@@ -237,9 +237,7 @@ impl StudySummary {
     /// As [`StudySummary::check`], or if the file cannot be written.
     pub fn write_json(&self, path: &Path) -> Result<(), ReportError> {
         self.check()?;
-        let mut bytes = serde_json::to_vec_pretty(self)?;
-        bytes.push(b'\n');
-        write_atomically(path, &bytes)
+        write_json(path, self)
     }
 }
 

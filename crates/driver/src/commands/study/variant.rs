@@ -14,7 +14,7 @@ use crate::experiment::lexical::Lexical;
 use crate::experiment::metrics::read_events;
 use crate::experiment::passages::ScoredPassages;
 use crate::experiment::ranking::kept_runs;
-use crate::experiment::scores::{Evaluations, evaluate_runs, evaluate_systems};
+use crate::experiment::scores::{Evaluations, evaluate_runs};
 use crate::experiment::space::{Space, Teacher};
 use crate::experiment::teaching::{Students, head};
 use crate::experiment::{Experiment, ExperimentData, filtering};
@@ -70,11 +70,7 @@ impl<'a> Variants<'a> {
         data.say()?;
         let lexical = Lexical::prepare(experiment, &mut data)?;
         let space = self.space(experiment, &mut data)?;
-        let queries = experiment.asked(&data.collection.queries);
-        let english = experiment.asked(&data.collection.english);
-        let mut systems = lexical.systems(&queries, &english);
-        systems.extend(space.systems(&queries, &english));
-        evaluate_systems(experiment, &data.collection, &systems)
+        space.evaluate_untrained(experiment, &data.collection, &lexical)
     }
 
     /// Trains, ranks and measures a student, counted from zero; what is there is read back.

@@ -26,10 +26,28 @@ pub enum Backend {
     Cuda,
 }
 
+/// Where a training is computed.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub struct TrainingDevices {
+    /// Where to compute
+    #[arg(long, value_enum, default_value = "flex")]
+    pub device: Backend,
+    /// Train on so many devices of that kind: the parts of a batch go round them
+    #[arg(long, value_name = "COUNT", default_value_t = 1)]
+    devices: usize,
+}
+
+impl TrainingDevices {
+    /// Opens them; there is at least one.
+    pub fn open(self) -> anyhow::Result<Vec<Device>> {
+        self.device.open_several(self.devices)
+    }
+}
+
 impl Backend {
     /// Opens the first `count` devices of this backend, discrete graphics processors where there are
     /// several.
-    pub fn open_several(self, count: usize) -> anyhow::Result<Vec<Device>> {
+    fn open_several(self, count: usize) -> anyhow::Result<Vec<Device>> {
         #[allow(unused_imports)]
         use burn::tensor::DeviceKind;
         if count == 1 {

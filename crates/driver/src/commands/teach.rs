@@ -14,7 +14,7 @@ use optical_encoder::{EncodeSettings, Model};
 use optical_tokenize::Role;
 use serde::{Deserialize, Serialize};
 
-use crate::device::Backend;
+use crate::device::TrainingDevices;
 use crate::experiment::RunFolder;
 use crate::experiment::data::roots;
 use crate::experiment::metrics::Metrics;
@@ -35,12 +35,8 @@ pub struct TeachArgs {
     /// Download nothing: use the cache, or say what it lacks
     #[arg(long)]
     offline: bool,
-    /// Where to compute
-    #[arg(long, value_enum, default_value = "flex")]
-    device: Backend,
-    /// Train on so many devices of that kind: the parts of a batch go round them
-    #[arg(long, value_name = "COUNT", default_value_t = 1)]
-    devices: usize,
+    #[command(flatten)]
+    devices: TrainingDevices,
 }
 
 /// A teacher's file; relative paths begin where the program is started.
@@ -70,7 +66,7 @@ pub fn run(args: &TeachArgs) -> anyhow::Result<()> {
     let named = || Path::new("runs").join(args.config.file_stem().unwrap_or_default());
     let path = args.run.clone().unwrap_or_else(named);
     let folder = RunFolder::of(&path, &text)?;
-    let (cache, devices) = (cache::folder()?, args.device.open_several(args.devices)?);
+    let (cache, devices) = (cache::folder()?, args.devices.open()?);
     let device = &devices[0];
     let interrupt = Interrupt::listen()?;
     let (training, held_out) = texts(&file, &cache)?;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 
-use crate::device::Backend;
+use crate::device::TrainingDevices;
 use crate::experiment::development::Development;
 use crate::experiment::lexical::Lexical;
 use crate::experiment::metrics::read_events;
@@ -26,18 +26,14 @@ pub struct TrainArgs {
     /// Download nothing: use the cache, or say what it lacks
     #[arg(long)]
     offline: bool,
-    /// Where to compute
-    #[arg(long, value_enum, default_value = "flex")]
-    device: Backend,
-    /// Train on so many devices of that kind: the parts of a batch go round them
-    #[arg(long, value_name = "COUNT", default_value_t = 1)]
-    devices: usize,
+    #[command(flatten)]
+    devices: TrainingDevices,
 }
 
 /// Runs all stages; a stage whose result is there is skipped.
 pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     let mut clock = Clock::start();
-    let devices = args.device.open_several(args.devices)?;
+    let devices = args.devices.open()?;
     let (experiment, text) =
         Experiment::open(&args.config, args.run.as_deref(), devices[0].clone())?;
     let Experiment {
@@ -103,7 +99,7 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
         )?;
         pictures::draw_alignment(&soft, &run.picture, &folder.file("alignment"))?;
     }
-    let facts = facts(&experiment, args.device, &events, &clock);
+    let facts = facts(&experiment, args.devices.device, &events, &clock);
     write_run_json(folder, &facts)?;
     page::write(&experiment, &data, &evaluations, &events, facts)
 }

@@ -12,7 +12,7 @@ use optical_report::plot::dots;
 use self::comparison::summary;
 use self::file::StudyFile;
 use self::variant::{Results, Setting, Variants};
-use crate::device::Backend;
+use crate::device::TrainingDevices;
 use crate::experiment::Experiment;
 use crate::interrupt::Interrupt;
 
@@ -31,12 +31,8 @@ pub struct StudyArgs {
     /// Download nothing: use the cache, or say what it lacks
     #[arg(long)]
     offline: bool,
-    /// Where to compute
-    #[arg(long, value_enum, default_value = "flex")]
-    device: Backend,
-    /// Train on so many devices of that kind: the parts of a batch go round them
-    #[arg(long, value_name = "COUNT", default_value_t = 1)]
-    devices: usize,
+    #[command(flatten)]
+    devices: TrainingDevices,
 }
 
 /// Trains what is missing, and writes the page.
@@ -44,7 +40,7 @@ pub fn run(args: &StudyArgs) -> anyhow::Result<()> {
     let (study, runs) = StudyFile::load(&args.study)?;
     let named = || Path::new("runs").join(args.study.file_stem().unwrap_or_default());
     let folder = args.run.clone().unwrap_or_else(named);
-    let devices = args.device.open_several(args.devices)?;
+    let devices = args.devices.open()?;
     let interrupt = Interrupt::listen()?;
     let settings: Vec<Setting> = (study.variants.iter().zip(runs))
         .map(|(variant, (run, text))| {

@@ -45,7 +45,7 @@ pub const SYSTEMS: [(&str, &str, bool); 7] = [
 ];
 
 /// The systems that were evaluated, in the order of the tables.
-pub fn systems(run: &RunFile, evaluations: &Evaluations) -> Vec<System> {
+pub fn systems(run: &RunFile, evaluated: impl Fn(&str) -> bool) -> Vec<System> {
     let mut systems: Vec<_> = SYSTEMS
         .iter()
         .map(|&(name, description, reference)| System {
@@ -64,7 +64,7 @@ pub fn systems(run: &RunFile, evaluations: &Evaluations) -> Vec<System> {
         reference: false,
     });
     systems.splice(1..1, named);
-    systems.retain(|system| evaluations.contains_key(&system.name));
+    systems.retain(|system| evaluated(&system.name));
     systems
 }
 
@@ -77,7 +77,7 @@ pub fn summary(
     events: &[Event],
     facts: Vec<Fact>,
 ) -> RunSummary {
-    let systems = systems(run, evaluations);
+    let systems = systems(run, |name| evaluations.contains_key(name));
     let languages = run
         .classes()
         .into_iter()
@@ -228,7 +228,7 @@ fn instruments(events: &[Event]) -> Vec<Instrument> {
 /// MAP of every system in every language, for the terminal.
 pub fn table(run: &RunFile, evaluations: &Evaluations) -> anyhow::Result<String> {
     let map: Measure = MEASURES[0].parse()?;
-    let systems = systems(run, evaluations);
+    let systems = systems(run, |name| evaluations.contains_key(name));
     let names = systems
         .iter()
         .map(|system| (system.name.as_str(), Align::Right));

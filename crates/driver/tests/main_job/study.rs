@@ -82,6 +82,36 @@ fn variants_are_trained_and_compared_with_one_of_them() {
     assert_eq!(shown, again);
     assert_eq!(page, read("study.md"));
 
+    // Another machine goes on from the scores alone, and has nothing to train.
+    let scores = read("scores.jsonl");
+    let elsewhere = tempfile::tempdir().unwrap();
+    prepare(elsewhere.path());
+    std::fs::copy(
+        folder.path().join("ways.toml"),
+        elsewhere.path().join("ways.toml"),
+    )
+    .unwrap();
+    let there = |scores: &str| {
+        std::fs::write(elsewhere.path().join("scores.jsonl"), scores).unwrap();
+        let arguments = ["study", "ways.toml", "--scores", "scores.jsonl"];
+        optical(elsewhere.path(), &arguments)
+    };
+    // Lines of two machines may stand in one file.
+    assert_eq!(shown, succeeds(&there(&format!("{scores}{scores}"))));
+    assert!(!elsewhere.path().join("runs/ways/plan").exists());
+    let settings = scores.split("\"settings\":\"").nth(2).unwrap();
+    let settings = settings.split('"').next().unwrap();
+    for (from, to, expected) in [
+        (settings, "0", "of another version of the run file"),
+        ("{\"student\"", "{\"pupil\"", "scores.jsonl, line 3"),
+        ("\"map\"", "\"mop\"", "measure = \"mop\""),
+        ("[0.", "[0.5,0.", "values of"),
+    ] {
+        assert!(scores.contains(from), "{from}: {scores}");
+        let error = fails(&there(&scores.replace(from, to)));
+        assert!(error.contains(expected), "{error}");
+    }
+
     // More students can be had later; they do not change the first ones.
     let more = std::fs::read_to_string(folder.path().join("ways.toml")).unwrap();
     let more = more.replace("students = 2", "students = 3");

@@ -1,74 +1,66 @@
-//! Evaluations to the page of a study.
+//! Scores to the page of a study.
 
 use std::collections::BTreeMap;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use optical_report::page::{Comparison, Fact, ResourceClass, StudiedSystem, StudySummary};
+use optical_retrieval::holm;
 use optical_retrieval::significance::Differences;
-use optical_retrieval::{Evaluation, Measure, holm};
 
 use super::file::StudyFile;
-use super::variant::{Results, Setting};
-use crate::experiment::scores::{Evaluations, MEASURES};
+use super::scoreboard::{Scores, Students};
+use crate::experiment::scores::MEASURES;
 use crate::experiment::summary::systems;
 use crate::run_file::RunFile;
 
-/// Evaluations by language.
-type Evaluated = BTreeMap<String, Evaluation>;
-
-/// What is known so far, as a page.
+/// What is known so far, as a page: variants that have a student, in the languages of the reference's
+/// run file.
 pub fn summary(
     study: &StudyFile,
-    settings: &[Setting],
-    frozen: &Evaluations,
-    results: &[Results],
+    run: &RunFile,
+    untrained: &BTreeMap<String, Scores>,
+    students: &[Students],
 ) -> anyhow::Result<StudySummary> {
-    let map: Measure = MEASURES[0].parse()?;
-    let run = &settings[study.reference()].experiment.run;
     let mut rows = Vec::new();
-    let mut means: Vec<Evaluated> = Vec::new();
-    for system in systems(run, frozen) {
-        let evaluations = &frozen[&system.name];
+    let mut means: Vec<Scores> = Vec::new();
+    for system in systems(run, |name| untrained.contains_key(name)) {
+        let scores = &untrained[&system.name];
         rows.push(StudiedSystem {
             name: system.name,
             description: system.description,
             bound: system.reference,
-            students: vec![scores(evaluations, map)],
+            students: vec![by_language(scores)],
             within_sentence_cosine: None,
             comparison: None,
         });
-        means.push(evaluations.clone());
+        means.push(scores.clone());
     }
-    for (variant, results) in study.variants.iter().zip(results) {
-        let students = &results.students;
+    for (variant, students) in study.variants.iter().zip(students) {
+        if students.is_empty() {
+            continue;
+        }
         let cosines: Option<Vec<f64>> = students
-            .iter()
+            .values()
             .map(|student| student.within_sentence_cosine)
             .collect();
+        let each: Vec<_> = students.values().map(|student| &student.scores).collect();
         rows.push(StudiedSystem {
             name: variant.name.clone(),
             description: variant.description.clone(),
             bound: false,
-            students: students
-                .iter()
-                .map(|student| scores(&student.evaluations, map))
-                .collect(),
+            students: each.iter().map(|scores| by_language(scores)).collect(),
             within_sentence_cosine: cosines
                 .map(|cosines| cosines.iter().sum::<f64>() / cosines.len() as f64),
             comparison: None,
         });
-        let each: Vec<_> = students
-            .iter()
-            .map(|student| &student.evaluations)
-            .collect();
         means.push(mean(&each)?);
     }
     let reference = rows.iter().position(|row| row.name == study.reference);
     let reference = means[reference.context("the reference has no row")?].clone();
     let mut compared = Vec::new();
-    for (row, evaluated) in rows.iter_mut().zip(&means) {
+    for (row, scores) in rows.iter_mut().zip(&means) {
         if row.name != study.reference && !row.bound {
-            row.comparison = compare(run, &reference, evaluated, map)?;
+            row.comparison = compare(run, &reference, scores)?;
             compared.extend(row.comparison.as_mut());
         }
     }
@@ -102,31 +94,44 @@ pub fn summary(
     })
 }
 
-fn scores(evaluated: &Evaluated, map: Measure) -> BTreeMap<String, f64> {
-    let languages = evaluated.iter();
+/// The mean over topics.
+fn by_language(scores: &Scores) -> BTreeMap<String, f64> {
+    let languages = scores.iter();
     languages
-        .filter_map(|(language, evaluation)| Some((language.clone(), evaluation.aggregate(map)?)))
+        .map(|(language, topics)| {
+            let sum: f64 = topics.values().sum();
+            (language.clone(), sum / topics.len() as f64)
+        })
         .collect()
 }
 
 /// The mean of students, topic by topic.
-fn mean(students: &[&Evaluated]) -> anyhow::Result<Evaluated> {
-    let languages = students[0].keys().map(|language| {
-        let each: Vec<_> = students.iter().map(|of| of[language].clone()).collect();
-        let mean = Evaluation::mean(&each);
-        let mean = mean.with_context(|| format!("{language}: students differ in their topics"))?;
-        Ok((language.clone(), mean))
-    });
-    languages.collect()
+fn mean(students: &[&Scores]) -> anyhow::Result<Scores> {
+    let mut sum = students[0].clone();
+    for student in &students[1..] {
+        ensure!(
+            sum.keys().eq(student.keys()),
+            "students differ in their languages"
+        );
+        for (sum, other) in sum.values_mut().zip(student.values()) {
+            for (sum, value) in sum.values_mut().zip(other.values()) {
+                *sum += value;
+            }
+        }
+    }
+    let count = students.len() as f64;
+    for value in sum.values_mut().flat_map(BTreeMap::values_mut) {
+        *value /= count;
+    }
+    Ok(sum)
 }
 
 /// The reference against another system in the low-resource languages; `None` where the other does
 /// not read one of them.
 fn compare(
     run: &RunFile,
-    reference: &Evaluated,
-    other: &Evaluated,
-    map: Measure,
+    reference: &Scores,
+    other: &Scores,
 ) -> anyhow::Result<Option<Comparison>> {
     let mut languages = Vec::new();
     for (language, class) in run.classes() {
@@ -136,8 +141,7 @@ fn compare(
         let Some(other) = other.get(&language) else {
             return Ok(None);
         };
-        let reference = reference[&language].per_topic(map);
-        languages.push(Differences::new(&reference, &other.per_topic(map))?);
+        languages.push(Differences::new(&reference[&language], other)?);
     }
     let differences = Differences::macro_mean(&languages)?;
     let seed = run.distill.training.seed;

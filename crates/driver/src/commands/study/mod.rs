@@ -2,16 +2,19 @@
 
 mod comparison;
 mod file;
+mod scoreboard;
 mod variant;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use optical_report::page::StudySummary;
 use optical_report::plot::dots;
 
 use self::comparison::summary;
 use self::file::StudyFile;
-use self::variant::{Results, Setting, Variants};
+use self::scoreboard::{Scoreboard, Students, fingerprint};
+use self::variant::{Setting, Variants};
 use crate::device::TrainingDevices;
 use crate::experiment::Experiment;
 use crate::interrupt::Interrupt;
@@ -28,6 +31,10 @@ pub struct StudyArgs {
     /// The study's folder [default: runs/NAME-OF-STUDY-FILE]
     #[arg(long, value_name = "DIR")]
     run: Option<PathBuf>,
+    /// Scores so far, read and written: what another machine has left here is not computed again
+    /// [default: scores.jsonl in the study's folder]
+    #[arg(long, value_name = "FILE")]
+    scores: Option<PathBuf>,
     /// Download nothing: use the cache, or say what it lacks
     #[arg(long)]
     offline: bool,
@@ -46,35 +53,63 @@ pub fn run(args: &StudyArgs) -> anyhow::Result<()> {
         .map(|(variant, (run, text))| {
             let path = folder.join(&variant.name);
             let (device, interrupt) = (devices[0].clone(), interrupt.clone());
-            let experiment = Experiment::new(run, &text, &path, device, interrupt)?;
-            Ok(Setting { experiment, text })
+            Ok(Setting {
+                fingerprint: fingerprint(&text)?,
+                experiment: Experiment::new(run, &text, &path, device, interrupt)?,
+                text,
+            })
         })
         .collect::<anyhow::Result<_>>()?;
+    let kept = args.scores.clone();
+    let mut board = Scoreboard::open(&kept.unwrap_or_else(|| folder.join("scores.jsonl")))?;
     let mut variants = Variants::new(&devices, args.offline, study.keep_students);
-    let frozen = variants.frozen(&settings[study.reference()])?;
-    let mut results = vec![Results::default(); settings.len()];
+    let reference = &settings[study.reference()];
+    if board.untrained(&reference.fingerprint)?.is_none() {
+        let found = variants.untrained(reference)?;
+        board.add_untrained(&reference.fingerprint, found)?;
+    }
+    let untrained = board.untrained(&reference.fingerprint)?;
+    let untrained = untrained
+        .context("the systems that are not trained")?
+        .clone();
+    let mut results: Vec<Students> = (study.variants.iter().zip(&settings))
+        .map(|(variant, setting)| board.students(&variant.name, &setting.fingerprint))
+        .collect::<anyhow::Result<_>>()?;
+    for found in &mut results {
+        found.retain(|&student, _| student < study.students);
+    }
+    let run = &reference.experiment.run;
     let all = study.students * settings.len();
     for student in 0..study.students {
         for (place, setting) in settings.iter().enumerate() {
-            let number = student * settings.len() + place + 1;
             let name = &study.variants[place].name;
+            if results[place].contains_key(&student) {
+                continue;
+            }
+            let number = student * settings.len() + place + 1;
             eprintln!("{name}, student {} ({number} of {all})", student + 1);
             let found = variants
                 .student(setting, student)
                 .with_context(|| format!("variant {name}"))?;
-            results[place].students.push(found);
-            if results.iter().any(|results| results.students.is_empty()) {
-                continue;
-            }
-            let page = summary(&study, &settings, &frozen, &results)?;
-            page.write_markdown(&folder.join("study.md"))?;
-            page.write_json(&folder.join("study.json"))?;
-            dots(&page.dots(), &folder.join("study"))?;
-            if number == all {
-                println!("{}", page.table()?.to_terminal());
+            board.add_student(name, student, &setting.fingerprint, found.clone())?;
+            variants.leave(setting, student)?;
+            results[place].insert(student, found);
+            if !results[study.reference()].is_empty() {
+                write(&summary(&study, run, &untrained, &results)?, &folder)?;
             }
         }
     }
+    let page = summary(&study, run, &untrained, &results)?;
+    write(&page, &folder)?;
+    println!("{}", page.table()?.to_terminal());
     println!("study: {}", folder.join("study.md").display());
+    Ok(())
+}
+
+/// The page, its numbers and its plot.
+fn write(page: &StudySummary, folder: &Path) -> anyhow::Result<()> {
+    page.write_markdown(&folder.join("study.md"))?;
+    page.write_json(&folder.join("study.json"))?;
+    dots(&page.dots(), &folder.join("study"))?;
     Ok(())
 }

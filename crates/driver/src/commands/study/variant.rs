@@ -1,4 +1,4 @@
-//! One student of one variant, from what earlier ones have left to its evaluation.
+//! One student of one variant, from what earlier ones have left to its scores.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,14 +7,14 @@ use anyhow::Context;
 use burn::tensor::Device;
 use optical_distill::Event;
 use optical_encoder::Model;
-use optical_retrieval::Evaluation;
 
+use super::scoreboard::{Scores, StudentScores, scores_of};
 use crate::experiment::development::Development;
 use crate::experiment::lexical::Lexical;
 use crate::experiment::metrics::read_events;
 use crate::experiment::passages::ScoredPassages;
 use crate::experiment::ranking::kept_runs;
-use crate::experiment::scores::{Evaluations, evaluate_runs};
+use crate::experiment::scores::evaluate_runs;
 use crate::experiment::space::{Space, Teacher};
 use crate::experiment::teaching::{Students, head};
 use crate::experiment::{Experiment, ExperimentData, filtering};
@@ -25,22 +25,8 @@ pub struct Setting {
     pub experiment: Experiment,
     /// The run file's text.
     pub text: String,
-}
-
-/// What is known of a variant.
-#[derive(Debug, Clone, Default)]
-pub struct Results {
-    /// Its students, in the order of their seeds.
-    pub students: Vec<StudentResult>,
-}
-
-/// A student's numbers.
-#[derive(Debug, Clone)]
-pub struct StudentResult {
-    /// By language.
-    pub evaluations: BTreeMap<String, Evaluation>,
-    /// Cosine between tokens of a sentence at the last reading.
-    pub within_sentence_cosine: Option<f64>,
+    /// The run file's fingerprint.
+    pub fingerprint: String,
 }
 
 /// Runs variants one after the other; keeps the teacher they share.
@@ -64,46 +50,59 @@ impl<'a> Variants<'a> {
     }
 
     /// The systems that are not trained, as a variant has them.
-    pub fn frozen(&mut self, setting: &Setting) -> anyhow::Result<Evaluations> {
-        let Setting { experiment, text } = setting;
+    pub fn untrained(&mut self, setting: &Setting) -> anyhow::Result<BTreeMap<String, Scores>> {
+        let Setting {
+            experiment, text, ..
+        } = setting;
         let mut data = self.begin(experiment, text)?;
         data.say()?;
         let lexical = Lexical::prepare(experiment, &mut data)?;
         let space = self.space(experiment, &mut data)?;
-        space.evaluate_untrained(experiment, &data.collection, &lexical)
+        let found = space.evaluate_untrained(experiment, &data.collection, &lexical)?;
+        let systems = found.into_iter();
+        systems
+            .map(|(name, found)| Ok((name, scores_of(&found)?)))
+            .collect()
     }
 
-    /// Trains, ranks and measures a student, counted from zero; what is there is read back.
-    pub fn student(&mut self, setting: &Setting, student: usize) -> anyhow::Result<StudentResult> {
-        let Setting { experiment, text } = setting;
+    /// Trains, ranks and measures a student, counted from zero; goes on from what is there.
+    pub fn student(&mut self, setting: &Setting, student: usize) -> anyhow::Result<StudentScores> {
+        let Setting {
+            experiment, text, ..
+        } = setting;
         let mut data = self.begin(experiment, text)?;
         let folder = experiment.folder.repetition(student)?;
-        let queries = experiment.asked(&data.collection.queries);
         let name = format!("student-{}", student + 1);
+        let queries = experiment.asked(&data.collection.queries);
         let evaluations = match kept_runs(experiment, &name, &queries)? {
             Some(runs) => evaluate_runs(experiment, &data.collection, &queries, runs)?,
             None => {
-                let trained = self.train(experiment, &mut data, student)?;
-                let (space, model) = &trained;
+                let (space, model) = self.train(experiment, &mut data, student)?;
                 let collection = &data.collection;
-                let found =
-                    space.evaluate(experiment, collection, &name, model, &folder.student())?;
+                let folder = folder.student();
+                let found = space.evaluate(experiment, collection, &name, &model, &folder)?;
                 found.into_values().next().unwrap_or_default()
             }
         };
-        if !self.keep_students {
-            remove(&folder.student())?;
-            remove(&folder.checkpoints())?;
-        }
         let events = read_events(&folder)?;
         let mut readings = events.iter().rev().filter_map(|event| match event {
             Event::Instruments { reading, .. } => Some(reading.within_sentence_cosine),
             _ => None,
         });
-        Ok(StudentResult {
-            evaluations,
+        Ok(StudentScores {
+            scores: scores_of(&evaluations)?,
             within_sentence_cosine: readings.next(),
         })
+    }
+
+    /// Removes a student and its checkpoints once its scores are kept, unless students stay.
+    pub fn leave(&self, setting: &Setting, student: usize) -> anyhow::Result<()> {
+        if !self.keep_students {
+            let folder = setting.experiment.folder.repetition(student)?;
+            remove(&folder.student())?;
+            remove(&folder.checkpoints())?;
+        }
+        Ok(())
     }
 
     /// Trains a student, or reads it back, with the space it lies in.

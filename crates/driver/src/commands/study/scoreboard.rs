@@ -1,0 +1,277 @@
+//! The scores of a study, apart from its rankings and students: a small file that another machine can
+//! go on from.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail, ensure};
+use optical_encoder::write_atomically;
+use optical_retrieval::Evaluation;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::experiment::folder::says;
+use crate::experiment::scores::MEASURES;
+
+/// Language → topic → value of the study's measure, a multiple of a millionth: what is computed and
+/// what is read back are the same.
+pub type Scores = BTreeMap<String, BTreeMap<String, f64>>;
+
+/// Those of a variant that are there, by their numbers from zero on.
+pub type Students = BTreeMap<usize, StudentScores>;
+
+/// A student's numbers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StudentScores {
+    /// Of its rankings.
+    pub scores: Scores,
+    /// Cosine between tokens of a sentence at the last reading.
+    pub within_sentence_cosine: Option<f64>,
+}
+
+/// What is known of a study so far.
+///
+/// The file has a JSON object a line: the `topics` of each language, in whose order the values of all
+/// others are; what is `untrained`; and each `student`. Lines of several machines may stand in one file.
+#[derive(Debug)]
+pub struct Scoreboard {
+    path: PathBuf,
+    topics: Option<BTreeMap<String, Vec<String>>>,
+    untrained: Option<(String, BTreeMap<String, Scores>)>,
+    students: BTreeMap<(String, usize), (String, StudentScores)>,
+}
+
+/// Language → values in the order of the topics.
+type Values = BTreeMap<String, Vec<f64>>;
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+enum Line {
+    Topics {
+        measure: String,
+        topics: BTreeMap<String, Vec<String>>,
+    },
+    Untrained {
+        settings: String,
+        scores: BTreeMap<String, Values>,
+    },
+    Student {
+        variant: String,
+        /// Counted from one, in the order of the seeds.
+        student: usize,
+        settings: String,
+        within_sentence_cosine: Option<f64>,
+        scores: Values,
+    },
+}
+
+/// What tells run files apart that give other numbers.
+pub fn fingerprint(run_file: &str) -> anyhow::Result<String> {
+    let settings = toml::to_string(&says(run_file)?)?;
+    let digest = Sha256::digest(settings.as_bytes());
+    Ok(digest[..16].iter().map(|it| format!("{it:02x}")).collect())
+}
+
+/// The scores of evaluated rankings, by language.
+pub fn scores_of(evaluations: &BTreeMap<String, Evaluation>) -> anyhow::Result<Scores> {
+    let measure = MEASURES[0].parse()?;
+    let rounded = |(topic, value): (String, f64)| (topic, (value * 1e6).round() / 1e6);
+    let languages = evaluations.iter().map(|(language, evaluation)| {
+        let values = evaluation.per_topic(measure).into_iter();
+        (language.clone(), values.map(rounded).collect())
+    });
+    Ok(languages.collect())
+}
+
+impl Scoreboard {
+    /// Reads the file, if it is there.
+    pub fn open(path: &Path) -> anyhow::Result<Self> {
+        let mut board = Self {
+            path: path.to_owned(),
+            topics: None,
+            untrained: None,
+            students: BTreeMap::new(),
+        };
+        let text = match std::fs::read_to_string(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(board),
+            text => text.with_context(|| path.display().to_string())?,
+        };
+        for (number, line) in (1..).zip(text.lines()) {
+            let line = serde_json::from_str(line).map_err(anyhow::Error::from);
+            let read = line.and_then(|line| board.read(line));
+            read.with_context(|| format!("{}, line {number}", path.display()))?;
+        }
+        Ok(board)
+    }
+
+    fn read(&mut self, line: Line) -> anyhow::Result<()> {
+        match line {
+            Line::Topics { measure, topics } => {
+                ensure!(
+                    measure == MEASURES[0],
+                    "measure = {measure:?}, expected {:?}",
+                    MEASURES[0]
+                );
+                self.agree(topics)?;
+            }
+            Line::Untrained { settings, scores } => {
+                let scores = scores.into_iter();
+                let scores =
+                    scores.map(|(system, values)| anyhow::Ok((system, self.named(values)?)));
+                self.untrained = Some((settings, scores.collect::<Result<_, _>>()?));
+            }
+            Line::Student {
+                variant,
+                student,
+                settings,
+                within_sentence_cosine,
+                scores,
+            } => {
+                let student = student
+                    .checked_sub(1)
+                    .context("student = 0, expected at least 1")?;
+                let scores = StudentScores {
+                    scores: self.named(scores)?,
+                    within_sentence_cosine,
+                };
+                self.students.insert((variant, student), (settings, scores));
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps the topics, or compares them with those that are known.
+    fn agree(&mut self, topics: BTreeMap<String, Vec<String>>) -> anyhow::Result<()> {
+        let known = self.topics.get_or_insert_with(BTreeMap::new);
+        for (language, topics) in topics {
+            let known = known
+                .entry(language.clone())
+                .or_insert_with(|| topics.clone());
+            ensure!(
+                *known == topics,
+                "{language}: other topics than before, so that systems cannot be compared"
+            );
+        }
+        Ok(())
+    }
+
+    fn named(&self, values: Values) -> anyhow::Result<Scores> {
+        let topics = self.topics.as_ref().context("expected topics first")?;
+        let languages = values.into_iter().map(|(language, values)| {
+            let topics = topics
+                .get(&language)
+                .with_context(|| format!("no topics of {language}"))?;
+            ensure!(
+                topics.len() == values.len(),
+                "{} values of {language}, expected {}",
+                values.len(),
+                topics.len()
+            );
+            Ok((language, topics.iter().cloned().zip(values).collect()))
+        });
+        languages.collect()
+    }
+
+    /// The systems that are not trained, as run by settings of this fingerprint.
+    pub fn untrained(&self, settings: &str) -> anyhow::Result<Option<&BTreeMap<String, Scores>>> {
+        let Some((found, scores)) = &self.untrained else {
+            return Ok(None);
+        };
+        self.same(found, settings, "the systems that are not trained")?;
+        Ok(Some(scores))
+    }
+
+    /// A variant's students, as trained by settings of this fingerprint.
+    pub fn students(&self, variant: &str, settings: &str) -> anyhow::Result<Students> {
+        let mut students = Students::new();
+        for ((of, student), (found, scores)) in &self.students {
+            if of == variant {
+                self.same(found, settings, &format!("variant {variant}"))?;
+                students.insert(*student, scores.clone());
+            }
+        }
+        Ok(students)
+    }
+
+    fn same(&self, found: &str, settings: &str, what: &str) -> anyhow::Result<()> {
+        if found != settings {
+            bail!(
+                "{}: the scores of {what} are of another version of the run file or the study file; \
+                 choose another file with --scores, or take their lines out",
+                self.path.display()
+            );
+        }
+        Ok(())
+    }
+
+    /// Adds the systems that are not trained, and writes the file.
+    pub fn add_untrained(
+        &mut self,
+        settings: &str,
+        scores: BTreeMap<String, Scores>,
+    ) -> anyhow::Result<()> {
+        for scores in scores.values() {
+            self.agree(topics(scores))?;
+        }
+        self.untrained = Some((settings.to_owned(), scores));
+        self.write()
+    }
+
+    /// Adds a student, counted from zero, and writes the file.
+    pub fn add_student(
+        &mut self,
+        variant: &str,
+        student: usize,
+        settings: &str,
+        scores: StudentScores,
+    ) -> anyhow::Result<()> {
+        self.agree(topics(&scores.scores))?;
+        let key = (variant.to_owned(), student);
+        self.students.insert(key, (settings.to_owned(), scores));
+        self.write()
+    }
+
+    fn write(&self) -> anyhow::Result<()> {
+        let topics = Line::Topics {
+            measure: MEASURES[0].to_owned(),
+            topics: self.topics.clone().unwrap_or_default(),
+        };
+        let untrained = self.untrained.iter().map(|(settings, scores)| {
+            let scores = scores.iter();
+            Line::Untrained {
+                settings: settings.clone(),
+                scores: scores
+                    .map(|(name, scores)| (name.clone(), values(scores)))
+                    .collect(),
+            }
+        });
+        let students = self.students.iter();
+        let students = students.map(|((variant, student), (settings, found))| Line::Student {
+            variant: variant.clone(),
+            student: student + 1,
+            settings: settings.clone(),
+            within_sentence_cosine: found.within_sentence_cosine,
+            scores: values(&found.scores),
+        });
+        let mut text = String::new();
+        for line in std::iter::once(topics).chain(untrained).chain(students) {
+            text += &serde_json::to_string(&line)?;
+            text += "\n";
+        }
+        Ok(write_atomically(&self.path, text.as_bytes())?)
+    }
+}
+
+fn topics(scores: &Scores) -> BTreeMap<String, Vec<String>> {
+    let languages = scores.iter();
+    languages
+        .map(|(language, values)| (language.clone(), values.keys().cloned().collect()))
+        .collect()
+}
+
+fn values(scores: &Scores) -> Values {
+    let languages = scores.iter();
+    languages
+        .map(|(language, values)| (language.clone(), values.values().copied().collect()))
+        .collect()
+}

@@ -26,6 +26,8 @@ pub struct SentencePair {
     pub foreign: String,
     /// The other language, by its ISO 639-3 code.
     pub language: String,
+    /// How often training sees it in one round through its language: [`BitextSource::repeat`].
+    pub repeat: u32,
 }
 
 /// Where relative paths of a run file begin, and where fetched data lies.
@@ -45,8 +47,27 @@ impl DataRoots {
 
 /// One `[[bitext]]` table of a run file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BitextSource {
+    /// How often training sees each of its pairs in one round through their language; one where the
+    /// key is absent. More of a small source that is like the queries to come.
+    #[serde(default = "once")]
+    pub repeat: u32,
+    /// Where its pairs are.
+    #[serde(flatten)]
+    pub layout: BitextLayout,
+}
+
+/// More would be a slip of the hand: every repetition takes room in the order of the pairs.
+pub(crate) const MOST_REPEATS: u32 = 1000;
+
+fn once() -> u32 {
+    1
+}
+
+/// The layouts of bitext, by the key `format`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "format", rename_all = "kebab-case")]
-pub enum BitextSource {
+pub enum BitextLayout {
     /// Text files aligned by line number.
     ParallelLines(ParallelLines),
     /// A file of English, tab, translation.
@@ -60,6 +81,15 @@ pub enum BitextSource {
 }
 
 impl BitextSource {
+    fn check(&self) -> Result<(), CorpusError> {
+        if !(1..=MOST_REPEATS).contains(&self.repeat) {
+            return Err(CorpusError::Repeat(self.repeat));
+        }
+        Ok(())
+    }
+}
+
+impl BitextLayout {
     /// The manifest of the data set to fetch before this source can be loaded, as written.
     pub fn manifest(&self) -> Option<&Path> {
         match self {
@@ -121,7 +151,10 @@ impl Bitext {
         examples: usize,
     ) -> Result<(Self, BitextReport), CorpusError> {
         let filter = Filter::new(filter)?;
-        let languages = sources.iter().flat_map(BitextSource::languages);
+        for source in sources {
+            source.check()?;
+        }
+        let languages = sources.iter().flat_map(|source| source.layout.languages());
         for language in languages {
             filter.of(language)?;
         }
@@ -129,7 +162,8 @@ impl Bitext {
         let mut keep = |fingerprint, pair: SentencePair| pairs.push(fingerprint, &pair);
         let mut intake = Intake::new(&filter, examples, &mut keep);
         for source in sources {
-            source.read(roots, &mut intake)?;
+            intake.repeat = source.repeat;
+            source.layout.read(roots, &mut intake)?;
         }
         let (report, last) = intake.finish();
         Ok((Self { pairs, last }, report))
@@ -206,6 +240,38 @@ mod tests {
         assert!(ten.iter().all(|pair| twenty.contains(pair)));
         assert!(ten.is_sorted_by_key(|pair| all.iter().position(|other| other == pair)));
         assert_ne!(ten, cut(10, 2));
+    }
+
+    #[test]
+    fn pairs_have_the_repeats_of_their_source() {
+        let (_folder, roots) = sentences(&["a", "b"]);
+        let repeated = |count: i64| {
+            let one = SOURCE.replace("['swa', 'hau']", "['swa']");
+            let other = SOURCE.replace("['swa', 'hau']", "['hau']");
+            read(&[one, format!("repeat = {count}\n{other}")], &roots, "")
+        };
+        let (mut bitext, report) = repeated(5).unwrap();
+        let pairs: Vec<_> = bitext.pairs().unwrap().map(Result::unwrap).collect();
+        let repeats = |language: &str| {
+            let theirs = pairs.iter().filter(|pair| pair.language == language);
+            theirs.map(|pair| pair.repeat).collect::<Vec<_>>()
+        };
+        assert_eq!((repeats("swa"), repeats("hau")), (vec![1; 50], vec![5; 50]));
+        assert_eq!(report.languages["hau"].kept, 50);
+        for count in [0, 1001] {
+            let message = repeated(count).unwrap_err().to_string();
+            let expected = format!("repeat = {count}, expected 1 to 1000");
+            assert!(message.contains(&expected), "{message}");
+        }
+    }
+
+    #[test]
+    fn keys_of_no_layout_are_refused() {
+        for key in ["repeats = 2", "english = 'en'"] {
+            let error = toml::from_str::<BitextSource>(&format!("{key}\n{SOURCE}")).unwrap_err();
+            let name = key.split(' ').next().unwrap();
+            assert!(error.to_string().contains(name), "{error}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::bitext::MOST_REPEATS;
 use crate::filter::FilterError;
 use crate::report::BadLine;
 
@@ -76,6 +77,9 @@ pub enum CorpusError {
     /// A list of a source that must not be empty is empty.
     #[error("'{0}' is empty, expected at least one")]
     EmptyList(&'static str),
+    /// A source is to be repeated never, or absurdly often.
+    #[error("repeat = {0}, expected 1 to {MOST_REPEATS}")]
+    Repeat(u32),
     /// A data set's manifest was refused.
     #[error("manifest {}", path.display())]
     Manifest {

@@ -18,6 +18,8 @@ type Keep<'a> = dyn FnMut(Fingerprint, SentencePair) -> Result<(), CorpusError> 
 
 /// Takes pairs from readers.
 pub(crate) struct Intake<'a> {
+    /// Of the source that is read: [`SentencePair::repeat`].
+    pub(crate) repeat: u32,
     filter: &'a Filter,
     examples: usize,
     keep: &'a mut Keep<'a>,
@@ -30,6 +32,7 @@ impl<'a> Intake<'a> {
     /// `examples` pairs of every language and reason are drawn for the report.
     pub(crate) fn new(filter: &'a Filter, examples: usize, keep: &'a mut Keep<'a>) -> Self {
         Self {
+            repeat: 1,
             filter,
             examples,
             keep,
@@ -48,6 +51,7 @@ impl<'a> Intake<'a> {
         Ok(FileIntake {
             path,
             language,
+            repeat: self.repeat,
             rules: self.filter.of(language)?,
             drawn: (self.examples, settings.seed),
             maximum_bad_share: settings.maximum_bad_share,
@@ -90,6 +94,7 @@ impl<'a> Intake<'a> {
 pub(crate) struct FileIntake<'a> {
     path: &'a Path,
     language: &'a str,
+    repeat: u32,
     rules: Rules<'a>,
     drawn: (usize, u64),
     maximum_bad_share: f64,
@@ -153,6 +158,7 @@ impl FileIntake<'_> {
             english,
             foreign,
             language,
+            repeat: self.repeat,
         };
         (self.keep)(fingerprint, pair)
     }

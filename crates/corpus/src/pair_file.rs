@@ -13,8 +13,8 @@ const BUFFER: usize = 1 << 16;
 
 /// A file without a name, which the system takes away when it is closed.
 ///
-/// A pair is its fingerprint (16 bytes), the number of its language and the lengths of its sides
-/// (4 bytes each), and both sides.
+/// A pair is its fingerprint (16 bytes), the number of its language, its repeats and the lengths of
+/// its sides (4 bytes each), and both sides.
 #[derive(Debug)]
 pub(crate) struct PairFile {
     folder: PathBuf,
@@ -50,9 +50,10 @@ impl PairFile {
         let sides = [pair.english.as_bytes(), pair.foreign.as_bytes()];
         let mut head = [0; HEAD];
         head[..16].copy_from_slice(&fingerprint.to_le_bytes());
-        let numbers = [language, sides[0].len(), sides[1].len()];
+        let lengths = sides.map(|side| side.len() as u32);
+        let numbers = [language as u32, pair.repeat, lengths[0], lengths[1]];
         for (place, number) in head[16..].chunks_exact_mut(4).zip(numbers) {
-            place.copy_from_slice(&(number as u32).to_le_bytes());
+            place.copy_from_slice(&number.to_le_bytes());
         }
         self.pairs += 1;
         [&head, sides[0], sides[1]]
@@ -75,7 +76,7 @@ impl PairFile {
 }
 
 /// Bytes before the sides of a pair.
-const HEAD: usize = 16 + 3 * 4;
+const HEAD: usize = 16 + 4 * 4;
 
 fn failed(folder: &Path, source: Error) -> CorpusError {
     CorpusError::Temporary {
@@ -96,13 +97,13 @@ impl Pairs<'_> {
     fn pair(&mut self) -> std::io::Result<(Fingerprint, SentencePair)> {
         let mut fingerprint = [0; 16];
         self.reader.read_exact(&mut fingerprint)?;
-        let mut numbers = [0_u32; 3];
+        let mut numbers = [0_u32; 4];
         for number in &mut numbers {
             let mut bytes = [0; 4];
             self.reader.read_exact(&mut bytes)?;
             *number = u32::from_le_bytes(bytes);
         }
-        let [language, sides @ ..] = numbers;
+        let [language, repeat, sides @ ..] = numbers;
         let [mut english, mut foreign] = sides.map(|length| vec![0; length as usize]);
         self.reader.read_exact(&mut english)?;
         self.reader.read_exact(&mut foreign)?;
@@ -115,6 +116,7 @@ impl Pairs<'_> {
                 .get(language as usize)
                 .ok_or_else(changed)?
                 .clone(),
+            repeat,
         };
         Ok((Fingerprint::from_le_bytes(fingerprint), pair))
     }

@@ -69,12 +69,12 @@ impl Shaper {
             Some(before) if draw < joined => SentencePair {
                 english: format!("{} {}", before.english, pair.english),
                 foreign: format!("{} {}", before.foreign, pair.foreign),
-                language: pair.language,
+                ..pair
             },
             _ if joined <= draw && draw < joined + as_queries => SentencePair {
                 english: like_query(&pair.english),
                 foreign: like_query(&pair.foreign),
-                language: pair.language,
+                ..pair
             },
             _ => pair,
         }
@@ -96,6 +96,7 @@ mod tests {
             english: format!("Sentence {number}."),
             foreign: format!("Sentensi {number}!"),
             language: language.into(),
+            repeat: 1,
         }
     }
 

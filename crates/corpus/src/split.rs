@@ -80,6 +80,7 @@ fn hold_out_of(per_language: usize, seed: u64, pass: &mut Pass<'_>) -> Result<Sp
                 english,
                 foreign,
                 language,
+                ..
             } = &pair;
             sample.offer(&[language, english, foreign], || pair.clone());
         })?;
@@ -134,6 +135,7 @@ mod tests {
             english,
             foreign,
             language: language.to_owned(),
+            repeat: 1,
         }
     }
 

@@ -29,7 +29,10 @@ pub struct BitextArgs {
 pub fn run(args: &BitextArgs) -> anyhow::Result<()> {
     let (run, _) = RunFile::load(&args.config)?;
     let cache = cache::folder()?;
-    let manifests = run.bitext.iter().filter_map(|source| source.manifest());
+    let manifests = run
+        .bitext
+        .iter()
+        .filter_map(|source| source.layout.manifest());
     fetch_all(manifests, &cache, args.offline)?;
     let (_, report) = Bitext::read(&run.bitext, &run.bitext_filter, &roots(&cache), args.sample)
         .context("[[bitext]]")?;

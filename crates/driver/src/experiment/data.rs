@@ -56,7 +56,10 @@ impl ExperimentData {
     /// Fetches and reads what the run file names.
     pub fn load(run: &RunFile, cache: &Path, offline: bool) -> anyhow::Result<Self> {
         let roots = roots(cache);
-        let manifests = run.bitext.iter().filter_map(|source| source.manifest());
+        let manifests = run
+            .bitext
+            .iter()
+            .filter_map(|source| source.layout.manifest());
         let collections = [
             Some(&run.collection),
             run.development.as_ref(),
@@ -119,7 +122,8 @@ impl ExperimentData {
         Ok(sample.into_drawn())
     }
 
-    /// Pairs of the languages learned, and sentences of the languages kept, each of these once.
+    /// Pairs of the languages learned, as often as their source is repeated, and sentences of the
+    /// languages kept, each of these once.
     ///
     /// In memory there is a hash for each sentence kept: 20 to 39 bytes, as for [`Bitext::read`].
     pub fn training_texts<'a>(
@@ -136,7 +140,8 @@ impl ExperimentData {
             let mut texts = Vec::new();
             if distill.bitext.contains_key(&pair.language) {
                 let shaped = shaper.as_mut().map(|shaper| shaper.shape(pair.clone()));
-                texts.push(TrainingText::bitext(shaped.as_ref().unwrap_or(&pair)));
+                let text = TrainingText::bitext(shaped.as_ref().unwrap_or(&pair));
+                texts.extend(std::iter::repeat_n(text, pair.repeat as usize));
             }
             for language in distill.retention.keys() {
                 let sentence = match language.as_str() {

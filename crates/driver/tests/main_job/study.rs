@@ -31,6 +31,7 @@ passages = { retrieved = 2, drawn = 1 }
 name = "attention"
 [variant.set]
 "distill.objectives.alignment.marginals" = "attention"
+"bitext.0.repeat" = 3
 "#;
 
 /// All variants, both students, a page; and again without anything to do but the page.
@@ -61,6 +62,14 @@ fn variants_are_trained_and_compared_with_one_of_them() {
     assert_eq!(system("passages")["comparison"]["topics"], 6);
     assert!(!run.join("plan/student").exists() && !run.join("plan/checkpoints").exists());
     assert!(run.join("plan/repetition-2/metrics.jsonl").is_file());
+    let pairs = |variant: &str| -> u64 {
+        let events = read(&format!("{variant}/metrics.jsonl"));
+        let mut events = events.lines().map(serde_json::from_str);
+        let first: serde_json::Value = events.next().unwrap().unwrap();
+        first["pairs"].as_u64().unwrap()
+    };
+    // A pair and its English sentence for retention; three times the pair, and the sentence once.
+    assert_eq!(pairs("attention"), 2 * pairs("plan"));
     // A variant is a run file like any other, whose students follow from their seeds.
     let ranking = read("plan/trec/student-1.swa.run");
     let alone = optical(

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use serde::Deserialize;
 use toml::{Table, Value};
 
@@ -125,7 +125,8 @@ fn change(run: &mut Table, remove: &[String], set: &BTreeMap<String, Value>) -> 
     Ok(())
 }
 
-/// The table that a key with dots is in, made where it is missing, and the key's last part.
+/// The table that a key with dots is in, made where it is missing, and the key's last part. Behind the
+/// name of a list is the number of an item.
 fn parent<'t, 'k>(
     mut table: &'t mut Table,
     key: &'k str,
@@ -135,14 +136,21 @@ fn parent<'t, 'k>(
         if parts.peek().is_none() {
             return Ok((table, part));
         }
-        let inner = table
+        let mut inner = table
             .entry(part)
             .or_insert_with(|| Value::Table(Table::new()));
+        if let Value::Array(items) = inner {
+            let (number, count) = (parts.next().unwrap_or_default(), items.len());
+            let item = number.parse().ok().and_then(|at: usize| items.get_mut(at));
+            inner = item.with_context(|| {
+                format!("{key}: {number} is none of the {count} items of {part}, counted from 0")
+            })?;
+        }
         table = inner
             .as_table_mut()
             .with_context(|| format!("{key}: {part} is no table of the run file"))?;
     }
-    unreachable!("a string has a part before its first dot")
+    bail!("{key}: expected a key of the item behind its number")
 }
 
 #[cfg(test)]
@@ -159,9 +167,10 @@ mod tests {
 
     #[test]
     fn changes_replace_add_and_remove_keys() {
-        let run = "steps = 1\n[plan]\nkind = \"greedy\"\nwhat = 1";
-        let set = "steps = 2\n\"plan.kind\" = \"exact\"\n\"new.table\" = { a = 1 }";
-        let expected = "steps = 2\n[plan]\nkind = \"exact\"\n[new.table]\na = 1";
+        let run = "steps = 1\n[plan]\nkind = \"greedy\"\nwhat = 1\n[[text]]\n[[text]]\nfile = 'a'";
+        let set = "steps = 2\n\"plan.kind\" = \"exact\"\n\"new.table\" = { a = 1 }\n\"text.1.repeat\" = 2";
+        let expected = "steps = 2\n[plan]\nkind = \"exact\"\n[new.table]\na = 1\n\
+                        [[text]]\n[[text]]\nfile = 'a'\nrepeat = 2";
         let run = changed(run, &["plan.what"], set).unwrap();
         assert_eq!(run, expected.parse::<Table>().unwrap());
     }
@@ -171,8 +180,20 @@ mod tests {
         for (remove, set, expected) in [
             (&["step"][..], "", "the run file has no step"),
             (&[], "\"steps.all\" = 1", "steps.all: steps is no table"),
+            (
+                &[],
+                "\"text.1.a\" = 1",
+                "text.1.a: 1 is none of the 1 items",
+            ),
+            (
+                &[],
+                "\"text.all\" = 1",
+                "text.all: all is none of the 1 items",
+            ),
+            (&[], "\"text.0\" = 1", "text.0: expected a key"),
         ] {
-            let error = changed("steps = 1", remove, set).unwrap_err().to_string();
+            let run = "steps = 1\n[[text]]";
+            let error = changed(run, remove, set).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
         }
     }

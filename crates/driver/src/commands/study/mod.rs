@@ -62,6 +62,12 @@ pub fn run(args: &StudyArgs) -> anyhow::Result<()> {
         .collect::<anyhow::Result<_>>()?;
     let kept = args.scores.clone();
     let mut board = Scoreboard::open(&kept.unwrap_or_else(|| folder.join("scores.jsonl")))?;
+    let mut results: Vec<Students> = (study.variants.iter().zip(&settings))
+        .map(|(variant, setting)| board.students(&variant.name, &setting.fingerprint))
+        .collect::<anyhow::Result<_>>()?;
+    for found in &mut results {
+        found.retain(|&student, _| student < study.students);
+    }
     let mut variants = Variants::new(&devices, args.offline, study.keep_students);
     let reference = &settings[study.reference()];
     if board.untrained(&reference.fingerprint)?.is_none() {
@@ -72,12 +78,6 @@ pub fn run(args: &StudyArgs) -> anyhow::Result<()> {
     let untrained = untrained
         .context("the systems that are not trained")?
         .clone();
-    let mut results: Vec<Students> = (study.variants.iter().zip(&settings))
-        .map(|(variant, setting)| board.students(&variant.name, &setting.fingerprint))
-        .collect::<anyhow::Result<_>>()?;
-    for found in &mut results {
-        found.retain(|&student, _| student < study.students);
-    }
     let run = &reference.experiment.run;
     let all = study.students * settings.len();
     for student in 0..study.students {

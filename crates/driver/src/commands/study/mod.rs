@@ -70,14 +70,14 @@ pub fn run(args: &StudyArgs) -> anyhow::Result<()> {
     }
     let mut variants = Variants::new(&devices, args.offline, study.keep_students);
     let reference = &settings[study.reference()];
-    if board.untrained(&reference.fingerprint)?.is_none() {
-        let found = variants.untrained(reference)?;
-        board.add_untrained(&reference.fingerprint, found)?;
-    }
-    let untrained = board.untrained(&reference.fingerprint)?;
-    let untrained = untrained
-        .context("the systems that are not trained")?
-        .clone();
+    let untrained = match board.untrained(&reference.fingerprint)? {
+        Some(found) => found.clone(),
+        None => {
+            let found = variants.untrained(reference)?;
+            board.add_untrained(&reference.fingerprint, found.clone())?;
+            found
+        }
+    };
     let run = &reference.experiment.run;
     let all = study.students * settings.len();
     for student in 0..study.students {
@@ -85,6 +85,9 @@ pub fn run(args: &StudyArgs) -> anyhow::Result<()> {
             let name = &study.variants[place].name;
             if results[place].contains_key(&student) {
                 continue;
+            }
+            if !results[study.reference()].is_empty() {
+                write(&summary(&study, run, &untrained, &results)?, &folder)?;
             }
             let number = student * settings.len() + place + 1;
             eprintln!("{name}, student {} ({number} of {all})", student + 1);
@@ -94,9 +97,6 @@ pub fn run(args: &StudyArgs) -> anyhow::Result<()> {
             board.add_student(name, student, &setting.fingerprint, found.clone())?;
             variants.leave(setting, student)?;
             results[place].insert(student, found);
-            if !results[study.reference()].is_empty() {
-                write(&summary(&study, run, &untrained, &results)?, &folder)?;
-            }
         }
     }
     let page = summary(&study, run, &untrained, &results)?;

@@ -36,7 +36,7 @@ pub struct StudentScores {
 #[derive(Debug)]
 pub struct Scoreboard {
     path: PathBuf,
-    topics: Option<BTreeMap<String, Vec<String>>>,
+    topics: BTreeMap<String, Vec<String>>,
     untrained: Option<(String, BTreeMap<String, Scores>)>,
     students: BTreeMap<(String, usize), (String, StudentScores)>,
 }
@@ -88,7 +88,7 @@ impl Scoreboard {
     pub fn open(path: &Path) -> anyhow::Result<Self> {
         let mut board = Self {
             path: path.to_owned(),
-            topics: None,
+            topics: BTreeMap::new(),
             untrained: None,
             students: BTreeMap::new(),
         };
@@ -142,9 +142,9 @@ impl Scoreboard {
 
     /// Keeps the topics, or compares them with those that are known.
     fn agree(&mut self, topics: BTreeMap<String, Vec<String>>) -> anyhow::Result<()> {
-        let known = self.topics.get_or_insert_with(BTreeMap::new);
         for (language, topics) in topics {
-            let known = known
+            let known = self
+                .topics
                 .entry(language.clone())
                 .or_insert_with(|| topics.clone());
             ensure!(
@@ -156,11 +156,9 @@ impl Scoreboard {
     }
 
     fn named(&self, values: Values) -> anyhow::Result<Scores> {
-        let topics = self.topics.as_ref().context("expected topics first")?;
         let languages = values.into_iter().map(|(language, values)| {
-            let topics = topics
-                .get(&language)
-                .with_context(|| format!("no topics of {language}"))?;
+            let topics = self.topics.get(&language);
+            let topics = topics.with_context(|| format!("expected topics of {language} first"))?;
             ensure!(
                 topics.len() == values.len(),
                 "{} values of {language}, expected {}",
@@ -234,7 +232,7 @@ impl Scoreboard {
     fn write(&self) -> anyhow::Result<()> {
         let topics = Line::Topics {
             measure: MEASURES[0].to_owned(),
-            topics: self.topics.clone().unwrap_or_default(),
+            topics: self.topics.clone(),
         };
         let untrained = self.untrained.iter().map(|(settings, scores)| {
             let scores = scores.iter();

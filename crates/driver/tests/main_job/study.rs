@@ -100,18 +100,16 @@ fn variants_are_trained_and_compared_with_one_of_them() {
         elsewhere.path().join("ways.toml"),
     )
     .unwrap();
+    let known = elsewhere.path().join("scores.jsonl");
     let there = |scores: &str| {
-        std::fs::write(elsewhere.path().join("scores.jsonl"), scores).unwrap();
+        std::fs::write(&known, scores).unwrap();
         let arguments = ["study", "ways.toml", "--scores", "scores.jsonl"];
         optical(elsewhere.path(), &arguments)
     };
     // Lines of two machines may stand in one file.
     assert_eq!(shown, succeeds(&there(&format!("{scores}{scores}"))));
     assert!(!elsewhere.path().join("runs/ways/plan").exists());
-    let settings = scores.split("\"settings\":\"").nth(2).unwrap();
-    let settings = settings.split('"').next().unwrap();
     for (from, to, expected) in [
-        (settings, "0", "of another version of the run file"),
         ("{\"student\"", "{\"pupil\"", "scores.jsonl, line 3"),
         ("\"map\"", "\"mop\"", "measure = \"mop\""),
         ("[0.", "[0.5,0.", "values of"),
@@ -120,6 +118,22 @@ fn variants_are_trained_and_compared_with_one_of_them() {
         let error = fails(&there(&scores.replace(from, to)));
         assert!(error.contains(expected), "{error}");
     }
+    // Neither has another study, whatever it calls its variants.
+    let study = std::fs::read_to_string(folder.path().join("ways.toml")).unwrap();
+    let renamed = study.replace("name = \"attention\"", "name = \"weighted\"");
+    assert_ne!(study, renamed);
+    std::fs::write(elsewhere.path().join("ways.toml"), renamed).unwrap();
+    assert!(succeeds(&there(&scores)).contains("weighted"));
+    assert!(!elsewhere.path().join("runs/ways/weighted").exists());
+    // Scores of other settings stay in the file, and the student is trained.
+    let settings = scores.split("{\"student\"").nth(1).unwrap();
+    let settings = settings.split("\"settings\":\"").nth(1).unwrap();
+    let settings = settings.split('"').next().unwrap();
+    let others = scores.replacen(settings, "0", 1);
+    succeeds(&there(&others));
+    let found = std::fs::read_to_string(&known).unwrap();
+    assert_eq!(found.lines().count(), others.lines().count() + 1, "{found}");
+    assert!(found.contains("\"settings\":\"0\""), "{found}");
 
     // More students can be had later; they do not change the first ones.
     let more = std::fs::read_to_string(folder.path().join("ways.toml")).unwrap();

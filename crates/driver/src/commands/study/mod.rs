@@ -31,7 +31,8 @@ pub struct StudyArgs {
     /// The study's folder [default: runs/NAME-OF-STUDY-FILE]
     #[arg(long, value_name = "DIR")]
     run: Option<PathBuf>,
-    /// Scores so far, read and written: what another machine has left here is not computed again
+    /// Scores so far, read and written: what another machine or study has left here is not computed
+    /// again, if its run file says the same
     /// [default: scores.jsonl in the study's folder]
     #[arg(long, value_name = "FILE")]
     scores: Option<PathBuf>,
@@ -62,15 +63,15 @@ pub fn run(args: &StudyArgs) -> anyhow::Result<()> {
         .collect::<anyhow::Result<_>>()?;
     let kept = args.scores.clone();
     let mut board = Scoreboard::open(&kept.unwrap_or_else(|| folder.join("scores.jsonl")))?;
-    let mut results: Vec<Students> = (study.variants.iter().zip(&settings))
-        .map(|(variant, setting)| board.students(&variant.name, &setting.fingerprint))
-        .collect::<anyhow::Result<_>>()?;
+    let mut results: Vec<Students> = (settings.iter())
+        .map(|setting| board.students(&setting.fingerprint))
+        .collect();
     for found in &mut results {
         found.retain(|&student, _| student < study.students);
     }
     let mut variants = Variants::new(&devices, args.offline, study.keep_students);
     let reference = &settings[study.reference()];
-    let untrained = match board.untrained(&reference.fingerprint)? {
+    let untrained = match board.untrained(&reference.fingerprint) {
         Some(found) => found.clone(),
         None => {
             let found = variants.untrained(reference)?;

@@ -1,10 +1,10 @@
-//! The scores of a study, apart from its rankings and students: a small file that another machine can
-//! go on from.
+//! The scores of studies, apart from their rankings and students: a small file that another machine,
+//! or another study with variants in common, can go on from.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use optical_encoder::write_atomically;
 use optical_retrieval::Evaluation;
 use serde::{Deserialize, Serialize};
@@ -29,15 +29,16 @@ pub struct StudentScores {
     pub within_sentence_cosine: Option<f64>,
 }
 
-/// What is known of a study so far.
+/// What is known so far, by the fingerprint of the run file that it was made by.
 ///
 /// The file has a JSON object a line: the `topics` of each language, in whose order the values of all
-/// others are; what is `untrained`; and each `student`. Lines of several machines may stand in one file.
+/// others are; what is `untrained`; and each `student`. Lines of several machines and studies may stand
+/// in one file; the name of a student's variant is there for people to read.
 #[derive(Debug)]
 pub struct Scoreboard {
     path: PathBuf,
     topics: BTreeMap<String, Vec<String>>,
-    untrained: Option<(String, BTreeMap<String, Scores>)>,
+    untrained: BTreeMap<String, BTreeMap<String, Scores>>,
     students: BTreeMap<(String, usize), (String, StudentScores)>,
 }
 
@@ -89,7 +90,7 @@ impl Scoreboard {
         let mut board = Self {
             path: path.to_owned(),
             topics: BTreeMap::new(),
-            untrained: None,
+            untrained: BTreeMap::new(),
             students: BTreeMap::new(),
         };
         let text = match std::fs::read_to_string(path) {
@@ -118,7 +119,8 @@ impl Scoreboard {
                 let scores = scores.into_iter();
                 let scores =
                     scores.map(|(system, values)| anyhow::Ok((system, self.named(values)?)));
-                self.untrained = Some((settings, scores.collect::<Result<_, _>>()?));
+                self.untrained
+                    .insert(settings, scores.collect::<Result<_, _>>()?);
             }
             Line::Student {
                 variant,
@@ -134,7 +136,7 @@ impl Scoreboard {
                     scores: self.named(scores)?,
                     within_sentence_cosine,
                 };
-                self.students.insert((variant, student), (settings, scores));
+                self.students.insert((settings, student), (variant, scores));
             }
         }
         Ok(())
@@ -171,35 +173,17 @@ impl Scoreboard {
     }
 
     /// The systems that are not trained, as run by settings of this fingerprint.
-    pub fn untrained(&self, settings: &str) -> anyhow::Result<Option<&BTreeMap<String, Scores>>> {
-        let Some((found, scores)) = &self.untrained else {
-            return Ok(None);
-        };
-        self.same(found, settings, "the systems that are not trained")?;
-        Ok(Some(scores))
+    pub fn untrained(&self, settings: &str) -> Option<&BTreeMap<String, Scores>> {
+        self.untrained.get(settings)
     }
 
-    /// A variant's students, as trained by settings of this fingerprint.
-    pub fn students(&self, variant: &str, settings: &str) -> anyhow::Result<Students> {
-        let mut students = Students::new();
-        for ((of, student), (found, scores)) in &self.students {
-            if of == variant {
-                self.same(found, settings, &format!("variant {variant}"))?;
-                students.insert(*student, scores.clone());
-            }
-        }
-        Ok(students)
-    }
-
-    fn same(&self, found: &str, settings: &str, what: &str) -> anyhow::Result<()> {
-        if found != settings {
-            bail!(
-                "{}: the scores of {what} are of another version of the run file or the study file; \
-                 choose another file with --scores, or take their lines out",
-                self.path.display()
-            );
-        }
-        Ok(())
+    /// The students that settings of this fingerprint have trained.
+    pub fn students(&self, settings: &str) -> Students {
+        let students = self.students.iter();
+        let found = students.filter(|((of, _), _)| of == settings);
+        found
+            .map(|((_, student), (_, scores))| (*student, scores.clone()))
+            .collect()
     }
 
     /// Adds the systems that are not trained, and writes the file.
@@ -211,7 +195,7 @@ impl Scoreboard {
         for scores in scores.values() {
             self.agree(topics(scores))?;
         }
-        self.untrained = Some((settings.to_owned(), scores));
+        self.untrained.insert(settings.to_owned(), scores);
         self.write()
     }
 
@@ -224,8 +208,8 @@ impl Scoreboard {
         scores: StudentScores,
     ) -> anyhow::Result<()> {
         self.agree(topics(&scores.scores))?;
-        let key = (variant.to_owned(), student);
-        self.students.insert(key, (settings.to_owned(), scores));
+        let key = (settings.to_owned(), student);
+        self.students.insert(key, (variant.to_owned(), scores));
         self.write()
     }
 
@@ -243,8 +227,10 @@ impl Scoreboard {
                     .collect(),
             }
         });
-        let students = self.students.iter();
-        let students = students.map(|((variant, student), (settings, found))| Line::Student {
+        let mut students: Vec<_> = self.students.iter().collect();
+        students.sort_by_key(|((_, student), (variant, _))| (variant, student));
+        let students = students.into_iter();
+        let students = students.map(|((settings, student), (variant, found))| Line::Student {
             variant: variant.clone(),
             student: student + 1,
             settings: settings.clone(),

@@ -113,7 +113,7 @@ fn distillation(teacher: Encoder, input: TokenBatch, target: TokenBatch) -> Loss
             weights: None,
             passages: None,
         };
-        Ok(objectives.loss(&target, &input, moment)?.value)
+        Ok(objectives.loss(&target, &input, moment)?.value())
     })
 }
 

@@ -1,11 +1,15 @@
 //! What a run reports while it goes on, and how it ends.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use optical_encoder::Model;
 use serde::{Deserialize, Serialize};
 
 use crate::instruments::Reading;
+
+/// The terms of a loss by the names they have below `objectives`, each with its weight in it.
+pub type Terms = BTreeMap<String, f64>;
 
 /// What a run reports while it goes on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,6 +33,9 @@ pub enum Event {
         step: u64,
         /// Weighted sum of the objectives' terms; with alignment alone, the mean of `⟨P, C⟩`.
         loss: f64,
+        /// What the loss is the sum of, where there are several terms.
+        #[serde(default, skip_serializing_if = "Terms::is_empty")]
+        terms: Terms,
         /// Rate of the layers.
         learning_rate: f64,
         /// Norm of the whole gradient before clipping.

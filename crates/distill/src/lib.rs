@@ -57,7 +57,7 @@ mod warnings;
 pub use checkpoint::{CheckpointFolder, Momentum, Progress};
 pub use distillation::{TrainingData, distil};
 pub use error::DistillError;
-pub use events::{Event, Observer, Outcome};
+pub use events::{Event, Observer, Outcome, Terms};
 pub use head::estimate_head;
 pub use learner::Learner;
 pub use optimiser::{Optimiser, schedule};

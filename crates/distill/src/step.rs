@@ -6,6 +6,7 @@ use optical_encoder::Model;
 use rand::Rng;
 
 use crate::error::DistillError;
+use crate::events::Terms;
 use crate::instruments::scalars;
 use crate::learner::Learner;
 use crate::objectives::Loss;
@@ -17,6 +18,8 @@ use crate::training::{Seat, Task};
 /// Loss and gradient of a batch.
 pub(crate) struct Gradient {
     pub(crate) loss: f64,
+    /// What it is the sum of, where there are several terms.
+    pub(crate) terms: Terms,
     pub(crate) partners: Option<f64>,
     /// The gradient of each part with its weight in the whole.
     pub(crate) parts: Vec<(f64, GradientsParams)>,
@@ -25,6 +28,7 @@ pub(crate) struct Gradient {
 /// What one part of a batch gives.
 struct Part {
     loss: f64,
+    terms: Terms,
     partners: Option<f64>,
     gradients: GradientsParams,
 }
@@ -52,6 +56,7 @@ impl<T: Task> Pass<'_, T> {
         let places: Vec<_> = (0_u64..).zip(&batch).collect();
         let mut sum = Gradient {
             loss: 0.0,
+            terms: Terms::new(),
             partners: None,
             parts: Vec::new(),
         };
@@ -71,6 +76,9 @@ impl<T: Task> Pass<'_, T> {
                 let result = result.map_err(panicked)??;
                 let weight = T::size(part) as f64 / all as f64;
                 sum.loss += weight * result.loss;
+                for (name, term) in result.terms {
+                    *sum.terms.entry(name).or_default() += weight * term;
+                }
                 if let Some(partners) = result.partners {
                     *sum.partners.get_or_insert(0.0) += weight * partners;
                 }
@@ -102,8 +110,16 @@ impl<T: Task> Pass<'_, T> {
             let seed = stream(self.settings.seed, "dropout", round).next_u64();
             learner.encoder = learner.encoder.with_dropout(&self.model.config, seed);
         }
-        let Loss { value, partners } = self.task.loss(&learner, part, seat, self.step)?;
+        let loss = self.task.loss(&learner, part, seat, self.step)?;
+        let value = loss.value();
+        let Loss { terms, partners } = loss;
         let loss = scalars(value.clone().inner())?[0];
+        let terms = match terms.len() {
+            1 => Terms::new(),
+            _ => (terms.into_iter())
+                .map(|(name, term)| Ok((name.to_owned(), scalars(term.inner())?[0])))
+                .collect::<Result<_, DistillError>>()?,
+        };
         let partners = partners.map(scalars).transpose()?;
         let gradients = value.mul_scalar(self.settings.loss_scale()).backward();
         let mut gradients = GradientsParams::from_grads(gradients, &learner);
@@ -112,6 +128,7 @@ impl<T: Task> Pass<'_, T> {
         }
         Ok(Part {
             loss,
+            terms,
             partners: partners.map(|partners| partners[0]),
             gradients,
         })

@@ -147,6 +147,7 @@ impl<T: Task, S: Serialize> Run<'_, T, S> {
         };
         let Gradient {
             loss,
+            terms,
             partners,
             parts,
         } = pass.gradient()?;
@@ -166,6 +167,7 @@ impl<T: Task, S: Serialize> Run<'_, T, S> {
         self.tell(&Event::Step {
             step,
             loss,
+            terms,
             learning_rate: rate * optimiser.learning_rate,
             gradient_norm,
             effective_partners: partners,

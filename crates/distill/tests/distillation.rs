@@ -144,6 +144,23 @@ fn run_with(
     stop_at: u64,
     losses: &mut Vec<f64>,
 ) -> Option<Model> {
+    run_heard(settings, folder, |event: &Event| {
+        if let Event::Step { step, loss, .. } = event {
+            losses.push(*loss);
+            if *step == stop_at {
+                return ControlFlow::Break(());
+            }
+        }
+        ControlFlow::Continue(())
+    })
+}
+
+/// Runs until the observer stops it.
+fn run_heard(
+    settings: &DistillSettings,
+    folder: &Path,
+    mut observe: impl FnMut(&Event) -> ControlFlow<()>,
+) -> Option<Model> {
     let device = Device::flex();
     let teacher = Model::load(&folder.join("teacher"), &device).unwrap();
     let texts = texts();
@@ -152,15 +169,6 @@ fn run_with(
         pairs: &pairs,
         held_out: &texts[..6],
         passages: None,
-    };
-    let mut observe = |event: &Event| {
-        if let Event::Step { step, loss, .. } = event {
-            losses.push(*loss);
-            if *step == stop_at {
-                return ControlFlow::Break(());
-            }
-        }
-        ControlFlow::Continue(())
     };
     let head = Head::identity(8);
     let checkpoints = folder.join("checkpoints");
@@ -285,6 +293,40 @@ fn every_objective_teaches_the_new_language() {
             "{:?}: the loss went from {first} to {last}",
             settings.objectives
         );
+    }
+}
+
+/// A sum's terms are reported, each with its weight; a single one is the loss itself.
+#[test]
+fn terms_add_up_to_the_loss() {
+    let alone = settings().objectives;
+    let sum = Objectives {
+        sentence: Some(SentenceSettings {
+            weight: 3.0,
+            pool: Pool::Mean,
+        }),
+        ..alone.clone()
+    };
+    for (objectives, expected) in [(alone, vec![]), (sum, vec!["alignment", "sentence"])] {
+        let folder = tempfile::tempdir().unwrap();
+        tiny_teacher(folder.path());
+        let settings = DistillSettings {
+            objectives,
+            ..settings()
+        };
+        let mut steps = 0;
+        let observe = |event: &Event| {
+            if let Event::Step { loss, terms, .. } = event {
+                steps += 1;
+                assert_eq!(terms.keys().collect::<Vec<_>>(), expected);
+                let sum: f64 = terms.values().sum();
+                assert!(terms.is_empty() || (sum - loss).abs() < 1e-6, "{event:?}");
+                assert!(terms.values().all(|term| 0.0 < *term), "{event:?}");
+            }
+            ControlFlow::Continue(())
+        };
+        run_heard(&settings, folder.path(), observe).unwrap();
+        assert_eq!(steps, settings.training.steps);
     }
 }
 

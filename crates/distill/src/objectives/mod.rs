@@ -62,10 +62,23 @@ pub struct Moment<'a> {
 /// A loss, with what its alignment tells about itself.
 #[derive(Debug)]
 pub struct Loss {
-    /// The weighted sum of the terms, differentiable in the student's tokens: `[1]`.
-    pub value: Tensor<1>,
+    /// Its terms by name, each with its weight in it and differentiable in what is trained: `[1]`.
+    pub terms: Vec<(&'static str, Tensor<1>)>,
     /// Student tokens that a teacher token is spread over, where there is an alignment: `[1]`.
     pub partners: Option<Tensor<1>>,
+}
+
+impl Loss {
+    /// The sum of the terms: `[1]`.
+    ///
+    /// # Panics
+    /// If there is none, which settings are checked for.
+    pub fn value(&self) -> Tensor<1> {
+        let terms = self.terms.iter().map(|(_, term)| term.clone());
+        terms
+            .reduce(|sum, term| sum + term)
+            .expect("settings are checked to have an objective")
+    }
 }
 
 impl Objectives {
@@ -83,25 +96,27 @@ impl Objectives {
         let mut partners = None;
         if let Some(settings) = &self.alignment {
             let aligned = settings.align(target, input, moment)?;
-            terms.push(aligned.loss.mul_scalar(settings.weight));
+            terms.push(("alignment", settings.weight, aligned.loss));
             partners = Some(aligned.partners);
         }
         if let Some(settings) = &self.sentence {
-            terms.push(settings.loss(target, input).mul_scalar(settings.weight));
+            terms.push(("sentence", settings.weight, settings.loss(target, input)));
         }
         if let Some(settings) = &self.contrast {
-            terms.push(settings.loss(target, input).mul_scalar(settings.weight));
+            terms.push(("contrast", settings.weight, settings.loss(target, input)));
         }
         if let Some(settings) = &self.scores {
-            terms.push(settings.loss(target, input).mul_scalar(settings.weight));
+            terms.push(("scores", settings.weight, settings.loss(target, input)));
         }
         if let (Some(settings), Some(passages)) = (&self.passages, moment.passages) {
             let loss = settings.loss(target, input, passages);
-            terms.push(loss.mul_scalar(settings.weight));
+            terms.push(("passages", settings.weight, loss));
         }
-        let sum = terms.into_iter().reduce(|sum, term| sum + term);
+        let terms = terms.into_iter();
         Ok(Loss {
-            value: sum.expect("settings are checked to have an objective"),
+            terms: terms
+                .map(|(name, weight, loss)| (name, loss.mul_scalar(weight)))
+                .collect(),
             partners,
         })
     }

@@ -273,7 +273,7 @@ fn loss(objectives: &Objectives, width: usize, turn: f32) -> f64 {
         passages: Some(&passages()),
     };
     let found = objectives.loss(&side(&target, 0.0), &side(&input, turn), moment);
-    scalars(found.unwrap().value).unwrap()[0]
+    scalars(found.unwrap().value()).unwrap()[0]
 }
 
 #[test]

@@ -206,10 +206,7 @@ impl Task for Teaching<'_> {
             candidates: self.settings.candidates,
             batch: part,
         };
-        Ok(Loss {
-            value: scored.loss(self.settings),
-            partners: None,
-        })
+        Ok(scored.loss(self.settings))
     }
 
     fn read(&self, model: &Model) -> Result<Reading, DistillError> {

@@ -5,6 +5,7 @@ use burn::tensor::activation::log_softmax;
 
 use super::TeachSettings;
 use super::order::RankingBatch;
+use crate::objectives::Loss;
 
 /// Hides a score from a softmax.
 const HIDDEN: f32 = -1e9;
@@ -19,8 +20,8 @@ pub(super) struct Scored<'a> {
 }
 
 impl Scored<'_> {
-    /// The weighted sum of the terms: `[1]`.
-    pub(super) fn loss(&self, settings: &TeachSettings) -> Tensor<1> {
+    /// The terms, each with its weight in it.
+    pub(super) fn loss(&self, settings: &TeachSettings) -> Loss {
         let weights = &settings.objectives;
         let mut terms = Vec::new();
         if 0.0 < weights.relevance {
@@ -36,13 +37,16 @@ impl Scored<'_> {
                     0
                 }
             };
-            terms.push(relevance(scores, column).mul_scalar(weights.relevance));
+            let relevance = relevance(scores, column).mul_scalar(weights.relevance);
+            terms.push(("relevance", relevance));
         }
         if 0.0 < weights.scores {
-            terms.push(self.divergence().mul_scalar(weights.scores));
+            terms.push(("scores", self.divergence().mul_scalar(weights.scores)));
         }
-        let sum = terms.into_iter().reduce(|sum, term| sum + term);
-        sum.expect("settings are checked to have an objective")
+        Loss {
+            terms,
+            partners: None,
+        }
     }
 
     /// Scores of each query with its own candidates: `[queries, candidates]`.
@@ -130,7 +134,7 @@ mod tests {
             candidates: 2,
             batch,
         };
-        scalars(scored.loss(settings)).unwrap()[0]
+        scalars(scored.loss(settings).value()).unwrap()[0]
     }
 
     fn entropy(right: f64, others: &[f64]) -> f64 {

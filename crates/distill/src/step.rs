@@ -111,26 +111,31 @@ impl<T: Task> Pass<'_, T> {
             learner.encoder = learner.encoder.with_dropout(&self.model.config, seed);
         }
         let loss = self.task.loss(&learner, part, seat, self.step)?;
-        let value = loss.value();
-        let Loss { terms, partners } = loss;
-        let loss = scalars(value.clone().inner())?[0];
-        let terms = match terms.len() {
-            1 => Terms::new(),
-            _ => (terms.into_iter())
-                .map(|(name, term)| Ok((name.to_owned(), scalars(term.inner())?[0])))
-                .collect::<Result<_, DistillError>>()?,
-        };
-        let partners = partners.map(scalars).transpose()?;
-        let gradients = value.mul_scalar(self.settings.loss_scale()).backward();
+        let sum = loss.value();
+        let value = scalars(sum.clone().inner())?[0];
+        let terms = several(&loss)?;
+        let partners = loss.partners.map(scalars).transpose()?;
+        let gradients = sum.mul_scalar(self.settings.loss_scale()).backward();
         let mut gradients = GradientsParams::from_grads(gradients, &learner);
         if seat != 0 {
             gradients = gradients.to_device(&self.seats[0].plain, &learner);
         }
         Ok(Part {
-            loss,
+            loss: value,
             terms,
             partners: partners.map(|partners| partners[0]),
             gradients,
         })
     }
+}
+
+/// The values of a loss's terms, where there are several: one alone is the loss itself.
+fn several(loss: &Loss) -> Result<Terms, DistillError> {
+    if loss.terms.len() == 1 {
+        return Ok(Terms::new());
+    }
+    let terms = loss.terms.iter();
+    terms
+        .map(|(name, term)| Ok(((*name).to_owned(), scalars(term.clone().inner())?[0])))
+        .collect()
 }

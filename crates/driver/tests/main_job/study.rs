@@ -125,6 +125,50 @@ fn variants_are_trained_and_compared_with_one_of_them() {
     std::fs::write(elsewhere.path().join("ways.toml"), renamed).unwrap();
     assert!(succeeds(&there(&scores)).contains("weighted"));
     assert!(!elsewhere.path().join("runs/ways/weighted").exists());
+    // The page is to be had of a part, if what the others are compared with is in it.
+    let page = |scores: &str, arguments: &[&str]| {
+        std::fs::write(&known, scores).unwrap();
+        let study = ["study", "ways.toml", "--scores", "scores.jsonl"];
+        optical(elsewhere.path(), &[&study, arguments].concat())
+    };
+    let without = |name: &str| -> String {
+        let lines = scores.lines();
+        let lines = lines.filter(|line| !line.contains(&format!("\"variant\":\"{name}\"")));
+        lines.map(|line| format!("{line}\n")).collect()
+    };
+    let shown = succeeds(&page(&without("passages"), &["--page"]));
+    assert!(
+        shown.contains("weighted") && !shown.contains("passages"),
+        "{shown}"
+    );
+    for (scores, arguments, expected) in [
+        (
+            without("plan"),
+            ["--page", "--offline"],
+            "plan has no student yet",
+        ),
+        (
+            without("plan"),
+            ["--only", "weighted"],
+            "plan has no student yet",
+        ),
+        (
+            String::new(),
+            ["--page", "--offline"],
+            "plan has no student yet",
+        ),
+        (
+            scores.clone(),
+            ["--only", "attention"],
+            "expected one of plan, passages, weighted",
+        ),
+    ] {
+        let error = fails(&page(&scores, &arguments));
+        assert!(error.contains(expected), "{error}");
+    }
+    let shown = succeeds(&page(&without("passages"), &["--only", "weighted,plan"]));
+    assert!(!shown.contains("passages"), "{shown}");
+    assert!(!elsewhere.path().join("runs/ways/passages").exists());
     // Scores of other settings stay in the file, and the student is trained.
     let settings = scores.split("{\"student\"").nth(1).unwrap();
     let settings = settings.split("\"settings\":\"").nth(1).unwrap();

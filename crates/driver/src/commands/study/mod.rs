@@ -7,16 +7,15 @@ mod variant;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, bail, ensure};
 use optical_report::page::StudySummary;
 use optical_report::plot::dots;
 
 use self::comparison::summary;
 use self::file::StudyFile;
-use self::scoreboard::{Scoreboard, Students, fingerprint};
+use self::scoreboard::{Scoreboard, Students};
 use self::variant::{Setting, Variants};
 use crate::device::TrainingDevices;
-use crate::experiment::Experiment;
 use crate::interrupt::Interrupt;
 
 /// Compare variants of a run file, with several students each; the same command goes on after a stop
@@ -36,6 +35,12 @@ pub struct StudyArgs {
     /// [default: scores.jsonl in the study's folder]
     #[arg(long, value_name = "FILE")]
     scores: Option<PathBuf>,
+    /// Train students of these variants only; the page has what is there of the others
+    #[arg(long, value_name = "VARIANT", value_delimiter = ',')]
+    only: Vec<String>,
+    /// Train and rank nothing: write the page of the scores that are there
+    #[arg(long, conflicts_with = "only")]
+    page: bool,
     /// Download nothing: use the cache, or say what it lacks
     #[arg(long)]
     offline: bool,
@@ -48,31 +53,30 @@ pub fn run(args: &StudyArgs) -> anyhow::Result<()> {
     let (study, runs) = StudyFile::load(&args.study)?;
     let named = || Path::new("runs").join(args.study.file_stem().unwrap_or_default());
     let folder = args.run.clone().unwrap_or_else(named);
+    let trained = args.trained(&study)?;
     let devices = args.devices.open()?;
     let interrupt = Interrupt::listen()?;
     let settings: Vec<Setting> = (study.variants.iter().zip(runs))
         .map(|(variant, (run, text))| {
-            let path = folder.join(&variant.name);
-            let (device, interrupt) = (devices[0].clone(), interrupt.clone());
-            Ok(Setting {
-                fingerprint: fingerprint(&text)?,
-                experiment: Experiment::new(run, &text, &path, device, interrupt)?,
-                text,
-            })
+            let folder = folder.join(&variant.name);
+            Setting::new(run, text, &folder, devices[0].clone(), interrupt.clone())
         })
         .collect::<anyhow::Result<_>>()?;
     let kept = args.scores.clone();
     let mut board = Scoreboard::open(&kept.unwrap_or_else(|| folder.join("scores.jsonl")))?;
     let mut results: Vec<Students> = (settings.iter())
-        .map(|setting| board.students(&setting.fingerprint))
+        .map(|setting| board.students(&setting.fingerprint, study.students))
         .collect();
-    for found in &mut results {
-        found.retain(|&student, _| student < study.students);
-    }
+    ensure!(
+        trained[study.reference()] || !results[study.reference()].is_empty(),
+        "{} has no student yet, and the page compares the others with it",
+        study.reference
+    );
     let mut variants = Variants::new(&devices, args.offline, study.keep_students);
     let reference = &settings[study.reference()];
     let untrained = match board.untrained(&reference.fingerprint) {
         Some(found) => found.clone(),
+        None if args.page => bail!("there are no scores yet of what is not trained"),
         None => {
             let found = variants.untrained(reference)?;
             board.add_untrained(&reference.fingerprint, found.clone())?;
@@ -84,7 +88,7 @@ pub fn run(args: &StudyArgs) -> anyhow::Result<()> {
     for student in 0..study.students {
         for (place, setting) in settings.iter().enumerate() {
             let name = &study.variants[place].name;
-            if results[place].contains_key(&student) {
+            if !trained[place] || results[place].contains_key(&student) {
                 continue;
             }
             if !results[study.reference()].is_empty() {
@@ -105,6 +109,24 @@ pub fn run(args: &StudyArgs) -> anyhow::Result<()> {
     println!("{}", page.table()?.to_terminal());
     println!("study: {}", folder.join("study.md").display());
     Ok(())
+}
+
+impl StudyArgs {
+    /// Of each variant, whether its missing students are trained.
+    fn trained(&self, study: &StudyFile) -> anyhow::Result<Vec<bool>> {
+        let names = || study.variants.iter().map(|variant| &variant.name);
+        for asked in &self.only {
+            ensure!(
+                names().any(|name| name == asked),
+                "--only {asked}: expected one of {}",
+                names().map(String::as_str).collect::<Vec<_>>().join(", ")
+            );
+        }
+        let all = self.only.is_empty() && !self.page;
+        Ok(names()
+            .map(|name| all || self.only.contains(name))
+            .collect())
+    }
 }
 
 /// The page, its numbers and its plot.

@@ -177,10 +177,10 @@ impl Scoreboard {
         self.untrained.get(settings)
     }
 
-    /// The students that settings of this fingerprint have trained.
-    pub fn students(&self, settings: &str) -> Students {
+    /// Of the first `count` students that settings of this fingerprint train, those that are there.
+    pub fn students(&self, settings: &str, count: usize) -> Students {
         let students = self.students.iter();
-        let found = students.filter(|((of, _), _)| of == settings);
+        let found = students.filter(|((of, student), _)| of == settings && *student < count);
         found
             .map(|((_, student), (_, scores))| (*student, scores.clone()))
             .collect()

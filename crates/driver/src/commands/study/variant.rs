@@ -8,7 +8,7 @@ use burn::tensor::Device;
 use optical_distill::Event;
 use optical_encoder::Model;
 
-use super::scoreboard::{Scores, StudentScores, scores_of};
+use super::scoreboard::{Scores, StudentScores, fingerprint, scores_of};
 use crate::experiment::development::Development;
 use crate::experiment::lexical::Lexical;
 use crate::experiment::metrics::read_events;
@@ -18,6 +18,8 @@ use crate::experiment::scores::evaluate_runs;
 use crate::experiment::space::{Space, Teacher};
 use crate::experiment::teaching::{Students, head};
 use crate::experiment::{Experiment, ExperimentData, filtering};
+use crate::interrupt::Interrupt;
+use crate::run_file::RunFile;
 
 /// A variant, ready to be run.
 pub struct Setting {
@@ -27,6 +29,23 @@ pub struct Setting {
     pub text: String,
     /// The run file's fingerprint.
     pub fingerprint: String,
+}
+
+impl Setting {
+    /// A run file and its text, to be run in a folder of its own.
+    pub fn new(
+        run: RunFile,
+        text: String,
+        folder: &Path,
+        device: Device,
+        interrupt: Interrupt,
+    ) -> anyhow::Result<Self> {
+        Ok(Self {
+            experiment: Experiment::new(run, &text, folder, device, interrupt)?,
+            fingerprint: fingerprint(&text)?,
+            text,
+        })
+    }
 }
 
 /// Runs variants one after the other; keeps the teacher they share.

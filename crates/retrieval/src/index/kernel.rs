@@ -1,22 +1,22 @@
 //! The inner loop of exact search: maxima of dot products, without a matrix of scores.
 //!
-//! Query tokens lie side by side in panels of [`LANES`], one vector instruction wide or a few, and
-//! document tokens in tiles of a few. A tile's dot products with a panel stay in registers over all
-//! dimensions and go straight into the panel's running maxima. Every dot product adds its terms in
-//! the order of the dimensions, so it does not depend on its neighbours in panel, tile or block.
+//! Query tokens lie side by side in panels, a few vector registers wide, and document tokens in tiles
+//! of a few. A tile's dot products with a panel stay in registers over all dimensions and go straight
+//! into the panel's running maxima. Every dot product adds its terms in the order of the dimensions,
+//! so it does not depend on its neighbours in panel, tile or block.
 
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 use pulp::{Arch, Simd, WithSimd};
 
-/// Query tokens in a panel: a multiple of the lanes of every vector register.
-const LANES: usize = 32;
 /// Bytes of a cache line: vector loads across two lines cost double.
 const CACHE_LINE: usize = 64;
 
 /// The tokens of many queries, side by side.
 pub(super) struct QueryTokens {
     dims: usize,
+    /// Tokens in a panel.
+    width: usize,
     /// Token at which each query begins, and the number of tokens at the end.
     starts: Vec<usize>,
     /// `[panel][dimension][lane]`; lanes after the last token are zero and never read.
@@ -31,19 +31,21 @@ impl QueryTokens {
             tokens += query.len() / dims;
             starts.push(tokens);
         }
-        let mut panels = Aligned::zeros(tokens.div_ceil(LANES) * LANES * dims);
+        let width = Arch::new().dispatch(PanelWidth);
+        let mut panels = Aligned::zeros(tokens.div_ceil(width) * width * dims);
         let values = panels.values_mut();
         for (token, vector) in queries
             .flat_map(|query| query.chunks_exact(dims))
             .enumerate()
         {
-            let panel = &mut values[token / LANES * LANES * dims..][..LANES * dims];
-            for (row, &value) in panel.chunks_exact_mut(LANES).zip(vector) {
-                row[token % LANES] = value;
+            let panel = &mut values[token / width * width * dims..][..width * dims];
+            for (row, &value) in panel.chunks_exact_mut(width).zip(vector) {
+                row[token % width] = value;
             }
         }
         Self {
             dims,
+            width,
             starts,
             panels,
         }
@@ -110,6 +112,22 @@ impl Block {
     }
 }
 
+/// How many tokens a panel has.
+///
+/// A panel of 16 stays in a first-level cache of 32 KiB up to some 400 dimensions while the tiles of a
+/// block go by; sums of six tokens with it fill the 16 registers of AVX2. The 32 of AVX-512 have room
+/// for twelve tokens and a panel of 32, which is read half as often.
+struct PanelWidth;
+
+impl WithSimd for PanelWidth {
+    type Output = usize;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> usize {
+        if S::F32_LANES == 16 { 32 } else { 16 }
+    }
+}
+
 /// Fills the block's table of maxima.
 struct Maxima<'a> {
     block: &'a mut Block,
@@ -122,13 +140,14 @@ impl WithSimd for Maxima<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         // Sums, one panel row and one broadcast value fill the registers: 32 of 16 lanes with
-        // AVX-512, 16 of 8 lanes with AVX2, 32 of 4 lanes on ARM.
+        // AVX-512, 16 of 8 lanes with AVX2, 32 of 4 lanes on ARM. A panel row fills as many registers
+        // as `PanelWidth` has lanes for.
         match S::F32_LANES {
             16 => maxima::<S, 2, 12>(simd, self.block, self.queries),
-            8 => maxima::<S, 4, 3>(simd, self.block, self.queries),
-            4 => maxima::<S, 8, 3>(simd, self.block, self.queries),
-            2 => maxima::<S, 16, 1>(simd, self.block, self.queries),
-            _ => maxima::<S, 32, 1>(simd, self.block, self.queries),
+            8 => maxima::<S, 2, 6>(simd, self.block, self.queries),
+            4 => maxima::<S, 4, 6>(simd, self.block, self.queries),
+            2 => maxima::<S, 8, 1>(simd, self.block, self.queries),
+            _ => maxima::<S, 16, 1>(simd, self.block, self.queries),
         }
     }
 }
@@ -141,11 +160,12 @@ fn maxima<S: Simd, const REGISTERS: usize, const TILE: usize>(
 ) {
     let dims = block.dims;
     transpose::<TILE>(block);
-    let lanes = queries.lanes();
+    let (lanes, width) = (queries.lanes(), REGISTERS * S::F32_LANES);
+    debug_assert_eq!(width, queries.width);
     for (panel_number, panel) in queries
         .panels
         .values()
-        .chunks_exact(LANES * dims)
+        .chunks_exact(width * dims)
         .enumerate()
     {
         let (panel, _) = S::as_simd_f32s(panel);
@@ -157,8 +177,8 @@ fn maxima<S: Simd, const REGISTERS: usize, const TILE: usize>(
                 let (columns, _) = tile.as_chunks::<TILE>();
                 update::<S, REGISTERS, TILE>(simd, panel, columns, &mut maxima);
             }
-            let table = &mut block.maxima.values_mut()[document * lanes + panel_number * LANES..];
-            let (table, _) = S::as_mut_simd_f32s(&mut table[..LANES]);
+            let table = &mut block.maxima.values_mut()[document * lanes + panel_number * width..];
+            let (table, _) = S::as_mut_simd_f32s(&mut table[..width]);
             table.copy_from_slice(&maxima);
         }
     }

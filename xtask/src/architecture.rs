@@ -22,7 +22,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("report", &["retrieval"]),
     (
         "benches",
-        &["sinkhorn", "report", "tokenize", "encoder", "distill"],
+        &[
+            "sinkhorn",
+            "report",
+            "tokenize",
+            "encoder",
+            "distill",
+            "retrieval",
+        ],
     ),
     ("distill", &["encoder", "sinkhorn", "corpus", "tokenize"]),
     (

@@ -131,11 +131,11 @@ fn variants_are_trained_and_compared_with_one_of_them() {
         let study = ["study", "ways.toml", "--scores", "scores.jsonl"];
         optical(elsewhere.path(), &[&study, arguments].concat())
     };
-    let without = |name: &str| -> String {
-        let lines = scores.lines();
-        let lines = lines.filter(|line| !line.contains(&format!("\"variant\":\"{name}\"")));
+    let without_line = |part: &str| -> String {
+        let lines = scores.lines().filter(|line| !line.contains(part));
         lines.map(|line| format!("{line}\n")).collect()
     };
+    let without = |name: &str| without_line(&format!("\"variant\":\"{name}\""));
     let shown = succeeds(&page(&without("passages"), &["--page"]));
     assert!(
         shown.contains("weighted") && !shown.contains("passages"),
@@ -153,9 +153,9 @@ fn variants_are_trained_and_compared_with_one_of_them() {
             "plan has no student yet",
         ),
         (
-            String::new(),
+            without_line("{\"untrained\""),
             ["--page", "--offline"],
-            "plan has no student yet",
+            "no scores yet of what is not trained",
         ),
         (
             scores.clone(),

@@ -15,8 +15,6 @@ const CACHE_LINE: usize = 64;
 /// The tokens of many queries, side by side.
 pub(super) struct QueryTokens {
     dims: usize,
-    /// Tokens in a panel.
-    width: usize,
     /// Token at which each query begins, and the number of tokens at the end.
     starts: Vec<usize>,
     /// `[panel][dimension][lane]`; lanes after the last token are zero and never read.
@@ -45,7 +43,6 @@ impl QueryTokens {
         }
         Self {
             dims,
-            width,
             starts,
             panels,
         }
@@ -140,8 +137,7 @@ impl WithSimd for Maxima<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         // Sums, one panel row and one broadcast value fill the registers: 32 of 16 lanes with
-        // AVX-512, 16 of 8 lanes with AVX2, 32 of 4 lanes on ARM. A panel row fills as many registers
-        // as `PanelWidth` has lanes for.
+        // AVX-512, 16 of 8 lanes with AVX2, 32 of 4 lanes on ARM. A row is `PanelWidth` wide.
         match S::F32_LANES {
             16 => maxima::<S, 2, 12>(simd, self.block, self.queries),
             8 => maxima::<S, 2, 6>(simd, self.block, self.queries),
@@ -161,7 +157,7 @@ fn maxima<S: Simd, const REGISTERS: usize, const TILE: usize>(
     let dims = block.dims;
     transpose::<TILE>(block);
     let (lanes, width) = (queries.lanes(), REGISTERS * S::F32_LANES);
-    debug_assert_eq!(width, queries.width);
+    debug_assert_eq!(width, PanelWidth.with_simd(simd));
     for (panel_number, panel) in queries
         .panels
         .values()

@@ -53,7 +53,7 @@ pub fn run(args: &StudyArgs) -> anyhow::Result<()> {
     let (study, runs) = StudyFile::load(&args.study)?;
     let named = || Path::new("runs").join(args.study.file_stem().unwrap_or_default());
     let folder = args.run.clone().unwrap_or_else(named);
-    let trained = args.trained(&study)?;
+    let wanted = args.wanted(&study)?;
     let devices = args.devices.open()?;
     let interrupt = Interrupt::listen()?;
     let settings: Vec<Setting> = (study.variants.iter().zip(runs))
@@ -68,7 +68,7 @@ pub fn run(args: &StudyArgs) -> anyhow::Result<()> {
         .map(|setting| board.students(&setting.fingerprint, study.students))
         .collect();
     ensure!(
-        trained[study.reference()] || !results[study.reference()].is_empty(),
+        wanted[study.reference()] || !results[study.reference()].is_empty(),
         "{} has no student yet, and the page compares the others with it",
         study.reference
     );
@@ -88,7 +88,7 @@ pub fn run(args: &StudyArgs) -> anyhow::Result<()> {
     for student in 0..study.students {
         for (place, setting) in settings.iter().enumerate() {
             let name = &study.variants[place].name;
-            if !trained[place] || results[place].contains_key(&student) {
+            if !wanted[place] || results[place].contains_key(&student) {
                 continue;
             }
             if !results[study.reference()].is_empty() {
@@ -113,7 +113,7 @@ pub fn run(args: &StudyArgs) -> anyhow::Result<()> {
 
 impl StudyArgs {
     /// Of each variant, whether its missing students are trained.
-    fn trained(&self, study: &StudyFile) -> anyhow::Result<Vec<bool>> {
+    fn wanted(&self, study: &StudyFile) -> anyhow::Result<Vec<bool>> {
         let names = || study.variants.iter().map(|variant| &variant.name);
         for asked in &self.only {
             ensure!(

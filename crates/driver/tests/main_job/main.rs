@@ -142,6 +142,8 @@ fn the_main_job_leaves_a_report_a_student_and_runs_that_can_be_asked_again() {
     let report = std::fs::read_to_string(run.join("final-test/report.md")).unwrap();
     std::fs::write(folder.path().join("data/clir/qrels.test.txt"), "").unwrap();
     assert_eq!(succeeds(&final_test()), report);
+    let with_another = ["final-test", "runs/run", "runs/another"];
+    assert!(fails(&optical(folder.path(), &with_another)).contains("runs/another"));
 
     let aligned = optical(
         folder.path(),

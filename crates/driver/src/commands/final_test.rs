@@ -68,6 +68,7 @@ impl Finished {
             let file = folder.run_file();
             format!("{} has no [final_test] table", file.display())
         })?;
+        run.title.push_str(" (final test)");
         let students: Vec<PathBuf> = (0..run.repetitions)
             .map(|repetition| Ok(folder.repetition(repetition)?.student()))
             .collect::<anyhow::Result<_>>()?;

@@ -129,7 +129,7 @@ fn the_main_job_leaves_a_report_a_student_and_runs_that_can_be_asked_again() {
     std::fs::write(folder.path().join("data/clir/qrels.test.txt"), judgements).unwrap();
     let tested = succeeds(&final_test());
     assert!(
-        tested.contains("zero-shot") && tested.contains("psq"),
+        tested.contains("zero-shot") && tested.contains("psq") && tested.contains("(final test)"),
         "{tested}"
     );
     let ranking = run.join("final-test/trec/distilled.swa.run");

@@ -129,7 +129,7 @@ fn the_main_job_leaves_a_report_a_student_and_runs_that_can_be_asked_again() {
     std::fs::write(folder.path().join("data/clir/qrels.test.txt"), judgements).unwrap();
     let tested = succeeds(&final_test());
     assert!(
-        tested.contains("zero-shot") && tested.contains("psq") && tested.contains("(final test)"),
+        tested.contains("zero-shot") && tested.contains("psq"),
         "{tested}"
     );
     let ranking = run.join("final-test/trec/distilled.swa.run");
@@ -140,6 +140,7 @@ fn the_main_job_leaves_a_report_a_student_and_runs_that_can_be_asked_again() {
     );
     // Scored once: what was found is shown again, whatever the judgements are by now.
     let report = std::fs::read_to_string(run.join("final-test/report.md")).unwrap();
+    assert!(report.lines().next().unwrap().ends_with("(final test)"));
     std::fs::write(folder.path().join("data/clir/qrels.test.txt"), "").unwrap();
     assert_eq!(succeeds(&final_test()), report);
     let with_another = ["final-test", "runs/run", "runs/another"];

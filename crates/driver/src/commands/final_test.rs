@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
-use burn::tensor::Device;
 use optical_encoder::{Head, Model};
 
 use crate::device::Backend;
@@ -38,20 +37,20 @@ pub fn run(args: &FinalTestArgs) -> anyhow::Result<()> {
     // A run that cannot be tested is named before hours go into another.
     let runs = args.runs.iter().map(|folder| Finished::open(folder));
     let runs: Vec<_> = runs.collect::<Result<_, _>>()?;
-    let (device, interrupt) = (args.device.open()?, Interrupt::listen()?);
+    let interrupt = Interrupt::listen()?;
     for finished in runs {
-        let report = finished.folder.final_test().join("report.md");
+        let report = finished.report();
         if report.is_file() {
             let text = std::fs::read_to_string(&report);
             print!("{}", text.with_context(|| report.display().to_string())?);
         } else {
-            finished.test(args, device.clone(), interrupt.clone())?;
+            finished.test(args, interrupt.clone())?;
         }
     }
     Ok(())
 }
 
-/// A run with all of its students.
+/// A run with all of its students, or with the report of its test.
 struct Finished {
     folder: RunFolder,
     /// Its run file, with the test's collection.
@@ -72,27 +71,30 @@ impl Finished {
         let students: Vec<PathBuf> = (0..run.repetitions)
             .map(|repetition| Ok(folder.repetition(repetition)?.student()))
             .collect::<anyhow::Result<_>>()?;
-        for student in &students {
-            ensure!(
-                student.join("model.safetensors").is_file(),
-                "{} is not there: the run has not been finished",
-                student.display()
-            );
-        }
-        Ok(Self {
+        let finished = Self {
             folder,
             run,
             text,
             students,
-        })
+        };
+        if !finished.report().is_file() {
+            for student in &finished.students {
+                ensure!(
+                    student.join("model.safetensors").is_file(),
+                    "{} is not there: the run has not been finished",
+                    student.display()
+                );
+            }
+        }
+        Ok(finished)
     }
 
-    fn test(
-        self,
-        args: &FinalTestArgs,
-        device: Device,
-        interrupt: Interrupt,
-    ) -> anyhow::Result<()> {
+    fn report(&self) -> PathBuf {
+        self.folder.final_test().join("report.md")
+    }
+
+    fn test(self, args: &FinalTestArgs, interrupt: Interrupt) -> anyhow::Result<()> {
+        let device = args.device.open()?;
         let mut clock = Clock::start();
         let path = self.folder.final_test();
         let experiment = Experiment::new(self.run, &self.text, &path, device, interrupt)?;

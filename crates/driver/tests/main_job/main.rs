@@ -138,11 +138,14 @@ fn the_main_job_leaves_a_report_a_student_and_runs_that_can_be_asked_again() {
         ranking.contains("q3 ") && !ranking.contains("q4 "),
         "{ranking}"
     );
-    // Scored once: what was found is shown again, whatever the judgements are by now.
+    // Scored once: what was found is shown again, whatever judgements and students are by now.
     let report = std::fs::read_to_string(run.join("final-test/report.md")).unwrap();
     assert!(report.lines().next().unwrap().ends_with("(final test)"));
     std::fs::write(folder.path().join("data/clir/qrels.test.txt"), "").unwrap();
+    let student = run.join("student");
+    std::fs::rename(&student, run.join("elsewhere")).unwrap();
     assert_eq!(succeeds(&final_test()), report);
+    std::fs::rename(run.join("elsewhere"), &student).unwrap();
     let with_another = ["final-test", "runs/run", "runs/another"];
     assert!(fails(&optical(folder.path(), &with_another)).contains("runs/another"));
 

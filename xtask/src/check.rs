@@ -62,17 +62,23 @@ const STEPS: &[Step] = &[
 /// What needs the backends for graphics processors.
 const GPU_STEPS: &[Step] = &[
     Step {
-        name: "kernels on Vulkan",
+        name: "kernels and the main job on Vulkan",
         arguments: &[
             "test",
             "--profile",
             "gpu",
             "--package",
             "optical-sinkhorn",
+            "--package",
+            "optical-driver",
             "--features",
-            "wgpu",
+            "optical-sinkhorn/wgpu,optical-driver/wgpu",
             "--lib",
+            "--test",
+            "main_job",
+            "--",
             "burn::",
+            "devices::",
         ],
         environment: &[],
     },

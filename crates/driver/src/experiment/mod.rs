@@ -1,5 +1,6 @@
 //! A run from its run file to its report: one file a stage.
 
+pub mod comparison;
 pub mod data;
 pub mod development;
 pub mod filtering;

@@ -3,7 +3,7 @@
 use optical_distill::Event;
 use optical_report::page::Fact;
 
-use crate::experiment::scores::{Evaluations, compare};
+use crate::experiment::scores::Evaluations;
 use crate::experiment::{Experiment, ExperimentData, filtering, pictures, summary};
 
 /// Tests, draws and writes what the systems of a run have reached.
@@ -15,15 +15,8 @@ pub fn write(
     facts: Vec<Fact>,
 ) -> anyhow::Result<()> {
     let Experiment { run, folder, .. } = experiment;
-    let comparisons = compare(run, &evaluations["zero-shot"], &evaluations["distilled"])?;
-    let mut page = summary::summary(
-        run,
-        evaluations,
-        &comparisons,
-        filtering::rows(&data.report),
-        events,
-        facts,
-    );
+    let rows = filtering::rows(&data.report);
+    let mut page = summary::summary(run, evaluations, rows, events, facts)?;
     pictures::draw_results(&page, &folder.file("results"))?;
     page.figures
         .retain(|figure| folder.file(&figure.path).is_file());

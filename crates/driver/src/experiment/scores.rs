@@ -1,22 +1,31 @@
-//! Rankings to numbers: measures, and the paired test between zero-shot and distilled.
+//! Rankings to numbers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context;
 use optical_corpus::collection::{Collection, Query};
-use optical_report::page::Comparison;
-use optical_retrieval::significance::Differences;
-use optical_retrieval::{Evaluation, Measure, Options, Qrels, Run, evaluate, holm};
+use optical_retrieval::{Evaluation, Measure, Options, Qrels, Run, evaluate};
 
 use crate::experiment::ranking::{Asked, runs};
 use crate::experiment::{Experiment, RunFolder};
-use crate::run_file::RunFile;
 
 /// The measures of the report, the first of which is tested.
 pub const MEASURES: [&str; 4] = ["map", "ndcg_cut_10", "recall_100", "recip_rank_cut_10"];
 
 /// Evaluations by system and language.
 pub type Evaluations = BTreeMap<String, BTreeMap<String, Evaluation>>;
+
+/// Language → topic → value of the first measure, of one system.
+pub type Scores = BTreeMap<String, BTreeMap<String, f64>>;
+
+/// The first measure of evaluated rankings, by language.
+pub fn scores_of(evaluations: &BTreeMap<String, Evaluation>) -> anyhow::Result<Scores> {
+    let measure: Measure = MEASURES[0].parse()?;
+    let languages = evaluations.iter();
+    let languages =
+        languages.map(|(language, evaluation)| (language.clone(), evaluation.per_topic(measure)));
+    Ok(languages.collect())
+}
 
 /// Ranks what the systems are asked, and measures the rankings.
 pub fn evaluate_systems(
@@ -123,40 +132,4 @@ fn measure(qrels: &Qrels, run: &Run) -> anyhow::Result<Evaluation> {
         ..Options::default()
     };
     Ok(evaluate(qrels, run, &measures, &options))
-}
-
-/// Tests `candidate` against `baseline` in every language, with Holm's correction over languages.
-pub fn compare(
-    run: &RunFile,
-    baseline: &BTreeMap<String, Evaluation>,
-    candidate: &BTreeMap<String, Evaluation>,
-) -> anyhow::Result<BTreeMap<String, Comparison>> {
-    let map: Measure = MEASURES[0].parse()?;
-    let mut comparisons = BTreeMap::new();
-    for (language, candidate) in candidate {
-        let Some(baseline) = baseline.get(language) else {
-            continue;
-        };
-        let differences = Differences::new(&candidate.per_topic(map), &baseline.per_topic(map))?;
-        let p_value = differences
-            .randomisation(run.significance.permutations, run.distill.training.seed)?
-            .p;
-        comparisons.insert(
-            language.clone(),
-            Comparison {
-                topics: differences.values().len(),
-                difference: differences.mean(),
-                p_value,
-                corrected_p_value: p_value,
-            },
-        );
-    }
-    let p_values: Vec<f64> = comparisons
-        .values()
-        .map(|comparison| comparison.p_value)
-        .collect();
-    for (comparison, corrected) in comparisons.values_mut().zip(holm(&p_values)) {
-        comparison.corrected_p_value = corrected;
-    }
-    Ok(comparisons)
 }

@@ -9,7 +9,8 @@ use optical_report::page::{
 use optical_report::{Align, Cell, Table};
 use optical_retrieval::Measure;
 
-use crate::experiment::scores::{Evaluations, MEASURES, student_name};
+use crate::experiment::comparison::{by_language, correct, low_resource};
+use crate::experiment::scores::{Evaluations, MEASURES, Scores, scores_of, student_name};
 use crate::run_file::RunFile;
 
 /// The systems every run may have, in the order of the tables: name, description, whether a bound.
@@ -68,16 +69,18 @@ pub fn systems(run: &RunFile, evaluated: impl Fn(&str) -> bool) -> Vec<System> {
     systems
 }
 
-/// Puts the page together.
+/// Puts the page together, with tests of what was reached.
 pub fn summary(
     run: &RunFile,
     evaluations: &Evaluations,
-    comparisons: &BTreeMap<String, Comparison>,
     bitext: Vec<BitextRow>,
     events: &[Event],
     facts: Vec<Fact>,
-) -> RunSummary {
+) -> anyhow::Result<RunSummary> {
     let systems = systems(run, |name| evaluations.contains_key(name));
+    let distilled = scores_of(&evaluations["distilled"])?;
+    let comparisons = by_language(run, &distilled, &scores_of(&evaluations["zero-shot"])?)?;
+    let low_resource = against_all(run, &distilled, &systems, evaluations)?;
     let languages = run
         .classes()
         .into_iter()
@@ -108,18 +111,17 @@ pub fn summary(
             }
         })
         .collect();
-    RunSummary {
+    Ok(RunSummary {
         title: run.title.clone(),
         measure: MEASURES[0].into(),
         systems,
         baseline: "zero-shot".into(),
         candidate: "distilled".into(),
         languages,
+        low_resource,
         significance: Some(format!(
-            "paired two-sided randomisation test of distilled against zero-shot over the queries, {} permutations, \
-             Holm's correction over the {} languages",
-            run.significance.permutations,
-            comparisons.len()
+            "paired two-sided randomisation test over the queries, {} permutations",
+            run.significance.permutations
         )),
         bitext,
         instruments: instruments(events),
@@ -142,7 +144,29 @@ pub fn summary(
         ],
         notes: spread(run, evaluations).into_iter().collect(),
         facts,
+    })
+}
+
+/// What was distilled against every other system but upper bounds, in the low-resource languages
+/// together, with Holm's correction over the systems.
+fn against_all(
+    run: &RunFile,
+    distilled: &Scores,
+    systems: &[System],
+    evaluations: &Evaluations,
+) -> anyhow::Result<BTreeMap<String, Comparison>> {
+    let mut comparisons = BTreeMap::new();
+    for system in systems {
+        if system.name == "distilled" || system.reference {
+            continue;
+        }
+        let theirs = scores_of(&evaluations[&system.name])?;
+        if let Some(comparison) = low_resource(run, distilled, &theirs)? {
+            comparisons.insert(system.name.clone(), comparison);
+        }
     }
+    correct(comparisons.values_mut());
+    Ok(comparisons)
 }
 
 /// How far students apart from each other by their seed alone differ, where there are several.

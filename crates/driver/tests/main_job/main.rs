@@ -74,6 +74,19 @@ fn the_main_job_leaves_a_report_a_student_and_runs_that_can_be_asked_again() {
         "{results}"
     );
     assert!(score("psq") <= score("bm25-english"), "{results}");
+    // What was distilled is held against every system but the upper bounds.
+    let against: Vec<_> = results["low_resource"]
+        .as_object()
+        .unwrap()
+        .keys()
+        .collect();
+    assert_eq!(
+        against,
+        ["bm25", "first-sense", "psq", "zero-shot", "zero-shot-raw"]
+    );
+    let bm25 = &results["low_resource"]["bm25"];
+    assert_eq!(bm25["topics"], 6);
+    assert!((bm25["difference"].as_f64().unwrap() - score("distilled")).abs() < 1e-12);
     // Six queries are too few to tell systems apart; mate retrieval tells whether it learned.
     let instruments = results["instruments"].as_array().unwrap();
     let mates = instruments

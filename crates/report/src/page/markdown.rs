@@ -33,15 +33,7 @@ impl RunSummary {
         }
         page += &self.classes();
 
-        section(&mut page, "Significance", &self.significance_table()?);
-        if let Some(test) = &self.significance
-            && self
-                .languages
-                .iter()
-                .any(|language| language.comparison.is_some())
-        {
-            page += &format!("\n{} against {}: {test}.\n", self.candidate, self.baseline);
-        }
+        self.tests(&mut page)?;
         let gap = self.gap()?;
         section(
             &mut page,
@@ -70,6 +62,38 @@ impl RunSummary {
         }
         section(&mut page, "How it was made", &self.fact_table()?);
         Ok(page)
+    }
+
+    /// What is more than chance, language by language and in the low-resource ones together.
+    fn tests(&self, page: &mut String) -> Result<(), ReportError> {
+        let (candidate, baseline) = (&self.candidate, &self.baseline);
+        let by_language = self.significance_table()?;
+        section(page, "Significance", &by_language);
+        if let Some(test) = self
+            .significance
+            .as_ref()
+            .filter(|_| !by_language.is_empty())
+        {
+            let compared = self.languages.iter().filter(|it| it.comparison.is_some());
+            let compared = compared.count();
+            *page += &format!(
+                "\n{candidate} against {baseline}: {test}, Holm's correction over {compared} languages.\n"
+            );
+        }
+        let low_resource = self.low_resource_table()?;
+        section(page, "Low-resource languages together", &low_resource);
+        if let Some(test) = self
+            .significance
+            .as_ref()
+            .filter(|_| !low_resource.is_empty())
+        {
+            let compared = self.low_resource.len();
+            *page += &format!(
+                "\n{candidate} against each other system, upper bounds aside: {test}, each language with the \
+                 same weight, Holm's correction over {compared} systems.\n"
+            );
+        }
+        Ok(())
     }
 
     fn classes(&self) -> String {

@@ -36,7 +36,11 @@ pub struct RunSummary {
     pub candidate: String,
     /// Scores per language, in the order of the tables.
     pub languages: Vec<LanguageResult>,
-    /// How the comparisons were made: test, number of permutations, correction and its family.
+    /// Candidate against other systems, by name, over the queries of all low-resource languages, each
+    /// language with the same weight.
+    #[serde(default)]
+    pub low_resource: BTreeMap<String, Comparison>,
+    /// How the comparisons were made: test and number of permutations.
     pub significance: Option<String>,
     /// What became of the sentence pairs, in the order of the table.
     pub bitext: Vec<BitextRow>,
@@ -90,17 +94,17 @@ pub struct LanguageResult {
     pub comparison: Option<Comparison>,
 }
 
-/// A paired comparison of the candidate with the baseline.
+/// A paired comparison of the candidate with another system.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Comparison {
     /// Number of topics both were scored on.
     pub topics: usize,
-    /// Mean of candidate minus baseline.
+    /// Mean of candidate minus the other.
     pub difference: f64,
     /// Two-sided p-value.
     pub p_value: f64,
-    /// The same after correction for the number of languages.
+    /// The same after Holm's correction for the number of languages, or of systems.
     pub corrected_p_value: f64,
 }
 
@@ -190,15 +194,12 @@ impl RunSummary {
                 require_finite(&what, measures.values().copied())?;
             }
             if let Some(comparison) = language.comparison {
-                let Comparison {
-                    difference,
-                    p_value,
-                    corrected_p_value,
-                    ..
-                } = comparison;
-                let what = format!("comparison of {}", language.language);
-                require_finite(&what, [difference, p_value, corrected_p_value])?;
+                comparison.check(&language.language)?;
             }
+        }
+        for (system, comparison) in &self.low_resource {
+            self.require_known("a comparison", system)?;
+            comparison.check(system)?;
         }
         for instrument in &self.instruments {
             let values = [instrument.first, instrument.last]
@@ -252,6 +253,13 @@ impl RunSummary {
                 .map(|known| known.name.clone())
                 .collect(),
         })
+    }
+}
+
+impl Comparison {
+    fn check(&self, of: &str) -> Result<(), ReportError> {
+        let values = [self.difference, self.p_value, self.corrected_p_value];
+        require_finite(&format!("comparison of {of}"), values)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{BitextRow, LanguageResult, ResourceClass, RunSummary, measure_title};
+use super::{BitextRow, Comparison, LanguageResult, ResourceClass, RunSummary, measure_title};
 use crate::plot::scale::thousands;
 use crate::{Align, Cell, ReportError, Table};
 
@@ -132,19 +132,36 @@ impl RunSummary {
             let Some(comparison) = language.comparison else {
                 continue;
             };
-            let before = language.score(&self.baseline, &self.measure);
-            table.push([
-                Cell::from(language.language.as_str()),
-                thousands(&comparison.topics.to_string()).into(),
-                score_cell(before, false),
-                score_cell(language.score(&self.candidate, &self.measure), false),
-                signed(comparison.difference).into(),
-                before
-                    .map_or(DASH.to_owned(), |b| percent(comparison.difference / b))
-                    .into(),
-                probability(comparison.p_value).into(),
-                probability(comparison.corrected_p_value).into(),
-            ])?;
+            let scores = [&self.baseline, &self.candidate]
+                .map(|system| language.score(system, &self.measure));
+            table.push(comparison_row(&language.language, comparison, scores))?;
+        }
+        Ok(table)
+    }
+
+    /// Candidate against every other system in the low-resource languages together, in the summary's
+    /// own measure; empty if none was compared.
+    ///
+    /// # Errors
+    /// As [`RunSummary::check`].
+    pub fn low_resource_table(&self) -> Result<Table, ReportError> {
+        self.check()?;
+        let mut table = Table::new([
+            ("System", Align::Left),
+            ("Topics", Align::Right),
+            ("Mean low", Align::Right),
+            (self.candidate.as_str(), Align::Right),
+            ("Difference", Align::Right),
+            ("Relative", Align::Right),
+            ("p", Align::Right),
+            ("Corrected p", Align::Right),
+        ]);
+        for system in &self.systems {
+            if let Some(&comparison) = self.low_resource.get(&system.name) {
+                let scores = [&system.name, &self.candidate]
+                    .map(|system| self.macro_mean(system, &self.measure, ResourceClass::Low));
+                table.push(comparison_row(&system.name, comparison, scores))?;
+            }
         }
         Ok(table)
     }
@@ -299,6 +316,23 @@ pub fn bitext_table(rows: &[BitextRow]) -> Result<Table, ReportError> {
         table.push(cells)?;
     }
     Ok(table)
+}
+
+/// A comparison of two scores, that of another system and the candidate's.
+fn comparison_row(name: &str, comparison: Comparison, [other, own]: [Option<f64>; 2]) -> [Cell; 8] {
+    let relative = other.map_or(DASH.to_owned(), |other| {
+        percent(comparison.difference / other)
+    });
+    [
+        name.into(),
+        thousands(&comparison.topics.to_string()).into(),
+        score_cell(other, false),
+        score_cell(own, false),
+        signed(comparison.difference).into(),
+        relative.into(),
+        probability(comparison.p_value).into(),
+        probability(comparison.corrected_p_value).into(),
+    ]
 }
 
 pub(super) fn larger(a: Option<f64>, b: Option<f64>) -> Option<f64> {

@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, ensure};
-use optical_report::page::{Comparison, Fact, ResourceClass, StudiedSystem, StudySummary};
-use optical_retrieval::holm;
-use optical_retrieval::significance::Differences;
+use optical_report::page::{Fact, StudiedSystem, StudySummary};
 
 use super::file::StudyFile;
-use super::scoreboard::{Scores, Students};
-use crate::experiment::scores::MEASURES;
+use super::scoreboard::Students;
+use crate::experiment::comparison::{correct, low_resource};
+use crate::experiment::scores::{MEASURES, Scores};
 use crate::experiment::summary::systems;
 use crate::run_file::RunFile;
 
@@ -57,24 +56,18 @@ pub fn summary(
     }
     let reference = rows.iter().position(|row| row.name == study.reference);
     let reference = means[reference.context("the reference has no row")?].clone();
-    let mut compared = Vec::new();
     for (row, scores) in rows.iter_mut().zip(&means) {
         if row.name != study.reference && !row.bound {
-            row.comparison = compare(run, &reference, scores)?;
-            compared.extend(row.comparison.as_mut());
+            row.comparison = low_resource(run, &reference, scores)?;
         }
     }
-    let p_values: Vec<f64> = compared.iter().map(|it| it.p_value).collect();
-    for (comparison, corrected) in compared.iter_mut().zip(holm(&p_values)) {
-        comparison.corrected_p_value = corrected;
-    }
+    correct(rows.iter_mut().filter_map(|row| row.comparison.as_mut()));
+    let compared = rows.iter().filter(|row| row.comparison.is_some()).count();
     let significance = format!(
         "paired two-sided randomisation test of {} against each other system, over the topics of the low-resource \
          languages, of which each language has the same weight, a topic's value being the mean over students; \
          {} permutations, Holm's correction over {} comparisons",
-        study.reference,
-        run.significance.permutations,
-        p_values.len()
+        study.reference, run.significance.permutations, compared
     );
     let training = &run.distill.training;
     Ok(StudySummary {
@@ -124,34 +117,4 @@ fn mean(students: &[&Scores]) -> anyhow::Result<Scores> {
         *value /= count;
     }
     Ok(sum)
-}
-
-/// The reference against another system in the low-resource languages; `None` where the other does
-/// not read one of them.
-fn compare(
-    run: &RunFile,
-    reference: &Scores,
-    other: &Scores,
-) -> anyhow::Result<Option<Comparison>> {
-    let mut languages = Vec::new();
-    for (language, class) in run.classes() {
-        if class != ResourceClass::Low {
-            continue;
-        }
-        let Some(other) = other.get(&language) else {
-            return Ok(None);
-        };
-        languages.push(Differences::new(&reference[&language], other)?);
-    }
-    let differences = Differences::macro_mean(&languages)?;
-    let seed = run.distill.training.seed;
-    let p_value = differences
-        .randomisation(run.significance.permutations, seed)?
-        .p;
-    Ok(Some(Comparison {
-        topics: differences.values().len(),
-        difference: differences.mean(),
-        p_value,
-        corrected_p_value: p_value,
-    }))
 }

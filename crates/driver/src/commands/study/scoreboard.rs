@@ -6,16 +6,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 use optical_encoder::write_atomically;
-use optical_retrieval::Evaluation;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::experiment::folder::says;
-use crate::experiment::scores::MEASURES;
-
-/// Language → topic → value of the study's measure, a multiple of a millionth: what is computed and
-/// what is read back are the same.
-pub type Scores = BTreeMap<String, BTreeMap<String, f64>>;
+use crate::experiment::scores::{MEASURES, Scores};
 
 /// Those of a variant that are there, by their numbers from zero on.
 pub type Students = BTreeMap<usize, StudentScores>;
@@ -73,15 +68,12 @@ pub fn fingerprint(run_file: &str) -> anyhow::Result<String> {
     Ok(digest[..16].iter().map(|it| format!("{it:02x}")).collect())
 }
 
-/// The scores of evaluated rankings, by language.
-pub fn scores_of(evaluations: &BTreeMap<String, Evaluation>) -> anyhow::Result<Scores> {
-    let measure = MEASURES[0].parse()?;
-    let rounded = |(topic, value): (String, f64)| (topic, (value * 1e6).round() / 1e6);
-    let languages = evaluations.iter().map(|(language, evaluation)| {
-        let values = evaluation.per_topic(measure).into_iter();
-        (language.clone(), values.map(rounded).collect())
-    });
-    Ok(languages.collect())
+/// Scores to a multiple of a millionth: what is computed and what is read back are the same.
+pub fn rounded(mut scores: Scores) -> Scores {
+    for value in scores.values_mut().flat_map(BTreeMap::values_mut) {
+        *value = (*value * 1e6).round() / 1e6;
+    }
+    scores
 }
 
 impl Scoreboard {

@@ -8,13 +8,13 @@ use burn::tensor::Device;
 use optical_distill::Event;
 use optical_encoder::Model;
 
-use super::scoreboard::{Scores, StudentScores, fingerprint, scores_of};
+use super::scoreboard::{StudentScores, fingerprint, rounded};
 use crate::experiment::development::Development;
 use crate::experiment::lexical::Lexical;
 use crate::experiment::metrics::read_events;
 use crate::experiment::passages::ScoredPassages;
 use crate::experiment::ranking::kept_runs;
-use crate::experiment::scores::evaluate_runs;
+use crate::experiment::scores::{Scores, evaluate_runs, scores_of};
 use crate::experiment::space::{Space, Teacher};
 use crate::experiment::teaching::{Students, head};
 use crate::experiment::{Experiment, ExperimentData, filtering};
@@ -80,7 +80,7 @@ impl<'a> Variants<'a> {
         let found = space.evaluate_untrained(experiment, &data.collection, &lexical)?;
         let systems = found.into_iter();
         systems
-            .map(|(name, found)| Ok((name, scores_of(&found)?)))
+            .map(|(name, found)| Ok((name, rounded(scores_of(&found)?))))
             .collect()
     }
 
@@ -109,7 +109,7 @@ impl<'a> Variants<'a> {
             _ => None,
         });
         Ok(StudentScores {
-            scores: scores_of(&evaluations)?,
+            scores: rounded(scores_of(&evaluations)?),
             within_sentence_cosine: readings.next(),
         })
     }

@@ -67,32 +67,30 @@ impl RunSummary {
     /// What is more than chance, language by language and in the low-resource ones together.
     fn tests(&self, page: &mut String) -> Result<(), ReportError> {
         let (candidate, baseline) = (&self.candidate, &self.baseline);
-        let by_language = self.significance_table()?;
-        section(page, "Significance", &by_language);
-        if let Some(test) = self
-            .significance
-            .as_ref()
-            .filter(|_| !by_language.is_empty())
-        {
-            let compared = self.languages.iter().filter(|it| it.comparison.is_some());
-            let compared = compared.count();
-            *page += &format!(
-                "\n{candidate} against {baseline}: {test}, Holm's correction over {compared} languages.\n"
-            );
-        }
-        let low_resource = self.low_resource_table()?;
-        section(page, "Low-resource languages together", &low_resource);
-        if let Some(test) = self
-            .significance
-            .as_ref()
-            .filter(|_| !low_resource.is_empty())
-        {
-            let compared = self.low_resource.len();
-            *page += &format!(
-                "\n{candidate} against each other system, upper bounds aside: {test}, each language with the \
-                 same weight, Holm's correction over {compared} systems.\n"
-            );
-        }
+        let mut tested = |title: &str, table: &Table, others: &str, family: &str| {
+            section(page, title, table);
+            if let Some(test) = self.significance.as_ref().filter(|_| !table.is_empty()) {
+                *page += &format!("\n{candidate} against {others}: {test}, {family}.\n");
+            }
+        };
+        let languages = self.languages.iter().filter(|it| it.comparison.is_some());
+        let family = format!("Holm's correction over {} languages", languages.count());
+        tested(
+            "Significance",
+            &self.significance_table()?,
+            baseline,
+            &family,
+        );
+        let family = format!(
+            "each language with the same weight, Holm's correction over {} systems",
+            self.low_resource.len()
+        );
+        tested(
+            "Low-resource languages together",
+            &self.low_resource_table()?,
+            "each other system, upper bounds aside",
+            &family,
+        );
         Ok(())
     }
 

@@ -38,7 +38,6 @@ pub struct RunSummary {
     pub languages: Vec<LanguageResult>,
     /// Candidate against other systems, by name, over the queries of all low-resource languages, each
     /// language with the same weight.
-    #[serde(default)]
     pub low_resource: BTreeMap<String, Comparison>,
     /// How the comparisons were made: test and number of permutations.
     pub significance: Option<String>,

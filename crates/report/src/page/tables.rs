@@ -118,16 +118,7 @@ impl RunSummary {
     /// As [`RunSummary::check`].
     pub fn significance_table(&self) -> Result<Table, ReportError> {
         self.check()?;
-        let mut table = Table::new([
-            ("Language", Align::Left),
-            ("Topics", Align::Right),
-            (self.baseline.as_str(), Align::Right),
-            (self.candidate.as_str(), Align::Right),
-            ("Difference", Align::Right),
-            ("Relative", Align::Right),
-            ("p", Align::Right),
-            ("Corrected p", Align::Right),
-        ]);
+        let mut table = comparison_table("Language", &self.baseline, &self.candidate);
         for language in &self.languages {
             let Some(comparison) = language.comparison else {
                 continue;
@@ -146,16 +137,7 @@ impl RunSummary {
     /// As [`RunSummary::check`].
     pub fn low_resource_table(&self) -> Result<Table, ReportError> {
         self.check()?;
-        let mut table = Table::new([
-            ("System", Align::Left),
-            ("Topics", Align::Right),
-            ("Mean low", Align::Right),
-            (self.candidate.as_str(), Align::Right),
-            ("Difference", Align::Right),
-            ("Relative", Align::Right),
-            ("p", Align::Right),
-            ("Corrected p", Align::Right),
-        ]);
+        let mut table = comparison_table("System", "Mean low", &self.candidate);
         for system in &self.systems {
             if let Some(&comparison) = self.low_resource.get(&system.name) {
                 let scores = [&system.name, &self.candidate]
@@ -316,6 +298,22 @@ pub fn bitext_table(rows: &[BitextRow]) -> Result<Table, ReportError> {
         table.push(cells)?;
     }
     Ok(table)
+}
+
+/// A table of comparisons: what they are of, and the heads of another system's scores and the
+/// candidate's.
+fn comparison_table(of: &str, other: &str, own: &str) -> Table {
+    let numbers = [
+        "Topics",
+        other,
+        own,
+        "Difference",
+        "Relative",
+        "p",
+        "Corrected p",
+    ];
+    let numbers = numbers.map(|header| (header, Align::Right));
+    Table::new(std::iter::once((of, Align::Left)).chain(numbers))
 }
 
 /// A comparison of two scores, that of another system and the candidate's.

@@ -66,7 +66,8 @@ pub fn summary(
     let significance = format!(
         "paired two-sided randomisation test of {} against each other system, over the topics of the low-resource \
          languages, of which each language has the same weight, a topic's value being the mean over students; \
-         {} permutations, Holm's correction over {} comparisons",
+         {} permutations, Holm's correction over {} comparisons. p knows the chance of topics, not that of \
+         students, which ± shows",
         study.reference, run.significance.permutations, compared
     );
     let training = &run.distill.training;

@@ -1,5 +1,6 @@
 //! Document indexes: encoded once by the teacher, kept in the cache for every later run.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -14,6 +15,9 @@ use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::run_file::DocumentReader;
 
+/// Heads whose indexes are made in one pass over the documents; all of them are in memory at once.
+const HEADS_TOGETHER: usize = 8;
+
 /// Returns the index of `documents` behind each of `heads`, from the cache where it is there.
 pub fn document_indexes(
     experiment: &Experiment,
@@ -23,16 +27,27 @@ pub fn document_indexes(
     documents: &[Document],
 ) -> anyhow::Result<Vec<ExactIndex>> {
     let texts: Vec<String> = documents.iter().map(Document::full_text).collect();
-    let documents: Vec<(&str, &str)> = (documents.iter().zip(&texts))
-        .map(|(document, text)| (document.id.as_str(), text.as_str()))
-        .collect();
-    let indexing = Indexing {
-        cache: &experiment.cache,
-        device: &experiment.device,
-        interrupt: &experiment.interrupt,
-        encode: experiment.run.retrieval.documents(),
-    };
-    indexing.indexes(teacher, teacher_folder, heads, &documents)
+    let documents = with_ids(documents, &texts);
+    Indexing::of(experiment).indexes(teacher, teacher_folder, heads, &documents)
+}
+
+/// Sees to it that the index of `documents` behind each of `heads` is in the cache.
+pub fn index_documents(
+    experiment: &Experiment,
+    teacher: &Model,
+    teacher_folder: &Path,
+    heads: &[&Head],
+    documents: &[Document],
+) -> anyhow::Result<()> {
+    let texts: Vec<String> = documents.iter().map(Document::full_text).collect();
+    let documents = with_ids(documents, &texts);
+    Indexing::of(experiment).make(teacher, teacher_folder, heads, &documents)?;
+    Ok(())
+}
+
+fn with_ids<'a>(documents: &'a [Document], texts: &'a [String]) -> Vec<(&'a str, &'a str)> {
+    let ids = documents.iter().map(|document| document.id.as_str());
+    ids.zip(texts.iter().map(String::as_str)).collect()
 }
 
 /// The index of `documents` as a student of the experiment reads them; `None` where the run file
@@ -64,7 +79,17 @@ pub struct Indexing<'a> {
     pub encode: EncodeSettings,
 }
 
-impl Indexing<'_> {
+impl<'a> Indexing<'a> {
+    /// As the run file of an experiment says.
+    fn of(experiment: &'a Experiment) -> Self {
+        Self {
+            cache: &experiment.cache,
+            device: &experiment.device,
+            interrupt: &experiment.interrupt,
+            encode: experiment.run.retrieval.documents(),
+        }
+    }
+
     /// The index of `documents`, each an id and a text, behind each of `heads`; from the cache where
     /// it is there.
     pub fn indexes(
@@ -74,43 +99,65 @@ impl Indexing<'_> {
         heads: &[&Head],
         documents: &[(&str, &str)],
     ) -> anyhow::Result<Vec<ExactIndex>> {
+        let load = |path: &PathBuf| {
+            ExactIndex::load(path)
+                .with_context(|| format!("delete {} to build it again", path.display()))
+        };
+        let paths = self.make(model, model_folder, heads, documents)?;
+        paths.iter().map(load).collect()
+    }
+
+    /// Makes the indexes that are not in the cache; returns where each of them is.
+    fn make(
+        &self,
+        model: &Model,
+        model_folder: &Path,
+        heads: &[&Head],
+        documents: &[(&str, &str)],
+    ) -> anyhow::Result<Vec<PathBuf>> {
         let base = fingerprint(model_folder, documents, self.encode.maximum_length)?;
         let paths: Vec<_> = heads
             .iter()
             .map(|head| path(self.cache, &base, head))
             .collect();
-        if paths.iter().all(|path| path.is_file()) {
-            return paths
-                .iter()
-                .map(|path| {
-                    ExactIndex::load(path)
-                        .with_context(|| format!("delete {} to build it again", path.display()))
-                })
-                .collect();
+        let missing: BTreeMap<&Path, &Head> = (paths.iter().map(PathBuf::as_path))
+            .zip(heads.iter().copied())
+            .filter(|(path, _)| !path.is_file())
+            .collect();
+        let missing: Vec<_> = missing.into_iter().collect();
+        for together in missing.chunks(HEADS_TOGETHER) {
+            self.encode(model, together, documents)?;
         }
-        let mut vectors: Vec<Vec<Vec<f32>>> = vec![vec![Vec::new(); documents.len()]; heads.len()];
+        Ok(paths)
+    }
+
+    /// Reads the documents once, and writes an index for each head.
+    fn encode(
+        &self,
+        model: &Model,
+        heads: &[(&Path, &Head)],
+        documents: &[(&str, &str)],
+    ) -> anyhow::Result<()> {
+        let (paths, heads): (Vec<&Path>, Vec<&Head>) = heads.iter().copied().unzip();
+        let empty = heads.iter().map(|head| ExactIndex::new(head.output));
+        let mut indexes = empty.collect::<Result<Vec<_>, _>>()?;
         let texts: Vec<&str> = documents.iter().map(|(_, text)| *text).collect();
         let mut progress = Progress::new("encode documents", 0, documents.len() as u64);
         let mut done = 0;
-        model.encode(&texts, heads, self.encode, self.device, |text| {
-            for (per_head, block) in vectors.iter_mut().zip(text.vectors) {
-                per_head[text.index].clone_from(block);
+        model.encode(&texts, &heads, self.encode, self.device, |text| {
+            // In the order in which they come: no search depends on it.
+            for (index, vectors) in indexes.iter_mut().zip(text.vectors) {
+                index.add(documents[text.index].0, vectors)?;
             }
             done += 1;
             progress.at(done, "");
             self.interrupt.check()
         })?;
-        let mut indexes = Vec::with_capacity(heads.len());
-        for ((path, head), per_head) in paths.iter().zip(heads).zip(vectors) {
-            let mut index = ExactIndex::new(head.output)?;
-            for ((id, _), vectors) in documents.iter().zip(per_head) {
-                index.add(id, &vectors)?;
-            }
-            std::fs::create_dir_all(self.cache.join("indexes"))?;
+        std::fs::create_dir_all(self.cache.join("indexes"))?;
+        for (index, path) in indexes.iter().zip(paths) {
             index.save(path)?;
-            indexes.push(index);
         }
-        Ok(indexes)
+        Ok(())
     }
 }
 

@@ -8,7 +8,7 @@ use optical_encoder::{Head, Model};
 use optical_retrieval::ExactIndex;
 
 use crate::experiment::Experiment;
-use crate::experiment::index::{document_indexes, own_index};
+use crate::experiment::index::{document_indexes, index_documents, own_index};
 use crate::experiment::lexical::Lexical;
 use crate::experiment::ranking::{Asked, System};
 use crate::experiment::scores::{Evaluations, evaluate_systems};
@@ -67,6 +67,20 @@ impl Space {
             raw,
             raw_index,
         })
+    }
+
+    /// Reads a collection's documents once for several heads, and for none: where [`Space::open`] is
+    /// given one of them, it finds its indexes in the cache.
+    pub fn prepare(
+        experiment: &Experiment,
+        teacher: &Teacher,
+        heads: &[Head],
+        collection: &Collection,
+    ) -> anyhow::Result<()> {
+        let raw = Head::identity(teacher.model.config.hidden_size);
+        let heads: Vec<&Head> = heads.iter().chain([&raw]).collect();
+        let Teacher { folder, model } = teacher;
+        index_documents(experiment, model, folder, &heads, &collection.documents)
     }
 
     /// Ranks a collection's queries by all systems that are not trained, and measures the rankings.

@@ -193,6 +193,28 @@ fn variants_are_trained_and_compared_with_one_of_them() {
     assert_eq!(ranking, read("plan/trec/student-1.swa.run"));
 }
 
+/// Heads differ, documents do not: the teacher reads them once.
+#[test]
+fn documents_are_read_once_for_the_heads_of_all_variants() {
+    let folder = tempfile::tempdir().unwrap();
+    prepare(folder.path());
+    let mut study = STUDY.replace("students = 2", "students = 1");
+    study = study.replace("\"distill.training.warm_up\" = 2\n", "");
+    for (name, exponent) in [("plan", "0.5"), ("centred", "0.0"), ("whitened", "1.0")] {
+        let variant =
+            format!("name = \"{name}\"\nset = {{ \"distill.head.exponent\" = {exponent} }}");
+        study += &format!("[[variant]]\n{variant}\n");
+    }
+    std::fs::write(folder.path().join("heads.toml"), study).unwrap();
+    let output = optical(folder.path(), &["study", "heads.toml"]);
+    succeeds(&output);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(said.matches("encode documents: 6/6").count(), 1, "{said}");
+    // Three heads, and the encoder without one.
+    let indexes = folder.path().join("cache/indexes");
+    assert_eq!(std::fs::read_dir(indexes).unwrap().count(), 4);
+}
+
 #[test]
 fn a_study_that_cannot_be_is_refused_with_its_variant() {
     let folder = tempfile::tempdir().unwrap();

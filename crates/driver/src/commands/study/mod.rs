@@ -74,6 +74,11 @@ pub fn run(args: &StudyArgs) -> anyhow::Result<()> {
     );
     let mut variants = Variants::new(&devices, args.offline, study.keep_students);
     let reference = &settings[study.reference()];
+    let unfinished: Vec<(&str, &Setting)> = (study.variants.iter().zip(&settings).enumerate())
+        .filter(|(place, _)| wanted[*place] && results[*place].len() < study.students)
+        .map(|(_, (variant, setting))| (variant.name.as_str(), setting))
+        .collect();
+    variants.index_documents(&unfinished)?;
     let untrained = match board.untrained(&reference.fingerprint) {
         Some(found) => found.clone(),
         None if args.page => bail!("there are no scores yet of what is not trained"),

@@ -5,8 +5,9 @@ use std::path::Path;
 
 use anyhow::Context;
 use burn::tensor::Device;
+use optical_corpus::collection::Collection;
 use optical_distill::Event;
-use optical_encoder::Model;
+use optical_encoder::{Head, Model};
 
 use super::scoreboard::{StudentScores, fingerprint, rounded};
 use crate::experiment::development::Development;
@@ -48,6 +49,24 @@ impl Setting {
     }
 }
 
+/// Documents, the teacher that reads them, and the heads behind which they are wanted.
+struct Reading<'a> {
+    experiment: &'a Experiment,
+    teacher: Teacher,
+    collection: Collection,
+    heads: Vec<Head>,
+}
+
+impl Reading<'_> {
+    /// Whether an experiment has the same documents, read by the same teacher in the same way.
+    fn serves(&self, experiment: &Experiment) -> bool {
+        let (ours, theirs) = (&self.experiment.run, &experiment.run);
+        ours.model == theirs.model
+            && ours.collection == theirs.collection
+            && ours.retrieval.documents() == theirs.retrieval.documents()
+    }
+}
+
 /// Runs variants one after the other; keeps the teacher they share.
 pub struct Variants<'a> {
     devices: &'a [Device],
@@ -66,6 +85,49 @@ impl<'a> Variants<'a> {
             keep_students,
             teacher: None,
         }
+    }
+
+    /// Reads the documents once for all variants that have the same but for the head behind the teacher.
+    pub fn index_documents(&mut self, settings: &[(&str, &Setting)]) -> anyhow::Result<()> {
+        let mut readings = Vec::new();
+        for (name, setting) in settings {
+            self.add_head(setting, &mut readings)
+                .with_context(|| format!("variant {name}"))?;
+        }
+        for Reading {
+            experiment,
+            teacher,
+            collection,
+            heads,
+        } in &readings
+        {
+            Space::prepare(experiment, teacher, heads, collection)?;
+        }
+        Ok(())
+    }
+
+    /// Adds a variant's head to the reading of its documents.
+    fn add_head<'s>(
+        &mut self,
+        setting: &'s Setting,
+        readings: &mut Vec<Reading<'s>>,
+    ) -> anyhow::Result<()> {
+        let Setting {
+            experiment, text, ..
+        } = setting;
+        let mut data = self.begin(experiment, text)?;
+        let teacher = self.teacher(experiment)?;
+        let head = head(experiment, &teacher.model, &mut data)?;
+        match readings.iter_mut().find(|it| it.serves(experiment)) {
+            Some(reading) => reading.heads.push(head),
+            None => readings.push(Reading {
+                experiment,
+                teacher,
+                collection: data.collection,
+                heads: vec![head],
+            }),
+        }
+        Ok(())
     }
 
     /// The systems that are not trained, as a variant has them.
@@ -158,12 +220,19 @@ impl<'a> Variants<'a> {
         Ok(data)
     }
 
-    /// A variant's teacher, head and documents; the teacher is loaded unless the last one had the same.
+    /// A variant's teacher, head and documents.
     fn space(
         &mut self,
         experiment: &Experiment,
         data: &mut ExperimentData,
     ) -> anyhow::Result<Space> {
+        let teacher = self.teacher(experiment)?;
+        let head = head(experiment, &teacher.model, data)?;
+        Space::open(experiment, teacher, head, &data.collection)
+    }
+
+    /// A variant's teacher, loaded unless the last one had the same.
+    fn teacher(&mut self, experiment: &Experiment) -> anyhow::Result<Teacher> {
         let name = &experiment.run.model;
         let kept = self.teacher.take().filter(|(kept, _)| kept == name);
         let (_, teacher) = match kept {
@@ -173,9 +242,7 @@ impl<'a> Variants<'a> {
                 self.teacher.insert((name.clone(), teacher))
             }
         };
-        let teacher = teacher.clone();
-        let head = head(experiment, &teacher.model, data)?;
-        Space::open(experiment, teacher, head, &data.collection)
+        Ok(teacher.clone())
     }
 }
 

@@ -26,28 +26,34 @@ pub fn document_indexes(
     heads: &[&Head],
     documents: &[Document],
 ) -> anyhow::Result<Vec<ExactIndex>> {
-    let texts: Vec<String> = documents.iter().map(Document::full_text).collect();
-    let documents = with_ids(documents, &texts);
-    Indexing::of(experiment).indexes(teacher, teacher_folder, heads, &documents)
+    load(&index_documents(
+        experiment,
+        teacher,
+        teacher_folder,
+        heads,
+        documents,
+    )?)
 }
 
-/// Sees to it that the index of `documents` behind each of `heads` is in the cache.
+/// Makes the indexes of `documents` behind each of `heads` that the cache lacks; returns the files.
 pub fn index_documents(
     experiment: &Experiment,
     teacher: &Model,
     teacher_folder: &Path,
     heads: &[&Head],
     documents: &[Document],
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Vec<PathBuf>> {
     let texts: Vec<String> = documents.iter().map(Document::full_text).collect();
-    let documents = with_ids(documents, &texts);
-    Indexing::of(experiment).make(teacher, teacher_folder, heads, &documents)?;
-    Ok(())
-}
-
-fn with_ids<'a>(documents: &'a [Document], texts: &'a [String]) -> Vec<(&'a str, &'a str)> {
-    let ids = documents.iter().map(|document| document.id.as_str());
-    ids.zip(texts.iter().map(String::as_str)).collect()
+    let documents: Vec<(&str, &str)> = (documents.iter().zip(&texts))
+        .map(|(document, text)| (document.id.as_str(), text.as_str()))
+        .collect();
+    let indexing = Indexing {
+        cache: &experiment.cache,
+        device: &experiment.device,
+        interrupt: &experiment.interrupt,
+        encode: experiment.run.retrieval.documents(),
+    };
+    indexing.files(teacher, teacher_folder, heads, &documents)
 }
 
 /// The index of `documents` as a student of the experiment reads them; `None` where the run file
@@ -79,17 +85,7 @@ pub struct Indexing<'a> {
     pub encode: EncodeSettings,
 }
 
-impl<'a> Indexing<'a> {
-    /// As the run file of an experiment says.
-    fn of(experiment: &'a Experiment) -> Self {
-        Self {
-            cache: &experiment.cache,
-            device: &experiment.device,
-            interrupt: &experiment.interrupt,
-            encode: experiment.run.retrieval.documents(),
-        }
-    }
-
+impl Indexing<'_> {
     /// The index of `documents`, each an id and a text, behind each of `heads`; from the cache where
     /// it is there.
     pub fn indexes(
@@ -99,16 +95,11 @@ impl<'a> Indexing<'a> {
         heads: &[&Head],
         documents: &[(&str, &str)],
     ) -> anyhow::Result<Vec<ExactIndex>> {
-        let load = |path: &PathBuf| {
-            ExactIndex::load(path)
-                .with_context(|| format!("delete {} to build it again", path.display()))
-        };
-        let paths = self.make(model, model_folder, heads, documents)?;
-        paths.iter().map(load).collect()
+        load(&self.files(model, model_folder, heads, documents)?)
     }
 
     /// Makes the indexes that are not in the cache; returns where each of them is.
-    fn make(
+    fn files(
         &self,
         model: &Model,
         model_folder: &Path,
@@ -159,6 +150,14 @@ impl<'a> Indexing<'a> {
         }
         Ok(())
     }
+}
+
+fn load(paths: &[PathBuf]) -> anyhow::Result<Vec<ExactIndex>> {
+    let load = |path: &PathBuf| {
+        ExactIndex::load(path)
+            .with_context(|| format!("delete {} to build it again", path.display()))
+    };
+    paths.iter().map(load).collect()
 }
 
 /// A hash of all that document vectors depend on but the head.

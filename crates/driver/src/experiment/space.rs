@@ -80,7 +80,8 @@ impl Space {
         let raw = Head::identity(teacher.model.config.hidden_size);
         let heads: Vec<&Head> = heads.iter().chain([&raw]).collect();
         let Teacher { folder, model } = teacher;
-        index_documents(experiment, model, folder, &heads, &collection.documents)
+        index_documents(experiment, model, folder, &heads, &collection.documents)?;
+        Ok(())
     }
 
     /// Ranks a collection's queries by all systems that are not trained, and measures the rankings.

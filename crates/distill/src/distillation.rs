@@ -20,6 +20,7 @@ use crate::settings::DistillSettings;
 use crate::state::{Moving, State};
 use crate::tokenized::TokenizedPairs;
 use crate::training::{Run, Seat, Task};
+use crate::warnings::Advice;
 
 /// Texts of a run.
 #[derive(Clone, Copy)]
@@ -172,6 +173,15 @@ impl<'a> Distillation<'a> {
 }
 
 impl Task for Distillation<'_> {
+    const ADVICE: Advice = Advice {
+        text: "sentence",
+        reference: "teacher",
+        against_collapse: "sharpen the plan (epsilon, temperature), lower the learning rates, or take the \
+                           mean away (head)",
+        finds: "finds its translations",
+        against_loss: "more of its bitext or retention, or lower learning rates",
+    };
+
     type Part = PairBatch;
 
     fn batch(&self, step: u64, parts: usize) -> Result<Vec<PairBatch>, DistillError> {

@@ -17,10 +17,13 @@ use crate::settings::{StoppingMetric, TrainingSettings};
 use crate::state::State;
 use crate::step::{Gradient, Pass};
 use crate::stopping::mean_margin;
-use crate::warnings::warnings;
+use crate::warnings::{Advice, warnings};
 
 /// What a training is about.
 pub(crate) trait Task: Sync {
+    /// What is said where readings are bad.
+    const ADVICE: Advice;
+
     /// Part of a batch.
     type Part: Sync;
 
@@ -206,7 +209,7 @@ impl<T: Task, S: Serialize> Run<'_, T, S> {
             .progress
             .first
             .get_or_insert_with(|| reading.clone());
-        for message in warnings(first, &reading, self.state.progress.partners) {
+        for message in warnings(&T::ADVICE, first, &reading, self.state.progress.partners) {
             self.tell(&Event::Warning { step, message });
         }
         Ok(best)

@@ -12,9 +12,29 @@ const DISTANCE_LEFT: f64 = 0.6;
 /// Loss in reciprocal rank that is no chance on a hundred sentences.
 const RANK_LOST: f64 = 0.05;
 
+/// How a kind of training is spoken of, and what to change in it.
+#[derive(Debug)]
+pub(crate) struct Advice {
+    /// Whose tokens are looked at.
+    pub(crate) text: &'static str,
+    /// Where their cosine should stay near.
+    pub(crate) reference: &'static str,
+    /// What to change where they become one.
+    pub(crate) against_collapse: &'static str,
+    /// Who finds its mates.
+    pub(crate) finds: &'static str,
+    /// What to change where they are lost.
+    pub(crate) against_loss: &'static str,
+}
+
 /// Everything that is wrong with the reading `now` of a run that began with `first`, whose last step
 /// had so many `partners` a token.
-pub(crate) fn warnings(first: &Reading, now: &Reading, partners: Option<f64>) -> Vec<String> {
+pub(crate) fn warnings(
+    advice: &Advice,
+    first: &Reading,
+    now: &Reading,
+    partners: Option<f64>,
+) -> Vec<String> {
     let mut found = Vec::new();
     let apart = |cosine: f64| 1.0 - cosine;
     let (student, teacher) = (
@@ -25,9 +45,8 @@ pub(crate) fn warnings(first: &Reading, now: &Reading, partners: Option<f64>) ->
     let grew = first.within_sentence_cosine + 0.02 < student;
     if grew && apart(student) < DISTANCE_LEFT * apart(teacher) {
         found.push(format!(
-            "tokens of a sentence are becoming one (cosine {student:.2}, teacher {teacher:.2}): \
-             sharpen the plan (epsilon, temperature), lower the learning rates, or take the mean away \
-             (head)"
+            "tokens of a {} are becoming one (cosine {student:.2}, {} {teacher:.2}): {}",
+            advice.text, advice.reference, advice.against_collapse
         ));
     }
     if let Some(partners) = partners.filter(|&partners| MANY_PARTNERS < partners) {
@@ -42,8 +61,8 @@ pub(crate) fn warnings(first: &Reading, now: &Reading, partners: Option<f64>) ->
         let (before, now) = (before.reciprocal_rank, mates.reciprocal_rank);
         if now + RANK_LOST < before {
             found.push(format!(
-                "{language} finds its translations less well than before training \
-                 ({before:.3} to {now:.3}): more of its bitext or retention, or lower learning rates"
+                "{language} {} less well than before training ({before:.3} to {now:.3}): {}",
+                advice.finds, advice.against_loss
             ));
         }
     }
@@ -56,6 +75,14 @@ mod tests {
 
     use super::*;
     use crate::instruments::MateRetrieval;
+
+    const ADVICE: Advice = Advice {
+        text: "sentence",
+        reference: "teacher",
+        against_collapse: "sharpen the plan",
+        finds: "finds its translations",
+        against_loss: "more bitext",
+    };
 
     fn reading(cosine: f64, rank: f64) -> Reading {
         let mates = MateRetrieval {
@@ -73,13 +100,15 @@ mod tests {
     #[test]
     fn good_runs_pass_and_bad_ones_are_told_what_to_change() {
         let first = reading(0.61, 0.95);
-        assert!(warnings(&first, &reading(0.72, 0.99), Some(3.0)).is_empty());
-        let collapsed = warnings(&first, &reading(0.92, 0.7), Some(50.0));
+        assert!(warnings(&ADVICE, &first, &reading(0.72, 0.99), Some(3.0)).is_empty());
+        let collapsed = warnings(&ADVICE, &first, &reading(0.92, 0.7), Some(50.0));
         assert_eq!(collapsed.len(), 3);
-        assert!(collapsed[0].contains("becoming one"));
+        assert!(collapsed[0].contains("tokens of a sentence are becoming one"));
+        assert!(collapsed[0].ends_with("teacher 0.60): sharpen the plan"));
         assert!(collapsed[1].contains("flat (50 partners"));
         assert!(collapsed[2].contains("hau finds its translations less well"));
+        assert!(collapsed[2].ends_with("more bitext"));
         let always_so = reading(0.9, 0.95);
-        assert!(warnings(&always_so, &always_so, None).is_empty());
+        assert!(warnings(&ADVICE, &always_so, &always_so, None).is_empty());
     }
 }

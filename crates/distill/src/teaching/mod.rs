@@ -29,6 +29,7 @@ use crate::learner::Learner;
 use crate::objectives::Loss;
 use crate::state::{Moving, State};
 use crate::training::{Run, Seat, Task};
+use crate::warnings::Advice;
 
 /// A query with documents.
 #[derive(Debug, Clone, PartialEq)]
@@ -81,10 +82,11 @@ pub fn teach(
         head: 0 < settings.dimensions,
     };
     let mut examples = Examples::new(settings, texts, &model.tokenizer)?;
-    let fresh = || pupil(settings, model, &examples, held_out);
+    let start = start(settings, model);
+    let fresh = || pupil(settings, &start, &examples, held_out);
     let state = State::resume_or(&checkpoints, settings, &moving, &seats[0], fresh)?;
     let pupil = &state.model;
-    examples.renumber(&model.tokenizer, &pupil.tokenizer)?;
+    examples.renumber(&start.tokenizer, &pupil.tokenizer)?;
     let stop = observer
         .hear(&Event::Prepared {
             pairs: examples.count(),
@@ -95,12 +97,12 @@ pub fn teach(
         .is_break();
     let task = Teaching {
         settings,
-        start: model,
+        start: &start,
         heads: seats
             .iter()
             .map(|seat| pupil.head_or_identity().on(&seat.tracked))
             .collect(),
-        held_out: HeldOut::new(settings, held_out, [model, pupil], &seats[0].plain)?,
+        held_out: HeldOut::new(settings, held_out, [&start, pupil], &seats[0].plain)?,
         examples,
         seats: seats.clone(),
     };
@@ -117,33 +119,35 @@ pub fn teach(
     run.finish()
 }
 
-/// The first layers of `model` with the vocabulary that the texts use, and the head to be trained.
-fn pupil(
-    settings: &TeachSettings,
-    model: &Model,
-    examples: &Examples,
-    held_out: &[RankingText],
-) -> Result<Model, DistillError> {
-    let mut used = examples.used();
-    used.extend(model.single_character_pieces()?);
-    for text in held_out {
-        let document = &text.documents[text.positive()];
-        for (text, role) in [(&text.query, Role::Query), (document, Role::Document)] {
-            let length = settings.length(role);
-            used.extend(model.tokenizer.encode(text, role, length)?.ids);
-        }
-    }
-    let mut pupil = model
-        .clone()
-        .with_layers(settings.layers)
-        .prune_vocabulary(&used)?;
+/// The first layers of `model`, and the part of its head that is to be trained.
+fn start(settings: &TeachSettings, model: &Model) -> Model {
+    let mut start = model.clone().with_layers(settings.layers);
     let head = model.head_or_identity();
-    pupil.head = Some(if settings.dimensions == 0 {
+    start.head = Some(if settings.dimensions == 0 {
         head
     } else {
         head.truncated(settings.dimensions)
     });
-    Ok(pupil)
+    start
+}
+
+/// `start` with the vocabulary that the texts use.
+fn pupil(
+    settings: &TeachSettings,
+    start: &Model,
+    examples: &Examples,
+    held_out: &[RankingText],
+) -> Result<Model, DistillError> {
+    let mut used = examples.used();
+    used.extend(start.single_character_pieces()?);
+    for text in held_out {
+        let document = &text.documents[text.positive()];
+        for (text, role) in [(&text.query, Role::Query), (document, Role::Document)] {
+            let length = settings.length(role);
+            used.extend(start.tokenizer.encode(text, role, length)?.ids);
+        }
+    }
+    Ok(start.clone().prune_vocabulary(&used)?)
 }
 
 /// Queries and documents → vectors → scores → loss.
@@ -176,6 +180,14 @@ impl Teaching<'_> {
 }
 
 impl Task for Teaching<'_> {
+    const ADVICE: Advice = Advice {
+        text: "query",
+        reference: "before training",
+        against_collapse: "lower the learning rates, or make fewer steps",
+        finds: "finds its relevant documents",
+        against_loss: "lower the learning rates, or make fewer steps",
+    };
+
     type Part = RankingBatch;
 
     fn batch(&self, step: u64, parts: usize) -> Result<Vec<RankingBatch>, DistillError> {

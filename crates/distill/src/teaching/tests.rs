@@ -62,7 +62,7 @@ pub(crate) fn settings() -> TeachSettings {
 fn texts() -> Vec<RankingText> {
     (0..6)
         .map(|word| RankingText {
-            query: WORDS[word].into(),
+            query: format!("{0} {0}", WORDS[word]).into(),
             documents: vec![
                 format!("{} {}", WORDS[6 + word], WORDS[6 + word]).into(),
                 WORDS[6 + (word + 1) % 6].into(),
@@ -72,15 +72,15 @@ fn texts() -> Vec<RankingText> {
         .collect()
 }
 
-/// Teaches until `stop_at`; returns the model at the end, and the ranks of the readings.
-fn run(folder: &Path, settings: &TeachSettings, stop_at: u64) -> (Option<Model>, Vec<f64>) {
+/// Teaches until `stop_at`; returns the model at the end, and the readings.
+fn run(folder: &Path, settings: &TeachSettings, stop_at: u64) -> (Option<Model>, Vec<Reading>) {
     let device = Device::flex();
     let model = Model::load(&folder.join("model"), &device).unwrap();
     let texts = texts();
-    let mut ranks = Vec::new();
+    let mut readings = Vec::new();
     let mut observe = |event: &Event| {
         match event {
-            Event::Instruments { reading, .. } => ranks.push(reading.mates["eng"].reciprocal_rank),
+            Event::Instruments { reading, .. } => readings.push(reading.clone()),
             Event::Step { step, .. } if *step == stop_at => return ControlFlow::Break(()),
             _ => {}
         }
@@ -96,8 +96,8 @@ fn run(folder: &Path, settings: &TeachSettings, stop_at: u64) -> (Option<Model>,
         &mut observe,
     );
     match outcome.unwrap() {
-        Outcome::Finished(model) => (Some(*model), ranks),
-        Outcome::Interrupted(_) => (None, ranks),
+        Outcome::Finished(model) => (Some(*model), readings),
+        Outcome::Interrupted(_) => (None, readings),
     }
 }
 
@@ -110,8 +110,22 @@ fn model_folder() -> tempfile::TempDir {
 #[test]
 fn relevant_documents_come_first_and_the_projection_is_learned() {
     let folder = model_folder();
-    let (model, ranks) = run(folder.path(), &settings(), u64::MAX);
-    assert!(ranks[0] < 0.8 && ranks[1] > 0.95, "{ranks:?}");
+    let (model, readings) = run(folder.path(), &settings(), u64::MAX);
+    let rank = |reading: &Reading| reading.mates["eng"].reciprocal_rank;
+    assert!(
+        rank(&readings[0]) < 0.8 && rank(&readings[1]) > 0.95,
+        "{readings:?}"
+    );
+    // Before training, tokens are as alike as they are: in the dimensions that are trained.
+    let [now, before] = [
+        readings[0].within_sentence_cosine,
+        readings[0].teacher_within_sentence_cosine,
+    ];
+    assert!(
+        0.01 < now.abs() && (now - before).abs() < 1e-5,
+        "{readings:?}"
+    );
+    assert_eq!(readings[1].teacher_within_sentence_cosine, before);
     let head = model.unwrap().head.unwrap();
     assert_eq!((head.input, head.output), (8, 4));
     let start = optical_encoder::Head::identity(8).truncated(4);

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::device::TrainingDevices;
 use crate::experiment::RunFolder;
 use crate::experiment::data::roots;
-use crate::experiment::metrics::Metrics;
+use crate::experiment::metrics::{self, Metrics};
 use crate::experiment::watcher::Watcher;
 use crate::interrupt::Interrupt;
 use crate::{cache, model_source};
@@ -77,7 +77,7 @@ pub fn run(args: &TeachArgs) -> anyhow::Result<()> {
     if model.head.is_none() {
         model.head = Some(head(&file, &model, &training, device)?);
     }
-    let metrics = Metrics::new(&folder, "teach", file.teach.training.steps);
+    let metrics = Metrics::new(&folder, metrics::TEACH, file.teach.training.steps);
     let mut watcher = Watcher::new(metrics, &interrupt, None);
     let outcome = teach(
         &file.teach,

@@ -8,21 +8,45 @@ use optical_distill::instruments::MateRetrieval;
 use crate::experiment::RunFolder;
 use crate::progress::Progress;
 
+/// A training in the words of the screen.
+#[derive(Debug, Clone, Copy)]
+pub struct Wording {
+    name: &'static str,
+    cosine: &'static str,
+    reference: &'static str,
+    found: &'static str,
+}
+
+/// A student of a teacher, on bitext.
+pub const DISTIL: Wording = Wording {
+    name: "distil",
+    cosine: "cosine within a sentence",
+    reference: "teacher",
+    found: "mates found",
+};
+
+/// A teacher, on relevance data.
+pub const TEACH: Wording = Wording {
+    name: "teach",
+    cosine: "cosine within a query",
+    reference: "before training",
+    found: "relevant documents found",
+};
+
 /// Writes events to `metrics.jsonl` and shows them.
 pub struct Metrics<'a> {
     folder: &'a RunFolder,
-    /// What is done, for the screen.
-    name: &'static str,
+    wording: Wording,
     steps: u64,
     progress: Option<Progress>,
 }
 
 impl<'a> Metrics<'a> {
     /// Of a training of so many steps; nothing is written yet.
-    pub fn new(folder: &'a RunFolder, name: &'static str, steps: u64) -> Self {
+    pub fn new(folder: &'a RunFolder, wording: Wording, steps: u64) -> Self {
         Self {
             folder,
-            name,
+            wording,
             steps,
             progress: None,
         }
@@ -40,9 +64,9 @@ impl<'a> Metrics<'a> {
             self.forget_after(*resumed_at)?;
             eprintln!(
                 "{}: {pairs} to learn from, {left_out} left out, vocabulary {vocabulary}, from step {resumed_at} of {}",
-                self.name, self.steps
+                self.wording.name, self.steps
             );
-            self.progress = Some(Progress::new(self.name, *resumed_at, self.steps));
+            self.progress = Some(Progress::new(self.wording.name, *resumed_at, self.steps));
         }
         let mut file = std::fs::OpenOptions::new()
             .append(true)
@@ -81,8 +105,14 @@ impl<'a> Metrics<'a> {
                     .collect();
                 let judged =
                     judged.map_or_else(String::new, |judged| format!(", judged {judged:.4}"));
+                let Wording {
+                    cosine,
+                    reference,
+                    found,
+                    ..
+                } = self.wording;
                 progress.say(&format!(
-                    "step {step}: cosine within a sentence {:.3} (teacher {:.3}), mates found {}{judged}",
+                    "step {step}: {cosine} {:.3} ({reference} {:.3}), {found} {}{judged}",
                     reading.within_sentence_cosine,
                     reading.teacher_within_sentence_cosine,
                     mates.join(", ")

@@ -12,7 +12,7 @@ use optical_retrieval::translation::CodeSwitch;
 use optical_tokenize::Role;
 
 use crate::experiment::development::Development;
-use crate::experiment::metrics::Metrics;
+use crate::experiment::metrics::{self, Metrics};
 use crate::experiment::passages::ScoredPassages;
 use crate::experiment::space::Space;
 use crate::experiment::watcher::Watcher;
@@ -129,7 +129,7 @@ impl<'a> Students<'a> {
         };
         let mut settings = run.distill.clone();
         settings.training.seed += repetition as u64;
-        let metrics = Metrics::new(&folder, "distil", settings.training.steps);
+        let metrics = Metrics::new(&folder, metrics::DISTIL, settings.training.steps);
         let mut watcher = Watcher::new(metrics, &self.experiment.interrupt, self.development);
         let outcome = distil(
             &settings,

@@ -293,8 +293,19 @@ fn faults_are_told_and_leave_no_output() {
     }
     let output = mine(
         folder.path(),
-        &["--relevance", "spec.toml", "--output", "no/out.jsonl"],
+        &[
+            "--relevance",
+            "spec.toml",
+            "--output",
+            "docs.jsonl/out.jsonl",
+        ],
     );
     let message = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(message.contains("no/out.jsonl"), "{message}");
+    assert!(message.contains("docs.jsonl/out.jsonl"), "{message}");
+    let output = mine(
+        folder.path(),
+        &["--relevance", "spec.toml", "--output", "made/out.jsonl"],
+    );
+    succeeds(&output);
+    assert!(folder.path().join("made/out.jsonl").is_file());
 }

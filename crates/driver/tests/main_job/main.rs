@@ -327,7 +327,14 @@ fn the_run_files_that_come_along_are_accepted() {
         std::fs::copy(&path, empty.path().join("configs").join(name)).unwrap();
     }
     let (runs, studies) = (files(&configs), files(&configs.join("studies")));
-    assert!(!runs.is_empty() && !studies.is_empty());
+    let relevance = files(&configs.join("relevance"));
+    assert!(!runs.is_empty() && !studies.is_empty() && !relevance.is_empty());
+    for path in &relevance {
+        let path = path.to_str().unwrap();
+        let mine = ["mine", "--relevance", path, "--output", "negatives.jsonl"];
+        let error = fails(&optical(empty.path(), &mine));
+        assert!(error.contains("../shared/data"), "{error}");
+    }
     for path in runs.iter().chain(&studies) {
         // What is missing first is the model, or a teacher's data: not a key.
         let teaches = path.ends_with("teacher.toml");

@@ -147,7 +147,7 @@ pub fn run(args: &MineArgs) -> anyhow::Result<()> {
         !questions.pairs.is_empty(),
         "there is no query with a relevant document"
     );
-    // Before anything takes long, so that a folder that is not there is told at once.
+    // Before anything takes long, so that a file that cannot be written is told of at once.
     let mut output = Output::create(&args.output, questions.has_ids, args.scores)
         .with_context(|| args.output.display().to_string())?;
     let ranker = match args.method {

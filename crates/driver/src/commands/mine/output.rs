@@ -21,8 +21,10 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// Lists of ids if `ids`, otherwise objects of texts; with scores or without.
+    /// Lists of ids if `ids`, otherwise objects of texts; with scores or without. Makes the file's
+    /// folder.
     pub(super) fn create(path: &Path, ids: bool, scores: bool) -> anyhow::Result<Self> {
+        path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
         Ok(Self {
             path: path.to_owned(),
             writer: BufWriter::new(beside(path)?),

@@ -94,10 +94,10 @@ fn a_teacher_is_trained_and_saved() {
     let text = "model = \"model\"\n[[relevance]]\nformat = \"tuples\"\nfile = \"relevance.jsonl\"\nquery = \"query\"\npositive = \"positive\"\nnegative = \"negative\"\n"
         .to_owned()
         + &text[back..]
-            .replace("steps = 300", "steps = 6")
+            .replace("steps = 60", "steps = 6")
             .replace("layers = 12", "layers = 2")
             .replace("dimensions = 128", "dimensions = 4")
-            .replace("every = 50", "every = 3")
+            .replace("every = 30", "every = 3")
             .replace("held_out = 200", "held_out = 6")
             .replace("document_length = 128", "document_length = 16");
     std::fs::write(folder.path().join("teacher.toml"), text).unwrap();

@@ -14,12 +14,13 @@ const MOST_LINES: usize = 500;
 
 /// Each room, and the rooms it may use. A new room is a design change, so it is written here.
 const ARROWS: &[(&str, &[&str])] = &[
+    ("files", &[]),
     ("sinkhorn", &[]),
     ("tokenize", &[]),
-    ("corpus", &[]),
-    ("retrieval", &[]),
-    ("encoder", &["tokenize"]),
-    ("report", &["retrieval"]),
+    ("corpus", &["files"]),
+    ("retrieval", &["files"]),
+    ("encoder", &["tokenize", "files"]),
+    ("report", &["retrieval", "files"]),
     (
         "benches",
         &[
@@ -31,7 +32,10 @@ const ARROWS: &[(&str, &[&str])] = &[
             "retrieval",
         ],
     ),
-    ("distill", &["encoder", "sinkhorn", "corpus", "tokenize"]),
+    (
+        "distill",
+        &["encoder", "sinkhorn", "corpus", "tokenize", "files"],
+    ),
     (
         "driver",
         &[
@@ -42,6 +46,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "encoder",
             "tokenize",
             "sinkhorn",
+            "files",
         ],
     ),
 ];
@@ -181,8 +186,8 @@ mod tests {
 
     #[test]
     fn an_arrow_against_the_plan_is_named() {
-        let found = breaches(&[package("optical-retrieval", &["optical-encoder"])]);
-        let expected = "optical-retrieval must not depend on optical-encoder, only on []";
+        let found = breaches(&[package("optical-tokenize", &["optical-encoder"])]);
+        let expected = "optical-tokenize must not depend on optical-encoder, only on []";
         assert_eq!(found, [expected]);
     }
 

@@ -46,9 +46,8 @@ impl EncoderConfig {
             path: path.to_owned(),
             reason,
         };
-        let keys = read_json(path)?.ok_or_else(|| {
-            EncoderError::read(path, std::io::ErrorKind::NotFound.into())
-        })?;
+        let keys = read_json(path)?
+            .ok_or_else(|| EncoderError::read(path, std::io::ErrorKind::NotFound.into()))?;
         let Value::Object(mut keys) = keys else {
             return Err(refuse("expected an object".into()));
         };

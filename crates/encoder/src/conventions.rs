@@ -26,7 +26,13 @@ const PUNCTUATION: &str = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
 /// What prompts of queries are called, and of documents; of those that say something, the first counts.
 const PROMPTS: [&[&str]; 2] = [
     &["query", "search_query", "retrieval.query"],
-    &["document", "passage", "corpus", "search_document", "retrieval.passage"],
+    &[
+        "document",
+        "passage",
+        "corpus",
+        "search_document",
+        "retrieval.passage",
+    ],
 ];
 
 /// A tokenizer that follows the conventions of a folder.
@@ -185,8 +191,7 @@ fn of_pylate(keys: &Keys) -> Result<Colbert, EncoderError> {
         query_length: keys.length("query_length", 32)?,
         document_length: keys.length("document_length", 180)?,
         expand_queries,
-        attend_to_expansion: expand_queries
-            && keys.flag("attend_to_expansion_tokens", false)?,
+        attend_to_expansion: expand_queries && keys.flag("attend_to_expansion_tokens", false)?,
         skiplist: match &keys.json["skiplist_words"] {
             Value::Null => PUNCTUATION.chars().map(String::from).collect(),
             words => {

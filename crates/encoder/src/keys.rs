@@ -54,7 +54,7 @@ impl Keys {
     /// Hugging Face library writes that it knows none.
     pub(crate) fn limit(&self, key: &str) -> Result<Option<usize>, EncoderError> {
         match self.json[key].as_f64() {
-            Some(beyond) if LONGEST as f64 < beyond => Ok(None),
+            Some(beyond) if (LONGEST as f64) < beyond => Ok(None),
             _ if self.json[key].is_null() => Ok(None),
             _ => self.length(key, 1).map(Some),
         }

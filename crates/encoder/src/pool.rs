@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use burn::prelude::*;
 use optical_tokenize::TokenBatch;
 
-use crate::parts::values;
 use crate::files::read_json;
 use crate::modules::Modules;
+use crate::parts::values;
 use crate::{EncodeSettings, EncoderError, Model};
 
 /// How the states of a text's tokens become one vector.

@@ -206,7 +206,10 @@ mod tests {
     use super::*;
 
     /// What becomes of a tokenizer beside these files.
-    fn read_beside(tokenizer: &Value, files: &[(&str, Value)]) -> Result<(Value, Option<usize>), String> {
+    fn read_beside(
+        tokenizer: &Value,
+        files: &[(&str, Value)],
+    ) -> Result<(Value, Option<usize>), String> {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, json: &Value| {
             std::fs::write(folder.path().join(name), json.to_string()).unwrap();
@@ -271,17 +274,35 @@ mod tests {
         let none = json!({"model_max_length": 1e30});
         assert_eq!(length(json!({}), none.clone()), Ok(None));
         assert_eq!(
-            length(json!({"max_seq_length": null}), json!({"model_max_length": 40})),
+            length(
+                json!({"max_seq_length": null}),
+                json!({"model_max_length": 40})
+            ),
             Ok(Some(40))
         );
-        let both = length(json!({"max_seq_length": 9}), json!({"model_max_length": 40}));
+        let both = length(
+            json!({"max_seq_length": 9}),
+            json!({"model_max_length": 40}),
+        );
         assert_eq!(both, Ok(Some(9)));
         for (sentence, expected) in [
-            (json!({"max_seq_length": 0}), "max_seq_length = 0, expected 1"),
+            (
+                json!({"max_seq_length": 0}),
+                "max_seq_length = 0, expected 1",
+            ),
             (json!({"max_seq_length": "9"}), "max_seq_length = \"9\""),
-            (json!({"do_lower_case": 1}), "do_lower_case = 1, expected true"),
-            (json!({"query_length": 32}), "query_length = 32, expected null"),
-            (json!({"transformer_task": "fill-mask"}), "\"fill-mask\", expected"),
+            (
+                json!({"do_lower_case": 1}),
+                "do_lower_case = 1, expected true",
+            ),
+            (
+                json!({"query_length": 32}),
+                "query_length = 32, expected null",
+            ),
+            (
+                json!({"transformer_task": "fill-mask"}),
+                "\"fill-mask\", expected",
+            ),
         ] {
             let error = length(sentence, none.clone()).unwrap_err();
             assert!(error.contains(expected), "{error} instead of {expected}");
@@ -295,7 +316,11 @@ mod tests {
             let read = read_tokenizer(folder.path());
             read.err().unwrap().to_string()
         };
-        assert!(refused().ends_with("has no tokenizer.json"), "{}", refused());
+        assert!(
+            refused().ends_with("has no tokenizer.json"),
+            "{}",
+            refused()
+        );
         std::fs::write(folder.path().join("spiece.model"), "x").unwrap();
         assert!(
             refused().contains("only spiece.model: make one with"),

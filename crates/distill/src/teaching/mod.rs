@@ -62,7 +62,7 @@ impl RankingText {
 /// `"eng"`.
 ///
 /// # Errors
-/// If the settings are out of their domain, no example is left, the loss stops being a number, or a
+/// If the settings are out of their domain or beyond the model, no example is left, the loss stops being a number, or a
 /// checkpoint cannot be read or written.
 pub fn teach(
     settings: &TeachSettings,
@@ -73,6 +73,7 @@ pub fn teach(
     observer: &mut dyn Observer,
 ) -> Result<Outcome, DistillError> {
     settings.check()?;
+    settings.check_model(model)?;
     let checkpoints = CheckpointFolder::new(checkpoints);
     let seats = Seat::all(devices, &settings.training)?;
     let moving = Moving {

@@ -73,6 +73,9 @@ pub fn run(args: &TeachArgs) -> anyhow::Result<()> {
     let model_folder = model_source::folder(&file.model, &cache, args.offline)?;
     let mut model =
         Model::load(&model_folder, device).with_context(|| format!("model {}", file.model))?;
+    model_source::say_left_out(&file.model, &model);
+    let fits = file.teach.check_model(&model);
+    fits.with_context(|| args.config.display().to_string())?;
     folder.create(&text)?;
     if model.head.is_none() {
         model.head = Some(head(&file, &model, &training, device)?);

@@ -228,7 +228,10 @@ impl WeightsReader {
         let ends = self.prefix.match_indices('.').map(|(dot, _)| dot + 1);
         let before: Vec<&str> = ends.map(|end| &self.prefix[..end]).collect();
         let head = |name: &str| {
-            let bare = before.iter().rev().find_map(|start| name.strip_prefix(start));
+            let bare = before
+                .iter()
+                .rev()
+                .find_map(|start| name.strip_prefix(start));
             let bare = bare.unwrap_or(name);
             let mut known = heads.iter().chain(&HEADS);
             known.find(|head| bare.starts_with(*head)).copied()

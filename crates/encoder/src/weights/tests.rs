@@ -86,7 +86,10 @@ fn whatever_stands_before_the_encoder_is_taken_off() {
         ("bert.", "classifier.weight"),
         ("module.", "module.classifier.weight"),
         ("module.bert.", "module.classifier.weight"),
-        ("_orig_mod.module.roberta.", "_orig_mod.module.classifier.weight"),
+        (
+            "_orig_mod.module.roberta.",
+            "_orig_mod.module.classifier.weight",
+        ),
         ("0.auto_model.", "0.auto_model.classifier.weight"),
         ("model.encoder.", "model.classifier.weight"),
     ] {
@@ -98,7 +101,10 @@ fn whatever_stands_before_the_encoder_is_taken_off() {
         reader.take("a.b", &[1]).unwrap();
         assert_eq!(reader.finish(&[]).unwrap(), ["classifier"], "{prefix}");
     }
-    let two = [named("question.a.words", &[1.0]), named("answer.a.words", &[1.0])];
+    let two = [
+        named("question.a.words", &[1.0]),
+        named("answer.a.words", &[1.0]),
+    ];
     let (_folder, path) = file(&two);
     let mut reader = WeightsReader::open(&path).unwrap();
     let error = reader.strip_prefix_of("a.words").unwrap_err().to_string();
@@ -128,18 +134,28 @@ fn what_was_never_fetched_is_told_from_damage() {
     let pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 470641600\n";
     let page = b"\n<!DOCTYPE html>\n<html><head><title>Sign in</title>";
     for name in ["model.safetensors", "pytorch_model.bin"] {
-        assert!(refused(name, pointer).contains("a Git LFS pointer, not the file itself; run `git lfs pull`"));
+        assert!(
+            refused(name, pointer)
+                .contains("a Git LFS pointer, not the file itself; run `git lfs pull`")
+        );
         assert!(refused(name, page).contains("is a web page"));
         assert!(refused(name, b"").contains("is an empty file"));
     }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("release.bin");
     std::fs::write(&path, pointer).unwrap();
-    let error = crate::convert_e5s1(&path, folder.path()).unwrap_err().to_string();
-    assert!(error.contains("release.bin is a Git LFS pointer"), "{error}");
+    let error = crate::convert_e5s1(&path, folder.path())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("release.bin is a Git LFS pointer"),
+        "{error}"
+    );
     let json = folder.path().join("model.safetensors.index.json");
     std::fs::write(&json, pointer).unwrap();
-    let error = WeightsReader::in_folder(folder.path()).unwrap_err().to_string();
+    let error = WeightsReader::in_folder(folder.path())
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("index.json is a Git LFS pointer"), "{error}");
 }
 

@@ -49,8 +49,12 @@ impl Ranker {
         let cache = cache::folder()?;
         let folder = model_source::folder(name, &cache, args.offline)?;
         let model = Model::load(&folder, &device).with_context(|| format!("model {name}"))?;
+        model_source::say_left_out(name, &model);
         let head = model.head_or_identity();
-        let most = model.config.maximum_length();
+        let most = model.maximum_length();
+        for length in [args.query_length, args.document_length] {
+            model.check_length(length.unwrap_or(most))?;
+        }
         let encode = |role, length: Option<usize>| EncodeSettings {
             role,
             maximum_length: length.unwrap_or(most),

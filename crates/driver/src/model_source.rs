@@ -168,6 +168,21 @@ mod tests {
         files.map(str::to_owned).collect()
     }
 
+    /// The same for every command: `train`, `teach` and `mine` find what `encode` does.
+    #[test]
+    fn a_folder_is_a_models_wherever_its_encoder_lies() {
+        let place = tempfile::tempdir().unwrap();
+        let found = |model: &Path| folder(model.to_str().unwrap(), place.path(), true);
+        let error = format!("{:#}", found(place.path()).unwrap_err());
+        assert!(error.contains("expected a model's folder"), "{error}");
+        assert!(error.ends_with("it has no config.json"), "{error}");
+        let encoder = place.path().join("0_Transformer");
+        optical_encoder::testing::tiny_checkpoint(&encoder, "bert", &["maji"], 3).unwrap();
+        let modules = r#"[{"path": "0_Transformer", "type": "x.Transformer"}]"#;
+        std::fs::write(place.path().join("modules.json"), modules).unwrap();
+        assert_eq!(found(place.path()).unwrap(), place.path());
+    }
+
     #[test]
     fn whole_safetensors_come_before_other_weights() {
         let found = chosen(&[

@@ -59,6 +59,9 @@ pub fn model_files(folder: &Path) -> Result<Vec<PathBuf>, EncoderError> {
     for path in weights::files(&modules.encoder)? {
         add(path);
     }
+    if let Some(pooling) = &modules.pooling {
+        add(pooling.join("config.json"));
+    }
     for dense in &modules.dense {
         let config = dense.join("config.json");
         if config.is_file() {

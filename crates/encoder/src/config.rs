@@ -42,8 +42,7 @@ impl EncoderConfig {
             path: path.to_owned(),
             reason,
         };
-        let text =
-            std::fs::read_to_string(path).map_err(|error| EncoderError::read(path, error))?;
+        let text = optical_files::text::read(path)?;
         let mut keys: Map<String, Value> =
             serde_json::from_str(&text).map_err(|error| refuse(error.to_string()))?;
         Family::complete(&mut keys);

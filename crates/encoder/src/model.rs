@@ -202,16 +202,12 @@ fn cannot_prune(error: PruneError) -> EncoderError {
 }
 
 pub(crate) fn read_json(path: &Path) -> Result<Option<Value>, EncoderError> {
-    match std::fs::read(path) {
-        Ok(bytes) => {
-            serde_json::from_slice(&bytes)
-                .map(Some)
-                .map_err(|error| EncoderError::Config {
-                    path: path.to_owned(),
-                    reason: error.to_string(),
-                })
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(EncoderError::read(path, error)),
-    }
+    let Some(text) = optical_files::text::read_if_there(path)? else {
+        return Ok(None);
+    };
+    let read = serde_json::from_str(&text).map(Some);
+    read.map_err(|error| EncoderError::Config {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    })
 }

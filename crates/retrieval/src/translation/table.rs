@@ -278,6 +278,22 @@ mod tests {
 
     proptest! {
         #[test]
+        fn any_bytes_are_a_table_or_an_error(
+            pieces in prop::collection::vec(prop::sample::select(vec![
+                &b"jua\tsun\t0.5\n"[..], b"\xef\xbb\xbf", b"\t", b"\n", b"\r\n", b"-0", b"1e-999", b"nan", b"a", b"\xff", b"\x1f\x8b",
+            ]), 0..9)
+        ) {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("x.index");
+            std::fs::write(&path, pieces.concat()).unwrap();
+            std::fs::write(folder.path().join("x.dict"), b"jua\n sun\n").unwrap();
+            if let Err(error) = TranslationTable::read(&path) {
+                prop_assert!(error.to_string().contains("x.index"), "{error}");
+            }
+            let _ = crate::translation::dictionary::read(&folder.path().join("x"));
+        }
+
+        #[test]
         fn a_table_is_read_as_it_was_written(
             words in prop::collection::btree_map("[a-zé]{1,4}", prop::collection::btree_map("[a-z]{1,4}", 0.0..1.0, 0..9), 0..9)
         ) {

@@ -143,7 +143,7 @@ impl RunFile {
     /// Reads and checks a run file; returns it with its text.
     pub fn load(path: &Path) -> anyhow::Result<(Self, String)> {
         let read = || -> anyhow::Result<(Self, String)> {
-            let text = std::fs::read_to_string(path)?;
+            let text = optical_files::text::read(path)?;
             Ok((Self::parse(&text)?, text))
         };
         read().with_context(|| format!("run file {}", path.display()))

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use optical_files::text::TextError;
 use optical_tokenize::TokenizeError;
 
 /// Why a checkpoint could not be read, written or used.
@@ -18,6 +19,9 @@ pub enum EncoderError {
         /// Why it failed.
         source: std::io::Error,
     },
+    /// A JSON file of the folder cannot be read as text.
+    #[error(transparent)]
+    Text(#[from] TextError),
     /// A JSON file of the folder is malformed or holds impossible values.
     #[error("{path}: {reason}", path = .path.display())]
     Config {

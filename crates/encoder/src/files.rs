@@ -89,21 +89,16 @@ pub(crate) fn read_json(path: &Path) -> Result<Option<Value>, EncoderError> {
 
 /// Reads a file of text without its byte order mark; `None` where there is no such file.
 pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, EncoderError> {
-    let mut bytes = match std::fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(EncoderError::read(path, error)),
+    let Some(text) = optical_files::text::read_if_there(path)? else {
+        return Ok(None);
     };
-    if let Some(reason) = placeholder(&bytes) {
-        return Err(EncoderError::Placeholder {
+    match placeholder(text.as_bytes()) {
+        None => Ok(Some(text.into_bytes())),
+        Some(reason) => Err(EncoderError::Placeholder {
             path: path.to_owned(),
             reason,
-        });
+        }),
     }
-    if bytes.starts_with(b"\xEF\xBB\xBF") {
-        bytes.drain(..3);
-    }
-    Ok(Some(bytes))
 }
 
 /// Says what lies in the place of a file that was never fetched, by its beginning.

@@ -43,4 +43,4 @@ pub use self::qrels::{DuplicateJudgement, Qrels};
 pub use self::ranking::Hit;
 pub use self::run::{Run, RunError, ScorePrecision};
 pub use self::significance::{Differences, Randomisation, SignificanceError, holm};
-pub use self::trec::{LineFault, TrecError};
+pub use self::trec::TrecError;

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::device::TrainingDevices;
 use crate::experiment::RunFolder;
-use crate::experiment::data::roots;
+use crate::experiment::data::{roots, say_empty_negatives};
 use crate::experiment::metrics::{self, Metrics};
 use crate::experiment::watcher::Watcher;
 use crate::interrupt::Interrupt;
@@ -57,7 +57,7 @@ struct TeachFile {
 /// Trains, and writes the teacher to the run folder.
 pub fn run(args: &TeachArgs) -> anyhow::Result<()> {
     let read = || -> anyhow::Result<(TeachFile, String)> {
-        let text = std::fs::read_to_string(&args.config)?;
+        let text = optical_files::text::read(&args.config)?;
         let file: TeachFile = toml::from_str(&text)?;
         file.teach.check()?;
         Ok((file, text))
@@ -108,7 +108,8 @@ fn texts(file: &TeachFile, cache: &Path) -> anyhow::Result<(Vec<RankingText>, Ve
             texts.push(ranking_text(&example));
             ControlFlow::Continue(())
         });
-        read.context("[[relevance]]")?;
+        let documents = read.context("[[relevance]]")?;
+        say_empty_negatives(&documents);
     }
     let training = &file.teach.training;
     texts.sort_by_cached_key(|text| {

@@ -5,6 +5,7 @@
 mod devices;
 mod setting;
 mod study;
+mod texts;
 mod training;
 
 use std::path::Path;

@@ -123,7 +123,7 @@ pub fn run(args: &EncodeArgs) -> anyhow::Result<()> {
         let cursor: Cursor = serde_json::from_value(file.cursor().clone())
             .with_context(|| format!("{}.partial", args.output.display()))?;
         texts.skip_to(&cursor)?;
-        eprintln!("going on behind {} texts", cursor.lines);
+        eprintln!("resumes after {} lines", cursor.lines);
     }
 
     let interrupt = Interrupt::listen()?;

@@ -18,7 +18,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::{TranslationError, TranslationTable};
-use crate::bm25::words;
+use crate::words::words;
 
 /// Reads the dictionary `stem.index`, `stem.dict.dz` or `stem.dict`.
 ///

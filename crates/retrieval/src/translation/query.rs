@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Pruning, TranslationTable};
-use crate::bm25::{QueryTerm, words};
+use crate::bm25::QueryTerm;
+use crate::words::words;
 
 /// How the words of a query become English ones.
 ///

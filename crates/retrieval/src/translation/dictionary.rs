@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use optical_files::text::{Lines, read_bytes};
 
 use super::{TranslationError, TranslationTable};
-use crate::bm25::words;
+use crate::words::words;
 
 /// Reads the dictionary `stem.index`, `stem.dict.dz` or `stem.dict`.
 ///

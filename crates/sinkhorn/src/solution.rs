@@ -200,10 +200,7 @@ impl Solution {
     /// than one; with `rho KL(P 1 | a)` and its like where a marginal may be missed.
     #[must_use]
     pub fn regularised_cost(&self, problem: &Problem) -> f64 {
-        let divergence: f64 = self
-            .cells(problem)
-            .map(|cell| cell.divergence())
-            .sum();
+        let divergence: f64 = self.cells(problem).map(|cell| cell.divergence()).sum();
         let [rows, columns] = Relaxation::sides(self.rho, 0.0);
         let (plan, m) = (self.plan(problem), problem.b().len());
         self.transport_cost(problem)
@@ -243,7 +240,8 @@ impl Solution {
             largest = largest.max(cell.cost);
         }
         // Whether some costs are infinite, or far beyond those in use.
-        let has_fillers = largest > FAR * (above / mass).max(self.epsilon);
+        let far = FAR * (above / mass).max(self.epsilon);
+        let has_fillers = largest > far;
         let dual = rows.dual(a, &self.centred_f) + columns.dual(b, &self.centred_g)
             - self.epsilon * excess;
 
@@ -253,7 +251,9 @@ impl Solution {
             let mass: f64 = b.iter().sum();
             // Weights of single precision may be there.
             let rounding = mass_tolerance(f32::ROUNDING, a.len(), b.len()) * mass;
-            if mend(&mut plan, a, b, rounding).is_none() {
+            let usable = |cell: Cell| cell.reference > 0.0 && cell.cost <= far;
+            let wanted: Vec<bool> = self.cells(problem).map(usable).collect();
+            if mend(&mut plan, a, b, |cell| wanted[cell], rounding).is_none() {
                 return f64::INFINITY;
             }
         } else {

@@ -195,13 +195,14 @@ impl Solver {
             columns: &self.columns,
             rounding: T::ROUNDING,
         };
-        let (iterations, _) = optimise(&mut self.simplex, &kept, Ceiling::new(f64::INFINITY))?;
+        let (iterations, seen) = optimise(&mut self.simplex, &kept, Ceiling::new(f64::INFINITY))?;
         let solution = kept.prove(Claim {
             cells: self.simplex.cells(),
             potentials: self.simplex.potentials(),
             offset: self.simplex.offset(),
             least: self.simplex.least(),
-            ceiling: self.simplex.ceiling(),
+            // Beyond the costs in use there is but what rounding left.
+            ceiling: self.simplex.ceiling().min(seen.used),
             iterations,
             threshold: ROUNDING,
             scale: 0.0,

@@ -98,7 +98,13 @@ pub fn tolerance(weights: &[f64], decimal: bool) -> f64 {
     let sum: f64 = weights.iter().sum();
     let is_single = |weight: &f64| f64::from(*weight as f32) == *weight;
     let written: Vec<[usize; 2]> = weights.iter().map(|weight| digits(*weight)).collect();
-    let most = |which: usize| written.iter().map(|digits| digits[which]).max().unwrap_or(0);
+    let most = |which: usize| {
+        written
+            .iter()
+            .map(|digits| digits[which])
+            .max()
+            .unwrap_or(0)
+    };
     let [significant, places] = [most(0), most(1)];
     // Whole numbers are counts.
     if places == 0 {
@@ -145,7 +151,11 @@ pub fn level(sides: [&mut Vec<f64>; 2], tolerances: [f64; 2]) -> Vec<String> {
     let mut notes = Vec::new();
     for ((weights, sum), name) in sides.into_iter().zip(sums).zip(["a", "b"]) {
         if (sum - target).abs() > f64::EPSILON * target * weights.len() as f64 {
-            weights.iter_mut().for_each(|weight| *weight *= target / sum);
+            weights
+                .iter_mut()
+                .for_each(|weight| *weight *= target / sum);
+            // Without the rounding of the sum itself.
+            let sum = format!("{sum:.11e}").parse().unwrap_or(sum);
             notes.push(format!(
                 "{name} sums to {sum}, which is {target} but for the rounding of its weights: \
                  they were scaled"
@@ -207,7 +217,7 @@ mod tests {
             (vec![0.33; 3], false, false),
             (vec![0.3; 3], true, false),
             (vec![0.5, 0.6], true, false),
-            (vec![0.5, 0.4999], true, true),
+            (vec![0.3333; 3], true, true),
             (vec![0.5, 0.25], false, false),
             (vec![1.0, 1.0], true, false),
             (vec![0.333333333333; 3], true, false),

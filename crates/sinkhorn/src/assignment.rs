@@ -10,7 +10,7 @@ use crate::exact::ceiling::{Ceiling, Seen};
 use crate::exact::padded::PaddedCosts;
 use crate::exact::room::blocked;
 use crate::exact::scan::{least_sum, lower, place_of, place_of_sum, relax};
-use crate::exact::{ROUNDING, out_of_range};
+use crate::exact::{ROUNDING, in_range, out_of_range};
 use crate::problem::check_costs;
 use crate::simd::{Arch, Kernel};
 use crate::{CostMatrix, Error, Instructions, Side, Status};
@@ -62,9 +62,7 @@ impl Assignment {
         pairs.sort_unstable();
         let given = |&(i, j): &(usize, usize)| values[i * m + j];
         let total: f64 = pairs.iter().map(given).sum();
-        if !total.is_finite() {
-            return Err(out_of_range(matching.costs.ceiling()));
-        }
+        in_range(total)?;
         let above = pairs
             .iter()
             .map(|pair| given(pair) - matching.costs.least());

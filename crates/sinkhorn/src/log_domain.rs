@@ -88,15 +88,15 @@ impl Support {
         a: Vec<f64>,
         b: Vec<f64>,
     ) -> Self {
-        let offset = by_row.iter().copied().fold(f64::INFINITY, f64::min);
+        let least = by_row.iter().copied().fold(f64::INFINITY, f64::min);
+        // Where all cells are forbidden there is nothing to compare.
+        let offset = if least.is_finite() { least } else { 0.0 };
         let finite = by_row.iter().copied().filter(|cost| cost.is_finite());
         let extent = finite.fold(offset, f64::max) - offset;
         by_row.iter_mut().for_each(|cost| *cost -= offset);
         let by_column = (0..columns.len())
             .flat_map(|j| by_row.iter().skip(j).step_by(columns.len()).copied())
             .collect();
-        // Where all cells are forbidden there is nothing to compare.
-        let extent = if extent.is_nan() { 0.0 } else { extent };
         Self {
             offset,
             extent,

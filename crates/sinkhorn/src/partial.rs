@@ -4,7 +4,7 @@
 //! "Partial Optimal Transport with Applications on Positive-Unlabeled Learning", section 3); the
 //! problem so extended is balanced and is solved exactly.
 
-use crate::exact::ROUNDING;
+use crate::exact::{ROUNDING, in_range};
 use crate::feasible::{column_sums, row_sums};
 use crate::log_domain::Support;
 use crate::{CostMatrix, Error, ExactSolution, Problem, Side, Status};
@@ -109,7 +109,7 @@ impl PartialSolution {
         support.rows.iter().zip(f).for_each(|(&i, f)| full.f[i] = f);
         (support.columns.iter().zip(g)).for_each(|(&j, g)| full.g[j] = g);
         full.price_absent(problem, &support);
-        Ok(full)
+        in_range(full.transport_cost).map(|()| full)
     }
 
     /// Gives rows and columns without mass the largest prices that exceed no cost.

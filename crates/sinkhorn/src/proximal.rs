@@ -7,7 +7,7 @@
 //! multiplied up. Halving `beta_k` makes the method converge faster than at any fixed rate
 //! (Rockafellar 1976, "Monotone Operators and the Proximal Point Algorithm").
 
-use crate::exact::{out_of_range, scale};
+use crate::exact::{in_range, out_of_range, scale};
 use crate::feasible::{mend, round};
 use crate::log_domain::Support;
 use crate::sinkhorn::descend;
@@ -139,9 +139,10 @@ impl ProximalPoint {
             let g = g.map(|(g, b)| g + share * b.ln()).collect();
             let proof = (self.threshold, scale);
             let solution = ExactSolution::on(problem, &support, &plan, g, used, proof);
-            let least = LEAST_EPSILON * support.spread;
+            // Of less there is no reciprocal.
+            let least = (LEAST_EPSILON * support.spread).max(f64::MIN_POSITIVE);
             if solution.converged() || used >= budget || epsilon <= least {
-                return Ok(solution);
+                return solution.in_range();
             }
             let gap = solution.duality_gap().abs() / (scale * mass);
             step_threshold = (STEP_SHARE * gap).min(FIRST_THRESHOLD);
@@ -171,14 +172,17 @@ impl Range {
         // No plan costs less on average.
         let rows = least(&support.by_row, &support.a);
         let columns = least(&support.by_column, &support.b);
+        let mass: f64 = support.a.iter().sum();
         let forbids = support.by_row.iter().any(|cost| cost.is_infinite());
         if !forbids && support.extent <= FAR * rows.max(columns) {
+            in_range(rows.max(columns) * mass)?;
             return Ok(Self {
                 ceiling: None,
                 scale: support.spread,
             });
         }
         let seen = scale(problem)?;
+        in_range(seen.mean * mass)?;
         if seen.mean > 0.0 {
             // Twice as much as it may be leaves a plan nothing to gain beyond.
             let ceiling = 2.0 * seen.spread;

@@ -265,7 +265,11 @@ fn two_thousand_problems_are_right_or_unproven() {
 
         let found = ProximalPoint::new(0.1).unwrap().solve(&problem);
         let found = found.map(|solution| Found::of(&solution));
-        counts[1].add(case.check(&format!("ipot {number}"), &least, unit, &found));
+        let count = case.check(&format!("ipot {number}"), &least, unit, &found);
+        // The steps of proximal points seldom end where fillers have to be used.
+        let fillers = least[1..4].iter().any(|count| *count > 0);
+        assert!(count.unproven == 0 || fillers, "{number} {case:?}");
+        counts[1].add(count);
 
         let part = 1 + random.below(whole as u64) as i64;
         let found = PartialSolution::of(&problem, part as f64 * unit).map(|solution| Found {
@@ -309,12 +313,45 @@ fn two_thousand_problems_are_right_or_unproven() {
         counts[3].add(ones.check(&format!("assignment {number}"), &least, 1.0, &found));
     }
     // What is unproven is rare, or it would prove nothing that the others are right.
-    for count in counts {
+    for (count, unproven) in counts.iter().zip([5, 100, 5, 5]) {
         assert!(
-            count.proven > 200 && count.unproven < 15 && count.blocked > 20,
+            count.proven > 350 && count.unproven <= unproven && count.blocked > 0,
             "{counts:?}"
         );
     }
+}
+
+/// What is too large for a number is refused, and nothing is proven by an infinite allowance.
+#[test]
+fn the_ends_of_the_range_are_told() {
+    let inf = f64::INFINITY;
+    let problem = |cost: &[f64], a: &[f64], b: &[f64]| {
+        let cost = CostMatrix::new(cost, a.len(), b.len()).unwrap();
+        Problem::new(cost, a, b).unwrap()
+    };
+    let ipot = ProximalPoint::new(1.0).unwrap();
+    let told = "the costs or their sum leave the range of f64";
+    for cost in [[1e308; 4], [1.5e308, 1.5e308, 0.0, 1.5e308]] {
+        let large = problem(&cost, &[4.0, 5.0], &[4.0, 5.0]);
+        for refused in [
+            ExactSolution::of(&large).map(|_| ()),
+            PartialSolution::of(&large, 9.0).map(|_| ()),
+            ipot.solve(&large).map(|_| ()),
+        ] {
+            assert_eq!(refused.unwrap_err().to_string(), told);
+        }
+    }
+    let filled = problem(&[1e308, 1e308, 1e308, -1.0], &[1.0, 2.0], &[1.0, 2.0]);
+    let found = ipot.solve(&filled).unwrap();
+    let holds = (found.transport_cost() / 1e308 - 1.0).abs() < 1e-7;
+    assert!(holds || !found.converged(), "{found:?}");
+
+    let closed = problem(&[inf; 2], &[1.0], &[0.4, 0.6]);
+    let refused = ipot.solve(&closed);
+    assert!(matches!(refused, Err(Error::Blocked { .. })), "{refused:?}");
+    let small = problem(&[3.6e-300, 3.1e-300], &[1.0], &[0.8, 0.2]);
+    let found = ipot.solve(&small).unwrap();
+    assert!((found.transport_cost() / 3.5e-300 - 1.0).abs() < 1e-7);
 }
 
 /// An entropic plan at a small epsilon is nearly the best one, and has nothing on forbidden cells.

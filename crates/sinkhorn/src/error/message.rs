@@ -259,6 +259,9 @@ impl fmt::Display for Error {
                  a barycentre needs marginals that are met"
             ),
             Self::InBatch { problem, error } => write!(formatter, "problem {problem}: {error}"),
+            Self::OutOfRange { epsilon, spread } if *epsilon == 0.0 && spread.is_infinite() => {
+                formatter.write_str("the costs or their sum leave the range of f64")
+            }
             Self::OutOfRange { epsilon, spread } => {
                 if *epsilon != 0.0 {
                     write!(formatter, "epsilon = {epsilon} with ")?;

@@ -242,7 +242,8 @@ pub enum Error {
     OutOfRange {
         /// The regularisation; zero for methods without one.
         epsilon: f64,
-        /// Largest less smallest cost between positive weights.
+        /// Largest less smallest cost between positive weights; infinite where it is their sum that
+        /// is too large.
         spread: f64,
     },
     /// Where marginals may be missed, costs below zero draw mass, here more of it than a number holds.

@@ -108,8 +108,9 @@ impl<T: Real> Kept<'_, T> {
         // Weights of different mass cannot all be met.
         let unavoidable = (mass_a - mass_b).abs();
         let tolerance = claim.threshold.max(self.mass_tolerance());
-        let proven = duality_gap <= claim.threshold * above.max(claim.scale * mass_b)
-            && marginal_error <= unavoidable + tolerance * mass_b;
+        // In this order no product of large costs and masses is infinite, as which any gap would do.
+        let allowed = (claim.threshold * above).max(claim.threshold * claim.scale * mass_b);
+        let proven = duality_gap <= allowed && marginal_error <= unavoidable + tolerance * mass_b;
         let (f, g) = self.everywhere(&f, &g, claim.offset);
         ExactSolution {
             plan,

@@ -101,6 +101,11 @@ impl ExactSolution {
         })
     }
 
+    /// Refuses a cost that is no number.
+    pub(crate) fn in_range(self) -> Result<Self, Error> {
+        in_range(self.transport_cost).map(|()| self)
+    }
+
     /// The plan: `n * m` masses, row by row, at most `n + m - 1` of them positive unless several
     /// plans cost the same.
     #[must_use]
@@ -208,11 +213,7 @@ impl Solver {
             scale: 0.0,
             otherwise: Status::Unproven,
         });
-        if solution.transport_cost.is_finite() {
-            Ok(solution)
-        } else {
-            Err(out_of_range(self.simplex.ceiling()))
-        }
+        solution.in_range()
     }
 }
 
@@ -292,6 +293,15 @@ pub(crate) fn open_cells(problem: &Problem, rounding: f64) -> Result<Vec<(usize,
     });
     let finite = used.filter(|cell| cell.mass > 0.0 && kept.given(cell).is_finite());
     Ok(finite.map(|cell| (cell.row, cell.column)).collect())
+}
+
+/// Refuses the cost of a plan that is no number.
+pub(crate) fn in_range(cost: f64) -> Result<(), Error> {
+    if cost.is_finite() {
+        Ok(())
+    } else {
+        Err(out_of_range(f64::INFINITY))
+    }
 }
 
 pub(crate) fn out_of_range(spread: f64) -> Error {

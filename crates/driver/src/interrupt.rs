@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 
+use crate::say::say;
+
 /// Whether somebody asked to stop.
 #[derive(Debug, Clone)]
 pub struct Interrupt(Arc<AtomicBool>);
@@ -18,7 +20,7 @@ impl Interrupt {
             if raised.swap(true, Ordering::SeqCst) {
                 std::process::exit(130);
             }
-            eprintln!("stopping behind this step; once more to stop at once");
+            say("stopping after this step; press Ctrl-C again to stop at once");
         })
         .context("cannot listen for Ctrl-C")?;
         Ok(Self(flag))
@@ -27,6 +29,11 @@ impl Interrupt {
     /// Whether it was asked for.
     pub fn raised(&self) -> bool {
         self.0.load(Ordering::SeqCst)
+    }
+
+    /// From here on the first Ctrl-C ends the program at once: there is nothing left to keep.
+    pub fn at_once(&self) {
+        self.0.store(true, Ordering::SeqCst);
     }
 
     /// An error where it was asked for.

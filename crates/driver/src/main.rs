@@ -1,5 +1,4 @@
 //! The `optical` command: arguments, device choice, progress and printing; all else is in libraries.
-#![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod beside;
 mod cache;
@@ -8,8 +7,10 @@ mod device;
 mod experiment;
 mod interrupt;
 mod model_source;
+mod named;
 mod progress;
 mod run_file;
+mod say;
 
 use std::process::ExitCode;
 
@@ -75,10 +76,10 @@ fn main() -> ExitCode {
         Command::Ot(args) => commands::ot::run(args),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
+        Err(error) if !error.chain().any(|cause| cause.is::<say::SeenEnough>()) => {
+            say::say(format_args!("error: {error:#}"));
             ExitCode::FAILURE
         }
+        _ => ExitCode::SUCCESS,
     }
 }

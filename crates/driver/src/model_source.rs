@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
+use optical_corpus::manifest::SHIPPED_FOLDER;
 use optical_encoder::{Model, convert_e5s1, model_files};
 
 use crate::commands::fetch;
+use crate::say::say;
 
 /// Returns the Hugging Face folder that `model` names, fetching and converting it if need be.
 pub fn folder(model: &str, cache: &Path, offline: bool) -> anyhow::Result<PathBuf> {
@@ -29,13 +31,16 @@ pub fn say_left_out(name: &str, model: &Model) {
     let heads = model.left_out.iter().filter(|head| *head != "pooler");
     let heads: Vec<&str> = heads.map(String::as_str).collect();
     if !heads.is_empty() {
-        eprintln!("{name}: left out, as of other tasks: {}", heads.join(", "));
+        say(format_args!(
+            "{name}: left out, as of other tasks: {}",
+            heads.join(", ")
+        ));
     }
 }
 
 /// Weights that a manifest describes, converted once.
 fn dataset(name: &str, cache: &Path, offline: bool) -> anyhow::Result<PathBuf> {
-    let manifest = Path::new("datasets").join(format!("{name}.toml"));
+    let manifest = Path::new(SHIPPED_FOLDER).join(format!("{name}.toml"));
     let fetched = fetch::ensure(&manifest, cache, offline)?;
     let stem = fetched.folder.file_name().unwrap_or(name.as_ref());
     let folder = cache.join("models").join(stem);
@@ -46,7 +51,10 @@ fn dataset(name: &str, cache: &Path, offline: bool) -> anyhow::Result<PathBuf> {
             .values()
             .find(|path| path.extension().is_some_and(|extension| extension == "bin"))
             .with_context(|| format!("data set {name} has no weights file (*.bin)"))?;
-        eprintln!("{name}: converting the weights into {}", folder.display());
+        say(format_args!(
+            "{name}: converting the weights into {}",
+            folder.display()
+        ));
         convert_e5s1(file, &folder)?;
     }
     Ok(folder)

@@ -65,7 +65,9 @@ impl Assignment {
         if !total.is_finite() {
             return Err(out_of_range(matching.costs.ceiling()));
         }
-        let above = pairs.iter().map(|pair| given(pair) - matching.costs.least());
+        let above = pairs
+            .iter()
+            .map(|pair| given(pair) - matching.costs.least());
         // A sum of what each pair wastes loses no digits; columns left over have a price of zero. At
         // the least cost everywhere there is no waste.
         let above: f64 = above.sum();
@@ -283,9 +285,7 @@ impl Matching {
     fn seen(&self, cost: &CostMatrix, across: bool) -> Seen {
         let pairs = self.pairs(across);
         let count = pairs.len() as f64;
-        let given = |&(i, j): &(usize, usize)| {
-            cost.values()[i * cost.m() + j] - self.costs.least()
-        };
+        let given = |&(i, j): &(usize, usize)| cost.values()[i * cost.m() + j] - self.costs.least();
         let ceiling = self.costs.ceiling();
         let used = || pairs.iter().map(|pair| given(pair).min(ceiling));
         Seen {
@@ -446,7 +446,11 @@ mod tests {
         let crowd = [inf, 1.0, inf, 0.0, 1.0, 2.0, inf, 2.0, inf];
         for (n, costs) in [(3, &crowd[..]), (2, &[inf, inf, 1.0, inf, inf, 1.0])] {
             let refused = Assignment::of(&matrix(costs, n, 3)).unwrap_err();
-            let (places, partner) = if n == 3 { (vec![0, 2], 1) } else { (vec![0, 1], 2) };
+            let (places, partner) = if n == 3 {
+                (vec![0, 2], 1)
+            } else {
+                (vec![0, 1], 2)
+            };
             let expected = Error::Blocked {
                 side: Side::Rows,
                 places,

@@ -78,7 +78,11 @@ pub(crate) fn mend(plan: &mut [f64], a: &[f64], b: &[f64], rounding: f64) -> Opt
         row * m + column
     };
     let lacks = |weights: &[f64], sums: Vec<f64>| -> Vec<f64> {
-        weights.iter().zip(sums).map(|(weight, sum)| weight - sum).collect()
+        weights
+            .iter()
+            .zip(sums)
+            .map(|(weight, sum)| weight - sum)
+            .collect()
     };
     let mut lack = lacks(a, row_sums(plan, m));
     lack.extend(lacks(b, column_sums(plan, m)));

@@ -66,7 +66,9 @@ impl Support {
     fn without_stranded(self, problem: &Problem) -> Result<Self, Error> {
         let lines = |costs: &[f64], length: usize| -> Vec<bool> {
             let lines = costs.chunks_exact(length);
-            lines.map(|line| line.iter().any(|cost| cost.is_finite())).collect()
+            lines
+                .map(|line| line.iter().any(|cost| cost.is_finite()))
+                .collect()
         };
         let open = [
             lines(&self.by_row, self.b.len()),
@@ -91,7 +93,8 @@ impl Support {
         }
         let kept = |places: &[usize], weights: &[f64], open: &[bool], length: usize| {
             let mut all = vec![0.0; length];
-            for ((&place, &weight), _) in (places.iter().zip(weights).zip(open)).filter(|at| *at.1) {
+            for ((&place, &weight), _) in (places.iter().zip(weights).zip(open)).filter(|at| *at.1)
+            {
                 all[place] = weight;
             }
             all

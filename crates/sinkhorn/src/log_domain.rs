@@ -243,7 +243,11 @@ fn spread(costs: &[f64], m: usize, extent: f64) -> f64 {
     if extent <= FAR * needed {
         return extent;
     }
-    let mut sorted: Vec<f64> = costs.iter().copied().filter(|cost| cost.is_finite()).collect();
+    let mut sorted: Vec<f64> = costs
+        .iter()
+        .copied()
+        .filter(|cost| cost.is_finite())
+        .collect();
     sorted.sort_unstable_by(f64::total_cmp);
     // A plan takes as many cells as a tree has edges, as a rule.
     let tree = costs.len() / m + m - 1;

@@ -82,11 +82,15 @@ impl PartialSolution {
         let [unsent, unmet] = [(&support.a, &sums[0], &f), (&support.b, &sums[1], &g)].map(
             |(weights, sums, prices)| -> f64 {
                 let sides = weights.iter().zip(sums).zip(prices);
-                sides.map(|((weight, sum), price)| price * (sum - weight)).sum()
+                sides
+                    .map(|((weight, sum), price)| price * (sum - weight))
+                    .sum()
             },
         );
         // A sum of what each mass wastes loses no digits, unlike the difference of the objectives.
-        let wasted: f64 = used().map(|(cell, mass)| mass * (slack(cell) - price)).sum();
+        let wasted: f64 = used()
+            .map(|(cell, mass)| mass * (slack(cell) - price))
+            .sum();
         let moved: f64 = plan.iter().sum();
         let duality_gap = wasted + unsent + unmet + price * (moved - mass);
         let over = |(sum, weight): (&f64, &f64)| (sum - weight).max(0.0);
@@ -296,7 +300,10 @@ mod tests {
         assert_close(&[partial.transport_cost()], &[1.3], 1e-12);
         // Rows 0 and 1 have but column 1.
         let refused = PartialSolution::of(&problem, 0.9).unwrap_err().to_string();
-        assert!(refused.contains("column 0") || refused.contains("rows 0 and 1"), "{refused}");
+        assert!(
+            refused.contains("column 0") || refused.contains("rows 0 and 1"),
+            "{refused}"
+        );
     }
 
     #[test]

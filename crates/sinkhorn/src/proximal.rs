@@ -87,10 +87,7 @@ impl ProximalPoint {
         if !whole.extent.is_finite() {
             return Err(out_of_range(whole.extent));
         }
-        let Range {
-            ceiling,
-            scale,
-        } = Range::of(problem, &whole)?;
+        let Range { ceiling, scale } = Range::of(problem, &whole)?;
         let highest = ceiling.unwrap_or(f64::INFINITY);
         let unwanted: Vec<bool> = whole.by_row.iter().map(|cost| *cost > highest).collect();
         let support = whole.lowered(highest);
@@ -117,7 +114,9 @@ impl ProximalPoint {
             let mut plan = reduced.plan(epsilon, &point.f, &point.g);
             if ceiling.is_some() {
                 let cells = plan.iter_mut().zip(&unwanted);
-                cells.filter(|cell| *cell.1).for_each(|(mass, _)| *mass = 0.0);
+                cells
+                    .filter(|cell| *cell.1)
+                    .for_each(|(mass, _)| *mass = 0.0);
                 // What cannot be mended has a marginal error, and is no solution.
                 let kept = plan.clone();
                 if mend(&mut plan, &support.a, &support.b, ROUNDING * mass).is_none() {

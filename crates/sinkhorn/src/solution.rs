@@ -200,10 +200,7 @@ impl Solution {
     /// than one; with `rho KL(P 1 | a)` and its like where a marginal may be missed.
     #[must_use]
     pub fn regularised_cost(&self, problem: &Problem) -> f64 {
-        let divergence: f64 = self
-            .cells(problem)
-            .map(|cell| cell.divergence())
-            .sum();
+        let divergence: f64 = self.cells(problem).map(|cell| cell.divergence()).sum();
         let [rows, columns] = Relaxation::sides(self.rho, 0.0);
         let (plan, m) = (self.plan(problem), problem.b().len());
         self.transport_cost(problem)

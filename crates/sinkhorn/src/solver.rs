@@ -172,7 +172,10 @@ pub(crate) fn scaled(settings: &Sinkhorn, support: &Support) -> Option<(Vec<f64>
         0.0
     };
     // In place of infinity, a number that leaves no mass and can be multiplied by none.
-    let cost = support.by_row.iter().map(|cost| (cost + shift).min(FORBIDDEN));
+    let cost = support
+        .by_row
+        .iter()
+        .map(|cost| (cost + shift).min(FORBIDDEN));
     let cost: Vec<f64> = cost.collect();
     let view = View {
         cost: &cost,

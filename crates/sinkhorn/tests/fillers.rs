@@ -47,7 +47,11 @@ struct Case {
 impl Case {
     fn new(random: &mut Random, square: bool) -> Self {
         let n = 2 + random.below(5) as usize;
-        let m = if square { n } else { 2 + random.below(5) as usize };
+        let m = if square {
+            n
+        } else {
+            2 + random.below(5) as usize
+        };
         let fillers = FILLERS[random.below(4) as usize];
         let share = 1 + random.below(6);
         let least = if random.below(3) == 0 { -200 } else { 0 };
@@ -165,7 +169,9 @@ impl Case {
                 other => panic!("{what}: no plan, but {other:?}: {self:?}"),
             }
         }
-        let found = found.as_ref().unwrap_or_else(|error| panic!("{what}: {error}: {self:?}"));
+        let found = found
+            .as_ref()
+            .unwrap_or_else(|error| panic!("{what}: {error}: {self:?}"));
         let right = self.value(least, unit);
         let sizes: f64 = (found.plan.iter().zip(&self.values))
             .filter(|(mass, _)| **mass > 0.0)
@@ -185,7 +191,10 @@ impl Case {
                 for (j, g) in found.g.iter().enumerate() {
                     let cost = self.values[i * self.m + j];
                     let rounding = 1e-9 * sizes.max(1.0).max(f.abs()).max(g.abs());
-                    assert!(f + g <= cost + rounding, "{what}: {i} {j} {found:?} {self:?}");
+                    assert!(
+                        f + g <= cost + rounding,
+                        "{what}: {i} {j} {found:?} {self:?}"
+                    );
                 }
             }
         }
@@ -259,7 +268,11 @@ fn two_thousand_problems_are_right_or_unproven() {
         let found = PartialSolution::of(&problem, part as f64 * unit).map(|solution| Found {
             cost: solution.transport_cost(),
             plan: solution.plan().to_vec(),
-            f: solution.f().iter().map(|f| f + solution.mass_price()).collect(),
+            f: solution
+                .f()
+                .iter()
+                .map(|f| f + solution.mass_price())
+                .collect(),
             g: solution.g().to_vec(),
             proven: solution.converged(),
         });
@@ -268,7 +281,10 @@ fn two_thousand_problems_are_right_or_unproven() {
 
         let found = Assignment::of(problem.cost()).map(|matching| {
             let mut plan = vec![0.0; case.n * case.m];
-            matching.pairs().iter().for_each(|&(i, j)| plan[i * case.m + j] = 1.0);
+            matching
+                .pairs()
+                .iter()
+                .for_each(|&(i, j)| plan[i * case.m + j] = 1.0);
             Found {
                 cost: matching.cost(),
                 plan,
@@ -289,7 +305,10 @@ fn two_thousand_problems_are_right_or_unproven() {
     }
     // What is unproven is rare, or it would prove nothing that the others are right.
     for count in counts {
-        assert!(count.proven > 200 && count.unproven < 15 && count.blocked > 20, "{counts:?}");
+        assert!(
+            count.proven > 200 && count.unproven < 15 && count.blocked > 20,
+            "{counts:?}"
+        );
     }
 }
 
@@ -307,7 +326,10 @@ fn entropic_plans_avoid_them_too() {
         let batch = batch.with_weights(problem.a(), problem.b()).unwrap();
         let solution = solver.solve(&problem);
         if least[0] > 0 {
-            assert!(matches!(solution, Err(Error::Blocked { .. })), "{solution:?}");
+            assert!(
+                matches!(solution, Err(Error::Blocked { .. })),
+                "{solution:?}"
+            );
             assert!(solver.solve_batch(&batch).is_err());
             blocked += 1;
             continue;
@@ -319,7 +341,11 @@ fn entropic_plans_avoid_them_too() {
         };
         for plan in [solution.plan(&problem), together.plan(&batch, 0)] {
             let cells = plan.iter().zip(&case.values);
-            assert!(cells.clone().all(|(mass, cost)| cost.is_finite() || *mass == 0.0));
+            assert!(
+                cells
+                    .clone()
+                    .all(|(mass, cost)| cost.is_finite() || *mass == 0.0)
+            );
         }
         if !solution.converged() || least[..4].iter().any(|count| *count > 0) {
             continue;
@@ -328,14 +354,25 @@ fn entropic_plans_avoid_them_too() {
         let above = solution.transport_cost(&problem) - right;
         assert!((-1e-6..1.0).contains(&above), "{number}: {above} {case:?}");
         let gap = solution.duality_gap(&problem);
-        assert!(gap > -1e-9 && (gap < 1e-5 || gap.is_infinite()), "{number}: {gap} {case:?}");
+        assert!(
+            gap > -1e-9 && (gap < 1e-5 || gap.is_infinite()),
+            "{number}: {gap} {case:?}"
+        );
         known += usize::from(gap.is_finite());
         let report = together.reports()[0];
         assert!(report.converged(), "{number}: {report:?} {case:?}");
         let apart = report.transport_cost - solution.transport_cost(&problem);
         assert!(apart.abs() < 1e-6, "{number}: {report:?} {case:?}");
-        assert!(report.duality_gap.is_none_or(|gap| gap > -1e-9 && gap < 1e-5), "{report:?}");
+        assert!(
+            report
+                .duality_gap
+                .is_none_or(|gap| gap > -1e-9 && gap < 1e-5),
+            "{report:?}"
+        );
         solved += 1;
     }
-    assert!(solved > 60 && blocked > 5 && known > solved / 2, "{solved} {blocked} {known}");
+    assert!(
+        solved > 60 && blocked > 5 && known > solved / 2,
+        "{solved} {blocked} {known}"
+    );
 }

@@ -6,15 +6,16 @@ use burn::tensor::Device;
 
 use crate::experiment::lexical::Lexical;
 use crate::experiment::{Experiment, ExperimentData, scores, summary};
+use crate::named::NamedRunFile;
+use crate::say::print;
 
 /// Rank and score the systems of a run file that need no encoder: BM25 and query translation
 ///
 /// They are ranked as `train` ranks them, in the same folder: train goes on from there.
 #[derive(Debug, clap::Args)]
 pub struct BaselinesArgs {
-    /// The run file
-    #[arg(default_value = "configs/quickstart.toml")]
-    config: PathBuf,
+    #[command(flatten)]
+    file: NamedRunFile,
     /// The run folder [default: runs/NAME-OF-RUN-FILE]
     #[arg(long, value_name = "DIR")]
     run: Option<PathBuf>,
@@ -27,7 +28,7 @@ pub struct BaselinesArgs {
 pub fn run(args: &BaselinesArgs) -> anyhow::Result<()> {
     // No tensor is made.
     let device = Device::default();
-    let (experiment, text) = Experiment::open(&args.config, args.run.as_deref(), device)?;
+    let (experiment, text) = Experiment::open(&args.file, args.run.as_deref(), device)?;
     let mut data = ExperimentData::load(&experiment.run, &experiment.cache, args.offline)?;
     data.say()?;
     experiment.folder.create(&text)?;
@@ -36,6 +37,5 @@ pub fn run(args: &BaselinesArgs) -> anyhow::Result<()> {
     let lexical = Lexical::prepare(&experiment, &mut data)?;
     let systems = lexical.systems(&queries, &english);
     let evaluations = scores::evaluate_systems(&experiment, &data.collection, &systems)?;
-    println!("{}", summary::table(&experiment.run, &evaluations)?);
-    Ok(())
+    print(summary::table(&experiment.run, &evaluations)? + "\n")
 }

@@ -13,6 +13,7 @@ use crate::experiment::space::{Space, Teacher};
 use crate::experiment::{Experiment, ExperimentData, RunFolder, page, scores};
 use crate::interrupt::Interrupt;
 use crate::run_file::RunFile;
+use crate::say::print;
 
 /// Score finished runs on the questions of their `final_test`, once
 ///
@@ -42,7 +43,7 @@ pub fn run(args: &FinalTestArgs) -> anyhow::Result<()> {
         let report = finished.report();
         if report.is_file() {
             let text = std::fs::read_to_string(&report);
-            print!("{}", text.with_context(|| report.display().to_string())?);
+            print(text.with_context(|| report.display().to_string())?)?;
         } else {
             finished.test(args, interrupt.clone())?;
         }

@@ -20,15 +20,18 @@ use crate::experiment::data::{roots, say_empty_negatives};
 use crate::experiment::metrics::{self, Metrics};
 use crate::experiment::watcher::Watcher;
 use crate::interrupt::Interrupt;
+use crate::named::NamedFile;
+use crate::say::print;
 use crate::{cache, model_source};
 
 /// Train a teacher on English relevance data; the same command goes on after a stop
 ///
 /// The teacher is a Hugging Face folder in the run folder, which a run file's `model` may name.
+/// docs/relevance.md has an example of the file.
 #[derive(Debug, clap::Args)]
 pub struct TeachArgs {
-    /// What to train, and on what; docs/relevance.md has an example
-    config: PathBuf,
+    #[command(flatten)]
+    file: NamedFile,
     /// The run folder [default: runs/NAME-OF-THE-FILE]
     #[arg(long, value_name = "DIR")]
     run: Option<PathBuf>,
@@ -57,14 +60,13 @@ struct TeachFile {
 /// Trains, and writes the teacher to the run folder.
 pub fn run(args: &TeachArgs) -> anyhow::Result<()> {
     let read = || -> anyhow::Result<(TeachFile, String)> {
-        let text = optical_files::text::read(&args.config)?;
+        let text = optical_files::text::read(args.file.path())?;
         let file: TeachFile = toml::from_str(&text)?;
         file.teach.check()?;
         Ok((file, text))
     };
-    let (file, text) = read().with_context(|| args.config.display().to_string())?;
-    let named = || Path::new("runs").join(args.config.file_stem().unwrap_or_default());
-    let path = args.run.clone().unwrap_or_else(named);
+    let (file, text) = read().with_context(|| args.file.path().display().to_string())?;
+    let path = args.run.clone().unwrap_or_else(|| args.file.results());
     let folder = RunFolder::of(&path, &text)?;
     let (cache, devices) = (cache::folder()?, args.devices.open()?);
     let device = &devices[0];
@@ -96,8 +98,7 @@ pub fn run(args: &TeachArgs) -> anyhow::Result<()> {
         }
         Outcome::Finished(teacher) => teacher.save(&folder.teacher())?,
     }
-    println!("teacher: {}", folder.teacher().display());
-    Ok(())
+    print(format_args!("teacher: {}\n", folder.teacher().display()))
 }
 
 /// Examples to train on, and others that are held out for the instruments, drawn by the seed.

@@ -13,13 +13,13 @@ use crate::experiment::provenance::{Clock, facts, write_run_json};
 use crate::experiment::space::{Space, Teacher};
 use crate::experiment::teaching::Students;
 use crate::experiment::{Experiment, ExperimentData, filtering, page, pictures, scores, teaching};
+use crate::named::NamedRunFile;
 
 /// Distil, index, evaluate and report, as a run file says; the same command goes on after a stop
 #[derive(Debug, clap::Args)]
 pub struct TrainArgs {
-    /// The run file
-    #[arg(default_value = "configs/quickstart.toml")]
-    config: PathBuf,
+    #[command(flatten)]
+    file: NamedRunFile,
     /// The run folder [default: runs/NAME-OF-RUN-FILE]
     #[arg(long, value_name = "DIR")]
     run: Option<PathBuf>,
@@ -34,8 +34,7 @@ pub struct TrainArgs {
 pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     let mut clock = Clock::start();
     let devices = args.devices.open()?;
-    let (experiment, text) =
-        Experiment::open(&args.config, args.run.as_deref(), devices[0].clone())?;
+    let (experiment, text) = Experiment::open(&args.file, args.run.as_deref(), devices[0].clone())?;
     let Experiment {
         run,
         folder,

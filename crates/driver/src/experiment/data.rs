@@ -18,6 +18,7 @@ use optical_retrieval::translation::CodeSwitch;
 use crate::commands::fetch;
 use crate::experiment::filtering;
 use crate::run_file::RunFile;
+use crate::say::say;
 
 /// Everything a run reads; the pairs lie on the disk and are read as they are needed.
 #[derive(Debug)]
@@ -179,27 +180,27 @@ impl ExperimentData {
 
     /// Says on standard error what was read.
     pub fn say(&self) -> anyhow::Result<()> {
-        eprint!("{}", filtering::table(&self.report)?.to_terminal());
+        say(filtering::table(&self.report)?.to_terminal().trim_end());
         let queries: Vec<_> = self
             .collection
             .queries
             .iter()
             .map(|(language, queries)| format!("{language} {}", queries.len()))
             .collect();
-        eprintln!(
+        say(format_args!(
             "collection: {} documents; queries {}",
             self.collection.documents.len(),
             queries.join(", ")
-        );
+        ));
         let without = |language: &&String| !self.collection.english.contains_key(*language);
         let languages = self.collection.queries.keys();
         let without: Vec<&str> = languages.filter(without).map(String::as_str).collect();
         if !without.is_empty() {
-            eprintln!(
+            say(format_args!(
                 "collection: no English versions of all queries in {}; bm25-english and english are \
                  left out there",
                 without.join(", ")
-            );
+            ));
         }
         Ok(())
     }
@@ -209,7 +210,9 @@ impl ExperimentData {
 pub fn say_empty_negatives(documents: &Texts) {
     let count = documents.empty_negatives;
     if 0 < count {
-        eprintln!("[[relevance]]: {count} empty negatives were passed over");
+        say(format_args!(
+            "[[relevance]]: {count} empty negatives were passed over"
+        ));
     }
 }
 

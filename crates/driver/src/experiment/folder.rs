@@ -40,7 +40,7 @@ impl RunFolder {
     pub fn existing(path: &Path) -> anyhow::Result<Self> {
         let folder = Self(path.to_owned());
         if !folder.run_file().is_file() {
-            bail!("{} is no run folder: it has no run.toml", path.display());
+            bail!("{} is not a run folder: it has no run.toml", path.display());
         }
         Ok(folder)
     }
@@ -53,6 +53,11 @@ impl RunFolder {
         let path = self.0.join(format!("repetition-{}", repetition + 1));
         std::fs::create_dir_all(&path).with_context(|| path.display().to_string())?;
         Ok(Self(path))
+    }
+
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        &self.0
     }
 
     /// The run file as used.

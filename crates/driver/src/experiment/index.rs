@@ -129,6 +129,8 @@ impl Indexing<'_> {
         heads: &[(&Path, &Head)],
         documents: &[(&str, &str)],
     ) -> anyhow::Result<()> {
+        let folder = self.cache.join("indexes");
+        std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
         let (paths, heads): (Vec<&Path>, Vec<&Head>) = heads.iter().copied().unzip();
         let empty = heads.iter().map(|head| ExactIndex::new(head.output));
         let mut indexes = empty.collect::<Result<Vec<_>, _>>()?;
@@ -144,7 +146,6 @@ impl Indexing<'_> {
             progress.at(done, "");
             self.interrupt.check()
         })?;
-        std::fs::create_dir_all(self.cache.join("indexes"))?;
         for (index, path) in indexes.iter().zip(paths) {
             index.save(path)?;
         }

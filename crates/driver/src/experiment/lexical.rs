@@ -13,6 +13,7 @@ use optical_retrieval::{Bm25Index, Bm25Settings};
 use crate::experiment::ranking::{Asked, System};
 use crate::experiment::{Experiment, ExperimentData, translator};
 use crate::run_file::{RunFile, TableSource, TranslationSettings};
+use crate::say::say;
 
 /// Tables by language.
 type Tables = BTreeMap<String, TranslationTable>;
@@ -157,11 +158,11 @@ fn ibm1_tables(
             let table = ibm1::train(pairs, settings).table;
             table.write(&path)?;
             let translations: usize = table.iter().map(|(_, found)| found.len()).sum();
-            eprintln!(
+            say(format_args!(
                 "translation table {language}: {} words, {translations} translations, {:.1} s",
                 table.len(),
                 began.elapsed().as_secs_f64()
-            );
+            ));
         }
         tables.insert(language, TranslationTable::read(&path)?);
     }

@@ -7,6 +7,7 @@ use optical_distill::instruments::MateRetrieval;
 
 use crate::experiment::RunFolder;
 use crate::progress::Progress;
+use crate::say::say;
 
 /// A training in the words of the screen.
 #[derive(Debug, Clone, Copy)]
@@ -62,10 +63,10 @@ impl<'a> Metrics<'a> {
         } = event
         {
             self.forget_after(*resumed_at)?;
-            eprintln!(
+            say(format_args!(
                 "{}: {pairs} to learn from, {left_out} left out, vocabulary {vocabulary}, from step {resumed_at} of {}",
                 self.wording.name, self.steps
-            );
+            ));
             self.progress = Some(Progress::new(self.wording.name, *resumed_at, self.steps));
         }
         let mut file = std::fs::OpenOptions::new()

@@ -31,6 +31,7 @@ pub use folder::RunFolder;
 
 use crate::cache;
 use crate::interrupt::Interrupt;
+use crate::named::NamedRunFile;
 use crate::run_file::RunFile;
 
 /// What every stage of a run looks at.
@@ -52,13 +53,12 @@ impl Experiment {
     /// Opens the experiment of a run file, in `folder` or else in one named like the run file; returns
     /// it with the text of the run file. Nothing is written yet.
     pub fn open(
-        config: &Path,
+        file: &NamedRunFile,
         folder: Option<&Path>,
         device: Device,
     ) -> anyhow::Result<(Self, String)> {
-        let (run, text) = RunFile::load(config)?;
-        let named = || Path::new("runs").join(config.file_stem().unwrap_or_default());
-        let path = folder.map_or_else(named, Path::to_owned);
+        let (run, text) = file.load()?;
+        let path = folder.map_or_else(|| file.results(), Path::to_owned);
         let interrupt = Interrupt::listen()?;
         Ok((Self::new(run, &text, &path, device, interrupt)?, text))
     }

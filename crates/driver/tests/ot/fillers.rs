@@ -66,7 +66,10 @@ fn forbidden_cells_are_avoided_by_every_method_and_name() {
             let found: Value = serde_json::from_slice(&output.stdout).unwrap();
             assert_close(&found["transport_cost"], least, 1e-8);
             assert_eq!(found["status"], "converged", "{text}");
-            assert_eq!((&found["plan"][0][0], &found["plan"][1][1]), (&json!(0.0), &json!(0.0)));
+            assert_eq!(
+                (&found["plan"][0][0], &found["plan"][1][1]),
+                (&json!(0.0), &json!(0.0))
+            );
             assert!(number(&found["duality_gap"]).abs() < 1e-8, "{found}");
         }
     }
@@ -74,9 +77,18 @@ fn forbidden_cells_are_avoided_by_every_method_and_name() {
     let text = r#"{"cost": [[1, 1, 1], [1, "inf", 2], [1, "inf", 4], [3, "inf", 5]],
         "a": [0, 0.25, 0.25, 0.25], "b": [0.25, 0.25, 0.25], "#;
     for (keys, told) in [
-        (r#""method": "exact"}"#, "column 1 takes 0.25, but has no finite cost to any row"),
-        (r#""epsilon": 0.1}"#, "column 1 takes 0.25, but has no finite cost to any row"),
-        (r#""method": "ipot"}"#, "column 1 takes 0.25, but has no finite cost to any row"),
+        (
+            r#""method": "exact"}"#,
+            "column 1 takes 0.25, but has no finite cost to any row",
+        ),
+        (
+            r#""epsilon": 0.1}"#,
+            "column 1 takes 0.25, but has no finite cost to any row",
+        ),
+        (
+            r#""method": "ipot"}"#,
+            "column 1 takes 0.25, but has no finite cost to any row",
+        ),
         (
             r#""method": "assignment"}"#,
             "rows 1, 2 and 3 send 3, but at finite costs only with columns 0 and 2, which take 2",
@@ -86,7 +98,10 @@ fn forbidden_cells_are_avoided_by_every_method_and_name() {
         let found = refusal(format!("{text}{keys}").as_bytes(), &[]);
         assert!(found.contains(told), "{keys}: {found}");
     }
-    let told = refusal(br#"{"cost": [[0, 1], [2, "-inf"]], "method": "exact"}"#, &[]);
+    let told = refusal(
+        br#"{"cost": [[0, 1], [2, "-inf"]], "method": "exact"}"#,
+        &[],
+    );
     assert!(told.contains("cost[1][1] = -inf is not finite"), "{told}");
 }
 
@@ -96,7 +111,10 @@ fn potentials_exceed_no_cost_even_without_weights() {
     let found = answer(&json!({"cost": cost, "a": [1, 0], "b": [1, 0], "method": "exact"}));
     for (i, row) in cost.iter().enumerate() {
         for (j, cost) in row.iter().enumerate() {
-            assert!(number(&found["f"][i]) + number(&found["g"][j]) <= *cost, "{found}");
+            assert!(
+                number(&found["f"][i]) + number(&found["g"][j]) <= *cost,
+                "{found}"
+            );
         }
     }
     assert_close(&found["dual_cost"], 0.0, 0.0);
@@ -125,7 +143,9 @@ fn least(costs: &[[i64; 4]], n: usize, row: usize, used: usize, count: u32) -> O
 fn random_problems_are_right_or_unproven() {
     let mut state = 9_u64;
     let mut below = |count: u64| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) % count
     };
     let (mut questions, mut expected) = (Vec::new(), Vec::new());
@@ -143,11 +163,16 @@ fn random_problems_are_right_or_unproven() {
                 })
                 .collect();
             let value = |cost: &[i64; 4]| -> f64 {
-                let fillers = cost.iter().zip(fillers).map(|(count, filler)| *count as f64 * filler);
+                let fillers = cost
+                    .iter()
+                    .zip(fillers)
+                    .map(|(count, filler)| *count as f64 * filler);
                 fillers.sum::<f64>() + cost[3] as f64 / 100.0
             };
-            let rows: Vec<Vec<f64>> =
-                costs.chunks(n).map(|row| row.iter().map(value).collect()).collect();
+            let rows: Vec<Vec<f64>> = costs
+                .chunks(n)
+                .map(|row| row.iter().map(value).collect())
+                .collect();
             let part = 1 + below(n as u64) as u32;
             let share = 1.0 / n as f64;
             for (method, count, unit) in [
@@ -163,27 +188,45 @@ fn random_problems_are_right_or_unproven() {
                 questions.push(question);
                 let least = least(&costs, n, 0, 0, count).unwrap();
                 let parts = least.map(|part| part as f64 * unit);
-                let fillers = parts.iter().zip(fillers).map(|(count, filler)| count * filler);
+                let fillers = parts
+                    .iter()
+                    .zip(fillers)
+                    .map(|(count, filler)| count * filler);
                 expected.push(fillers.sum::<f64>() + parts[3] / 100.0);
             }
         }
     }
     let found = answer(&Value::Array(questions.clone()));
     let mut proven = 0;
-    for ((question, found), expected) in
-        questions.iter().zip(found.as_array().unwrap()).zip(expected)
+    for ((question, found), expected) in questions
+        .iter()
+        .zip(found.as_array().unwrap())
+        .zip(expected)
     {
         if found["converged"] == false {
             assert!(found["status"] != "converged", "{question} {found}");
             continue;
         }
         proven += 1;
-        let cells = question["cost"].as_array().unwrap().iter().flat_map(|row| row.as_array().unwrap());
-        let plan = found["plan"].as_array().unwrap().iter().flat_map(|row| row.as_array().unwrap());
+        let cells = question["cost"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .flat_map(|row| row.as_array().unwrap());
+        let plan = found["plan"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .flat_map(|row| row.as_array().unwrap());
         let used = cells.zip(plan).filter(|(_, mass)| number(mass) > 0.0);
-        let size: f64 = used.map(|(cost, mass)| number(cost).abs() * number(mass)).sum();
+        let size: f64 = used
+            .map(|(cost, mass)| number(cost).abs() * number(mass))
+            .sum();
         let distance = (number(&found["transport_cost"]) - expected).abs();
-        assert!(distance <= 1e-7 * size.max(1e-9), "{expected}: {question} {found}");
+        assert!(
+            distance <= 1e-7 * size.max(1e-9),
+            "{expected}: {question} {found}"
+        );
     }
     assert!(proven > 280, "{proven}");
 }

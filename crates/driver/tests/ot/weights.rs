@@ -12,13 +12,22 @@ fn weights_of_single_precision_are_scaled_and_it_is_said() {
     let thirds = json!({"cost": COST, "epsilon": 0.1});
     let expected = answer(&thirds);
     let check = |found: &Value| {
-        assert_close(&found["transport_cost"], number(&expected["transport_cost"]), 1e-9);
+        assert_close(
+            &found["transport_cost"],
+            number(&expected["transport_cost"]),
+            1e-9,
+        );
         assert_close(&found["mass"], 1.0, 1e-9);
         let note = found["notes"][0].as_str().unwrap();
-        assert!(note.starts_with("a sums to ") && note.ends_with("they were scaled"), "{note}");
+        assert!(
+            note.starts_with("a sums to ") && note.ends_with("they were scaled"),
+            "{note}"
+        );
     };
     for third in [0.33333334, f64::from(1.0_f32 / 3.0), 0.333, 0.33] {
-        check(&answer(&json!({"cost": COST, "a": [third, third, third], "epsilon": 0.1})));
+        check(&answer(
+            &json!({"cost": COST, "a": [third, third, third], "epsilon": 0.1}),
+        ));
     }
     let single = |kind: &str, values: Vec<u8>| {
         let input = archive(&[
@@ -35,13 +44,19 @@ fn weights_of_single_precision_are_scaled_and_it_is_said() {
     assert!(told.contains("a sums to 0.99 but b to 1"), "{told}");
     let off = json!({"cost": COST, "a": [0.3, 0.3, 0.3], "epsilon": 0.1});
     let told = refusal(off.to_string().as_bytes(), &[]);
-    assert!(told.contains("a sums to 0.8999999999999999 but b to 1"), "{told}");
+    assert!(
+        told.contains("a sums to 0.8999999999999999 but b to 1"),
+        "{told}"
+    );
     // Nothing is said where nothing was done, and text says it too.
     assert!(expected.get("notes").is_none());
     let rounded = json!({"cost": COST, "a": [0.33333334, 0.33333334, 0.33333334], "epsilon": 0.1});
     let text = solve(rounded.to_string().as_bytes(), &[]).stdout;
     let text = String::from_utf8(text).unwrap();
-    assert!(text.contains("\nnote: a sums to 1.00000002, which is 1 but"), "{text}");
+    assert!(
+        text.contains("\nnote: a sums to 1.00000002, which is 1 but"),
+        "{text}"
+    );
     let list = json!([rounded]).to_string();
     let text = String::from_utf8(solve(list.as_bytes(), &[]).stdout).unwrap();
     assert!(text.contains("note: problem 0: a sums to"), "{text}");
@@ -69,7 +84,11 @@ fn a_side_is_held_by_nan_or_infinity_in_an_archive() {
         assert!(output.status.success(), "{told}");
         let found: Value = serde_json::from_slice(&output.stdout).unwrap();
         let off = 0.9 / (1.0 + 10.0_f64.exp());
-        assert_matrix(&found["plan"], &[&[0.9 - off, off], &[off, 0.9 - off]], 1e-9);
+        assert_matrix(
+            &found["plan"],
+            &[&[0.9 - off, off], &[off, 0.9 - off]],
+            1e-9,
+        );
         assert_eq!(found["status"], "converged");
     }
 }
@@ -98,7 +117,11 @@ fn rows_and_columns_of_a_matrix_are_weights() {
     }
     for shape in ["(3, 2, 1)", "(2, 1)", "(3, 1, 2)", "(1, 2)"] {
         let whole = shape.starts_with('3') || shape.starts_with("(3");
-        let weights = if whole { [0.3, 0.7].repeat(3) } else { vec![0.3, 0.7] };
+        let weights = if whole {
+            [0.3, 0.7].repeat(3)
+        } else {
+            vec![0.3, 0.7]
+        };
         let input = archive(&[
             ("cost", "<f8", "(3, 2, 2)", bytes(&costs.repeat(3))),
             ("a", "<f8", shape, bytes(&weights)),
@@ -124,7 +147,10 @@ fn what_is_nearly_a_problem_is_solved_or_named() {
     let told = refusal(b"\x93NUMPY\x01\x00v\x00", &[]);
     assert!(told.contains("numpy.savez(\"problem.npz\""), "{told}");
     let told = refusal(b"\x1f\x8b\x08\x00", &[]);
-    assert!(told.contains("is packed by gzip: unpack it first"), "{told}");
+    assert!(
+        told.contains("is packed by gzip: unpack it first"),
+        "{told}"
+    );
     let overflow = r#"{"cost": [[-5000, -5000], [-5000, -5000]], "epsilon": 0.1, "rho": 1}"#;
     let told = refusal(overflow.as_bytes(), &[]);
     let expected = "the mass that moves leaves the range of f64: a cost of -5000 is too low for \

@@ -131,6 +131,30 @@ impl ExactIndex {
         )
     }
 
+    /// For each vector of a query, the place of the document's vector with the largest dot product,
+    /// which is its term of the score; `None` if the id is not in the index.
+    ///
+    /// # Errors
+    /// As [`Index::search`].
+    pub fn partners(&self, query: &[f32], id: &str) -> Result<Option<Vec<usize>>, IndexError> {
+        check_vectors(query, self.dims).map_err(|source| IndexError::Query {
+            position: 0,
+            source,
+        })?;
+        let Some(document) = self.vectors(id) else {
+            return Ok(None);
+        };
+        let best = |query: &[f32]| {
+            let products = document.chunks(self.dims).map(|document| {
+                let terms = query.iter().zip(document);
+                terms.map(|(a, b)| a * b).sum::<f32>()
+            });
+            let best = products.enumerate().max_by(|(_, a), (_, b)| a.total_cmp(b));
+            best.map_or(0, |(place, _)| place)
+        };
+        Ok(Some(query.chunks(self.dims).map(best).collect()))
+    }
+
     fn insert(&mut self, id: String, tokens: usize) -> Result<(), IndexError> {
         if self.positions.contains_key(&id) {
             return Err(IndexError::Duplicate(id));

@@ -229,3 +229,17 @@ fn damaged_files_are_refused() {
     let missing = ExactIndex::load(&folder.path().join("none"));
     assert!(matches!(missing, Err(IndexError::Read { .. })));
 }
+
+#[test]
+fn partners_are_where_the_terms_of_the_score_come_from() {
+    let documents = [vec![0.0, 1.0], vec![0.6, 0.8, 1.0, 0.0, 0.0, -1.0]];
+    let index = index_of(2, &documents);
+    let query = [0.9, 0.1, 0.2, 0.8, -0.1, -0.7];
+    assert_eq!(index.partners(&query, "d1").unwrap().unwrap(), [1, 0, 2]);
+    assert_eq!(index.partners(&query, "d0").unwrap().unwrap(), [0, 0, 0]);
+    // 0.9 + (0.12 + 0.64) + 0.7, with 0.6 and 0.8 in half precision.
+    let score = index.score(&query, "d1").unwrap().unwrap();
+    assert!((score - 2.36).abs() < 1e-3, "{score}");
+    assert_eq!(index.partners(&query, "d2").unwrap(), None);
+    assert!(index.partners(&query[..3], "d1").is_err());
+}

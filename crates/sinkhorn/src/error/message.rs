@@ -123,14 +123,21 @@ impl fmt::Display for Error {
                 write!(formatter, "{} {mass}, ", verb(places, one, many))?;
                 if partners.is_empty() {
                     let has = verb(places, "has", "have");
-                    return write!(formatter, "but {has} no finite cost to any {}", other.name());
+                    return write!(
+                        formatter,
+                        "but {has} no finite cost to any {}",
+                        other.name()
+                    );
                 }
                 let theirs = match side {
                     Side::Rows => verb(partners, "takes", "take"),
                     Side::Columns => verb(partners, "sends", "send"),
                 };
                 let at = other.listed(partners);
-                write!(formatter, "but at finite costs only with {at}, which {theirs} {room}")
+                write!(
+                    formatter,
+                    "but at finite costs only with {at}, which {theirs} {room}"
+                )
             }
             Self::PotentialCount { expected, found } => {
                 write!(

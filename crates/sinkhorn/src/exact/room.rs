@@ -16,7 +16,9 @@ pub(super) fn check<T: Real>(simplex: &mut Simplex, problem: &Kept<'_, T>) -> Re
     };
     // A price is zero or one.
     let exchanges = Instructions::detected().run(solve).unwrap_or_default();
-    let forbidden = simplex.cells().filter(|cell| problem.given(cell).is_infinite());
+    let forbidden = simplex
+        .cells()
+        .filter(|cell| problem.given(cell).is_infinite());
     let forbidden: f64 = forbidden.map(|cell| cell.mass).sum();
     let weights = |all: &[T], places: &[usize]| -> Vec<f64> {
         places.iter().map(|&place| all[place].to_f64()).collect()
@@ -30,7 +32,9 @@ pub(super) fn check<T: Real>(simplex: &mut Simplex, problem: &Kept<'_, T>) -> Re
     f.iter_mut().for_each(|f| *f += simplex.offset());
     let [rows, partners] = blocked((&f, &a), (&g, &b));
     let others = |blocked: &[usize], count: usize| -> Vec<usize> {
-        (0..count).filter(|index| !blocked.contains(index)).collect()
+        (0..count)
+            .filter(|index| !blocked.contains(index))
+            .collect()
     };
     // What the columns that these rows do not reach need is missing as much: the shorter list tells.
     let (columns, sources) = (others(&partners, b.len()), others(&rows, a.len()));

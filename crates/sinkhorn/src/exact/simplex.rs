@@ -110,7 +110,9 @@ impl Simplex {
         let [mut above, mut waste, mut used] = [0.0_f64; 3];
         let mut over = false;
         let above_least = |cell: &Cell| problem.given(cell) - self.costs.least();
-        let solid = self.cells().filter(|cell| !problem.is_rounding(cell, true, self.mass));
+        let solid = self
+            .cells()
+            .filter(|cell| !problem.is_rounding(cell, true, self.mass));
         let solid = solid.map(|cell| above_least(&cell)).fold(0.0, f64::max);
         for cell in self.cells() {
             let given = above_least(&cell);

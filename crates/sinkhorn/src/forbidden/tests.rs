@@ -22,9 +22,15 @@ fn check(problem: &Problem, expected: &[f64]) -> Solution {
         assert!(*expected > 0.0 || *mass == 0.0, "{plan:?}");
     }
     assert!(solution.duality_gap(problem).abs() < 1e-8, "{solution:?}");
-    let objectives = [solution.regularised_cost(problem), solution.dual_cost(problem)];
+    let objectives = [
+        solution.regularised_cost(problem),
+        solution.dual_cost(problem),
+    ];
     assert!(objectives.iter().all(|cost| cost.is_finite()));
-    assert!((objectives[0] - objectives[1]).abs() < 1e-8, "{objectives:?}");
+    assert!(
+        (objectives[0] - objectives[1]).abs() < 1e-8,
+        "{objectives:?}"
+    );
     solution
 }
 
@@ -90,7 +96,10 @@ fn a_problem_without_a_plan_is_named() {
         &[0.4, 0.3, 0.3],
     ));
     let message = refused.unwrap_err().to_string();
-    assert!(message.starts_with("column 0 takes 0.4, but at finite costs only with row 2"), "{message}");
+    assert!(
+        message.starts_with("column 0 takes 0.4, but at finite costs only with row 2"),
+        "{message}"
+    );
 }
 
 /// Where a marginal may be missed, what cannot move stays, at its price.
@@ -107,7 +116,10 @@ fn rows_that_go_nowhere_keep_their_mass() {
     // The price of the row's mass, and its part of the divergence from the product of the weights.
     let more = rho * a[0] + 0.1 * a[0];
     for (cost, expected) in [
-        (found.regularised_cost(&stranded), expected.regularised_cost(&alone)),
+        (
+            found.regularised_cost(&stranded),
+            expected.regularised_cost(&alone),
+        ),
         (found.dual_cost(&stranded), expected.dual_cost(&alone)),
     ] {
         assert!((cost - expected - more).abs() < 1e-8, "{cost} {expected}");
@@ -115,7 +127,10 @@ fn rows_that_go_nowhere_keep_their_mass() {
     assert!(found.duality_gap(&stranded).abs() < 1e-7);
     let held = solver().with_rho(INF, 0.3).unwrap().solve(&stranded);
     let message = held.unwrap_err().to_string();
-    assert_eq!(message, "row 0 sends 0.4, but has no finite cost to any column");
+    assert_eq!(
+        message,
+        "row 0 sends 0.4, but has no finite cost to any column"
+    );
 }
 
 #[test]
@@ -127,7 +142,11 @@ fn batches_do_as_single_problems_do() {
     let found = solver.solve_batch(&batch).unwrap();
     assert_close(&found.plan(&batch, 0), &[0.5, 0.0, 0.0, 0.5], 1e-6);
     assert!(found.reports().iter().all(|report| report.converged()));
-    assert!(found.reports()[0].duality_gap.is_some_and(|gap| gap.abs() < 1e-5));
+    assert!(
+        found.reports()[0]
+            .duality_gap
+            .is_some_and(|gap| gap.abs() < 1e-5)
+    );
     assert!((found.reports()[0].transport_cost - 0.1875).abs() < 1e-6);
     let again = solver.solve_batch_from(&batch, found.g()).unwrap();
     assert_close(&again.plan(&batch, 0), &[0.5, 0.0, 0.0, 0.5], 1e-6);
@@ -148,7 +167,14 @@ fn fillers_do_not_hide_the_gap() {
         assert!(solution.duality_gap(&problem).abs() < 1e-8, "{filler}");
         let batch = Batch::padded(&cost, 1, 3, 3).unwrap();
         let batch = batch.with_weights(problem.a(), problem.b()).unwrap();
-        let report = Sinkhorn::new(0.1).unwrap().solve_batch(&batch).unwrap().reports()[0];
-        assert!(report.converged() && report.duality_gap.unwrap().abs() < 1e-8, "{report:?}");
+        let report = Sinkhorn::new(0.1)
+            .unwrap()
+            .solve_batch(&batch)
+            .unwrap()
+            .reports()[0];
+        assert!(
+            report.converged() && report.duality_gap.unwrap().abs() < 1e-8,
+            "{report:?}"
+        );
     }
 }

@@ -14,6 +14,7 @@ use texts::{Cursor, Texts};
 use crate::device::Backend;
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
+use crate::say::say;
 use crate::{cache, model_source};
 
 /// Turn texts into vectors
@@ -123,7 +124,7 @@ pub fn run(args: &EncodeArgs) -> anyhow::Result<()> {
         let cursor: Cursor = serde_json::from_value(file.cursor().clone())
             .with_context(|| format!("{}.partial", args.output.display()))?;
         texts.skip_to(&cursor)?;
-        eprintln!("resumes after {} lines", cursor.lines);
+        say(format_args!("resumes after {} lines", cursor.lines));
     }
 
     let interrupt = Interrupt::listen()?;
@@ -144,7 +145,7 @@ pub fn run(args: &EncodeArgs) -> anyhow::Result<()> {
     drop(progress);
     let count = file.texts();
     file.finish()?;
-    eprintln!("{count} texts: {}", args.output.display());
+    say(format_args!("{count} texts: {}", args.output.display()));
     Ok(())
 }
 

@@ -16,6 +16,7 @@ use ranker::Ranker;
 use crate::device::Backend;
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
+use crate::say::say;
 
 /// Queries that are ranked together.
 const CHUNK: usize = 256;
@@ -180,7 +181,7 @@ pub fn run(args: &MineArgs) -> anyhow::Result<()> {
     output
         .finish()
         .with_context(|| args.output.display().to_string())?;
-    eprintln!("{}: {counts}", args.output.display());
+    say(format_args!("{}: {counts}", args.output.display()));
     Ok(())
 }
 

@@ -160,7 +160,9 @@ pub fn read(bytes: &[u8]) -> anyhow::Result<Questions> {
     };
     let list = Value::Array((0..batch).map(question).collect());
     let list: Vec<Question> = at_path(list, true)?;
-    Ok(Questions::List(list.into_iter().map(Question::archived).collect()))
+    Ok(Questions::List(
+        list.into_iter().map(Question::archived).collect(),
+    ))
 }
 
 /// Takes extents of one out of shapes that need not have them: weights in a row or a column of a matrix,

@@ -59,7 +59,9 @@ pub fn list(answers: &[Answer], plans: bool) -> anyhow::Result<String> {
 /// A line for everything that was done to the problem.
 fn notes(answer: &Answer, before: &str) -> String {
     let notes = answer.notes.iter();
-    notes.map(|note| format!("note: {before}{note}\n")).collect()
+    notes
+        .map(|note| format!("note: {before}{note}\n"))
+        .collect()
 }
 
 fn gap(answer: &Answer) -> String {

@@ -98,7 +98,13 @@ pub fn tolerance(weights: &[f64], decimal: bool) -> f64 {
     let sum: f64 = weights.iter().sum();
     let is_single = |weight: &f64| f64::from(*weight as f32) == *weight;
     let written: Vec<[usize; 2]> = weights.iter().map(|weight| digits(*weight)).collect();
-    let most = |which: usize| written.iter().map(|digits| digits[which]).max().unwrap_or(0);
+    let most = |which: usize| {
+        written
+            .iter()
+            .map(|digits| digits[which])
+            .max()
+            .unwrap_or(0)
+    };
     let [significant, places] = [most(0), most(1)];
     // Whole numbers are counts.
     if places == 0 {
@@ -145,7 +151,9 @@ pub fn level(sides: [&mut Vec<f64>; 2], tolerances: [f64; 2]) -> Vec<String> {
     let mut notes = Vec::new();
     for ((weights, sum), name) in sides.into_iter().zip(sums).zip(["a", "b"]) {
         if (sum - target).abs() > f64::EPSILON * target * weights.len() as f64 {
-            weights.iter_mut().for_each(|weight| *weight *= target / sum);
+            weights
+                .iter_mut()
+                .for_each(|weight| *weight *= target / sum);
             notes.push(format!(
                 "{name} sums to {sum}, which is {target} but for the rounding of its weights: \
                  they were scaled"

@@ -17,6 +17,8 @@ use self::scoreboard::{Scoreboard, Students};
 use self::variant::{Setting, Variants};
 use crate::device::TrainingDevices;
 use crate::interrupt::Interrupt;
+use crate::named::NamedFile;
+use crate::say::{print, say};
 
 /// Compare variants of a run file, with several students each; the same command goes on after a stop
 ///
@@ -24,9 +26,8 @@ use crate::interrupt::Interrupt;
 /// written anew with what there is.
 #[derive(Debug, clap::Args)]
 pub struct StudyArgs {
-    /// The study file
-    #[arg(value_name = "FILE")]
-    study: PathBuf,
+    #[command(flatten)]
+    file: NamedFile,
     /// The study's folder [default: runs/NAME-OF-STUDY-FILE]
     #[arg(long, value_name = "DIR")]
     run: Option<PathBuf>,
@@ -50,9 +51,8 @@ pub struct StudyArgs {
 
 /// Trains what is missing, and writes the page.
 pub fn run(args: &StudyArgs) -> anyhow::Result<()> {
-    let (study, runs) = StudyFile::load(&args.study)?;
-    let named = || Path::new("runs").join(args.study.file_stem().unwrap_or_default());
-    let folder = args.run.clone().unwrap_or_else(named);
+    let (study, runs) = StudyFile::load(args.file.path())?;
+    let folder = args.run.clone().unwrap_or_else(|| args.file.results());
     let wanted = args.wanted(&study)?;
     let devices = args.devices.open()?;
     let interrupt = Interrupt::listen()?;
@@ -100,7 +100,10 @@ pub fn run(args: &StudyArgs) -> anyhow::Result<()> {
                 write(&summary(&study, run, &untrained, &results)?, &folder)?;
             }
             let number = student * settings.len() + place + 1;
-            eprintln!("{name}, student {} ({number} of {all})", student + 1);
+            say(format_args!(
+                "{name}, student {} ({number} of {all})",
+                student + 1
+            ));
             let found = variants
                 .student(setting, student)
                 .with_context(|| format!("variant {name}"))?;
@@ -111,9 +114,8 @@ pub fn run(args: &StudyArgs) -> anyhow::Result<()> {
     }
     let page = summary(&study, run, &untrained, &results)?;
     write(&page, &folder)?;
-    println!("{}", page.table()?.to_terminal());
-    println!("study: {}", folder.join("study.md").display());
-    Ok(())
+    let (table, page) = (page.table()?.to_terminal(), folder.join("study.md"));
+    print(format_args!("{table}\nstudy: {}\n", page.display()))
 }
 
 impl StudyArgs {

@@ -9,6 +9,7 @@ use std::io::{BufWriter, Error, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use optical_files::scratch;
 use optical_tokenize::{Role, TokenSequence, Tokenizer};
 
 use crate::error::DistillError;
@@ -276,8 +277,7 @@ struct Writer {
 impl Writer {
     fn create(folder: &Path) -> Result<Self, DistillError> {
         let create = || -> std::io::Result<(File, File)> {
-            std::fs::create_dir_all(folder)?;
-            let file = tempfile::tempfile_in(folder)?;
+            let file = scratch::file(folder)?;
             Ok((file.try_clone()?, file))
         };
         let (written, read) = create().map_err(|source| failed(folder, source))?;

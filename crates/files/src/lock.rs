@@ -38,6 +38,18 @@ impl fmt::Display for Holder {
     }
 }
 
+impl From<Refused> for io::Error {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::File(error) => error,
+            Refused::InUse(holder) => {
+                let reason = format!("it is in use by {holder}");
+                Self::new(io::ErrorKind::ResourceBusy, reason)
+            }
+        }
+    }
+}
+
 impl Lock {
     /// Takes the lock of the file `path`, which is there as long as it is held, unless somebody has it.
     ///

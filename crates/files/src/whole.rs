@@ -213,10 +213,21 @@ impl WholeFolder {
 /// Removes from `folder` what killed processes have left of files and folders that were not whole; what
 /// cannot be removed is in nobody's way.
 pub fn sweep(folder: &Path) {
+    sweep_names(folder, ".");
+}
+
+/// As [`sweep`], of what was to stand at `path` alone: for a folder that is not ours.
+pub fn sweep_beside(path: &Path) {
+    if let Some(name) = path.file_name() {
+        sweep_names(folder_of(path), &beginning(&name.to_string_lossy()));
+    }
+}
+
+fn sweep_names(folder: &Path, beginning: &str) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let (name, path) = (entry.file_name(), entry.path());
         let name = name.to_string_lossy();
-        if !name.starts_with('.') || !name.ends_with(SUFFIX) {
+        if !name.starts_with(beginning) || !name.ends_with(SUFFIX) {
             continue;
         }
         // The lock goes at the end, so that nobody takes up in between what is removed.
@@ -251,9 +262,7 @@ fn beside<T>(
     let name = path
         .file_name()
         .ok_or_else(|| io::Error::new(ErrorKind::InvalidInput, "the path does not name a file"))?;
-    // For people; the whole of it may be as long as the system allows already.
-    let name: String = name.to_string_lossy().chars().take(40).collect();
-    let prefix = format!(".{name}.");
+    let prefix = beginning(&name.to_string_lossy());
     let mut builder = tempfile::Builder::new();
     builder.prefix(&prefix).suffix(SUFFIX);
     #[cfg(unix)]
@@ -263,6 +272,13 @@ fn beside<T>(
         builder.permissions(fs::Permissions::from_mode(mode));
     }
     make(&builder, folder_of(path))
+}
+
+/// How the name of what is beside `name` begins: for people, so a part of it is enough where the whole
+/// is as long as the system allows already.
+fn beginning(name: &str) -> String {
+    let name: String = name.chars().take(40).collect();
+    format!(".{name}.")
 }
 
 /// What a path names in the end, where it is a link; of a link to nothing too.
@@ -402,6 +418,9 @@ mod tests {
         fs::write(path(".hidden"), "").unwrap();
         let mut file = WholeFile::create(&path("file")).unwrap();
         let filled = WholeFolder::create(&path("folder")).unwrap();
+        fs::write(path(".other.abc.part"), "").unwrap();
+        sweep_beside(&path("left"));
+        assert!(!path(".left.abc.part").exists() && path(".other.abc.part").exists());
         sweep(folder.path());
         sweep(&path("none"));
         file.write_all(b"whole").unwrap();

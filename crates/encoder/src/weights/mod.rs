@@ -21,7 +21,8 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use self::folder::files;
 use self::stored::Stored;
-pub use self::write::{NamedTensor, write_atomically, write_weights};
+pub(crate) use self::write::write_atomically;
+pub use self::write::{NamedTensor, write_weights};
 use crate::EncoderError;
 
 /// Tensors of one checkpoint that nobody has taken yet.

@@ -90,6 +90,7 @@ pub fn distil(
         observer,
         state,
         stop,
+        due: false,
     };
     run.finish()
 }

@@ -47,8 +47,12 @@ mod tokenizer_file;
 mod vector_file;
 mod weights;
 
+/// Counts what the same model has made of the same text: to be raised with every change of tokenizing
+/// or encoding that gives other vectors, so that those that are kept are made anew.
+pub const REVISION: u32 = 1;
+
 pub use config::EncoderConfig;
-pub use e5s1::convert as convert_e5s1;
+pub use e5s1::{REVISION as E5S1_REVISION, convert as convert_e5s1};
 pub use encode::{EncodeSettings, EncodedText, batches_by_length};
 pub use encoder::Encoder;
 pub use error::EncoderError;
@@ -59,4 +63,4 @@ pub use model::Model;
 pub use parts::Precision;
 pub use pool::Pooling;
 pub use vector_file::VectorFile;
-pub use weights::{NamedTensor, WeightsReader, write_atomically, write_weights};
+pub use weights::{NamedTensor, WeightsReader, write_weights};

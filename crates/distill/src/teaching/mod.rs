@@ -116,6 +116,7 @@ pub fn teach(
         observer,
         state,
         stop,
+        due: false,
     };
     run.finish()
 }

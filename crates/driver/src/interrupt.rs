@@ -26,6 +26,12 @@ impl Interrupt {
         Ok(Self(flag))
     }
 
+    /// Somebody who has asked to stop, or who never will.
+    #[cfg(test)]
+    pub fn of(raised: bool) -> Self {
+        Self(Arc::new(AtomicBool::new(raised)))
+    }
+
     /// Whether it was asked for.
     pub fn raised(&self) -> bool {
         self.0.load(Ordering::SeqCst)
@@ -40,7 +46,7 @@ impl Interrupt {
     pub fn check(&self) -> anyhow::Result<()> {
         anyhow::ensure!(
             !self.raised(),
-            "stopped; the same command goes on from here"
+            "stopped; the same command resumes with what is done"
         );
         Ok(())
     }

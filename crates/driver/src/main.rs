@@ -1,16 +1,17 @@
 //! The `optical` command: arguments, device choice, progress and printing; all else is in libraries.
 
-mod beside;
 mod cache;
 mod commands;
 mod device;
 mod experiment;
 mod interrupt;
+mod key;
 mod model_source;
 mod named;
 mod progress;
 mod run_file;
 mod say;
+mod write;
 
 use std::process::ExitCode;
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use burn::tensor::Device;
 
+use crate::experiment::inputs::Inputs;
 use crate::experiment::lexical::Lexical;
 use crate::experiment::{Experiment, ExperimentData, scores, summary};
 use crate::named::NamedRunFile;
@@ -32,6 +33,7 @@ pub fn run(args: &BaselinesArgs) -> anyhow::Result<()> {
     let mut data = ExperimentData::load(&experiment.run, &experiment.cache, args.offline)?;
     data.say()?;
     experiment.folder.create(&text)?;
+    Inputs::of_students(&experiment.run, &data).note(&experiment.folder)?;
     let queries = experiment.asked(&data.collection.queries);
     let english = experiment.asked(&data.collection.english);
     let lexical = Lexical::prepare(&experiment, &mut data)?;

@@ -6,6 +6,7 @@ use anyhow::{Context, ensure};
 use optical_encoder::{Head, Model};
 
 use crate::device::Backend;
+use crate::experiment::inputs::Inputs;
 use crate::experiment::lexical::Lexical;
 use crate::experiment::metrics::read_events;
 use crate::experiment::provenance::{Clock, facts, write_run_json};
@@ -70,8 +71,8 @@ impl Finished {
         })?;
         run.title.push_str(" (final test)");
         let students: Vec<PathBuf> = (0..run.repetitions)
-            .map(|repetition| Ok(folder.repetition(repetition)?.student()))
-            .collect::<anyhow::Result<_>>()?;
+            .map(|repetition| folder.existing_repetition(repetition).student())
+            .collect();
         let finished = Self {
             folder,
             run,
@@ -104,6 +105,9 @@ impl Finished {
         experiment.folder.create(&self.text)?;
         let lexical = Lexical::prepare(&experiment, &mut data)?;
         let teacher = Teacher::load(&experiment, args.offline)?;
+        Inputs::default()
+            .with_model(&teacher.key)
+            .check(&self.folder)?;
         let head = match &teacher.model.head {
             Some(head) => head.clone(),
             None => {

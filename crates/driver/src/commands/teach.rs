@@ -9,7 +9,7 @@ use optical_corpus::draw::fingerprint;
 use optical_corpus::relevance::{Example, RelevanceSource};
 use optical_distill::settings::HeadSettings;
 use optical_distill::teaching::{RankingText, TeachSettings, teach};
-use optical_distill::{Outcome, estimate_head};
+use optical_distill::{DistillError, Outcome, estimate_head};
 use optical_encoder::{EncodeSettings, Model};
 use optical_tokenize::Role;
 use serde::{Deserialize, Serialize};
@@ -17,14 +17,15 @@ use serde::{Deserialize, Serialize};
 use crate::device::TrainingDevices;
 use crate::experiment::RunFolder;
 use crate::experiment::data::{roots, say_empty_negatives};
+use crate::experiment::inputs::Inputs;
 use crate::experiment::metrics::{self, Metrics};
 use crate::experiment::watcher::Watcher;
 use crate::interrupt::Interrupt;
 use crate::named::NamedFile;
 use crate::say::print;
-use crate::{cache, model_source};
+use crate::{cache, key, model_source};
 
-/// Train a teacher on English relevance data; the same command goes on after a stop
+/// Train a teacher on English relevance data; the same command resumes after a stop
 ///
 /// The teacher is a Hugging Face folder in the run folder, which a run file's `model` may name.
 /// docs/relevance.md has an example of the file.
@@ -68,6 +69,7 @@ pub fn run(args: &TeachArgs) -> anyhow::Result<()> {
     let (file, text) = read().with_context(|| args.file.path().display().to_string())?;
     let path = args.run.clone().unwrap_or_else(|| args.file.results());
     let folder = RunFolder::of(&path, &text)?;
+    folder.lock()?;
     let (cache, devices) = (cache::folder()?, args.devices.open()?);
     let device = &devices[0];
     let interrupt = Interrupt::listen()?;
@@ -79,6 +81,8 @@ pub fn run(args: &TeachArgs) -> anyhow::Result<()> {
     let fits = file.teach.check_model(&model);
     fits.with_context(|| args.config.display().to_string())?;
     folder.create(&text)?;
+    let model_key = key::of_model(&model_folder)?;
+    Inputs::of_teacher(&model_key, &[&training, &held_out]).note(&folder)?;
     if model.head.is_none() {
         model.head = Some(head(&file, &model, &training, device)?);
     }
@@ -92,11 +96,20 @@ pub fn run(args: &TeachArgs) -> anyhow::Result<()> {
         &devices,
         &mut watcher,
     );
-    match watcher.result(outcome)? {
-        Outcome::Interrupted(_) => {
-            anyhow::bail!("stopped; the same command goes on from the checkpoint")
+    let outcome = watcher.result(outcome).map_err(|error| {
+        match error.downcast_ref() {
+            Some(DistillError::NotFinite { .. }) => anyhow::anyhow!(
+                "{error}; lower the learning rates in a copy of the file, and begin anew in another \
+                 folder with `optical teach COPY --run NEW_FOLDER`"
+            ),
+            _ => error,
         }
-        Outcome::Finished(teacher) => teacher.save(&folder.teacher())?,
+    })?;
+    match outcome {
+        Outcome::Interrupted(_) => {
+            anyhow::bail!("stopped; the same command resumes from the checkpoint")
+        }
+        Outcome::Finished(teacher) => teacher.save_whole(&folder.teacher())?,
     }
     print(format_args!("teacher: {}\n", folder.teacher().display()))
 }

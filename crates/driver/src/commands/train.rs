@@ -5,17 +5,21 @@ use std::path::PathBuf;
 use anyhow::Context;
 
 use crate::device::TrainingDevices;
+use crate::experiment::continuation::Predecessor;
 use crate::experiment::development::Development;
+use crate::experiment::inputs::Inputs;
 use crate::experiment::lexical::Lexical;
 use crate::experiment::metrics::read_events;
 use crate::experiment::passages::ScoredPassages;
 use crate::experiment::provenance::{Clock, facts, write_run_json};
 use crate::experiment::space::{Space, Teacher};
 use crate::experiment::teaching::Students;
-use crate::experiment::{Experiment, ExperimentData, filtering, page, pictures, scores, teaching};
+use crate::experiment::{
+    Experiment, ExperimentData, continuation, filtering, page, pictures, scores, teaching,
+};
 use crate::named::NamedRunFile;
 
-/// Distil, index, evaluate and report, as a run file says; the same command goes on after a stop
+/// Distil, index, evaluate and report, as a run file says; the same command resumes after a stop
 #[derive(Debug, clap::Args)]
 pub struct TrainArgs {
     #[command(flatten)]
@@ -23,6 +27,10 @@ pub struct TrainArgs {
     /// The run folder [default: runs/NAME-OF-RUN-FILE]
     #[arg(long, value_name = "DIR")]
     run: Option<PathBuf>,
+    /// Begin from the last checkpoint of another run of the same data, model and settings, in a folder
+    /// of its own: for other learning rates after a training that failed, or more steps
+    #[arg(long, value_name = "DIR")]
+    from: Option<PathBuf>,
     /// Download nothing: use the cache, or say what it lacks
     #[arg(long)]
     offline: bool,
@@ -45,14 +53,22 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     let mut data = ExperimentData::load(run, &experiment.cache, args.offline)?;
     data.say()?;
     let teacher = Teacher::load(&experiment, args.offline)?;
+    let inputs = Inputs::of_students(run, &data).with_model(&teacher.key);
+    let from = args.from.as_deref();
+    let from = from.map(|from| Predecessor::find(from, &experiment, &text, &inputs));
+    let from = from.transpose()?.flatten();
     folder.create(&text)?;
+    if let Some(from) = from {
+        from.take_over(&experiment, &teacher)?;
+    }
+    inputs.note(folder)?;
     filtering::write_json(folder, &data.report)?;
     let lexical = Lexical::prepare(&experiment, &mut data)?;
     clock.stage("fetch and prepare");
 
-    let head = teaching::head(&experiment, &teacher.model, &mut data)?;
+    let head = teaching::head(&experiment, &teacher, &mut data)?;
     let space = Space::open(&experiment, teacher, head, &data.collection)?;
-    let development = Development::prepare(&experiment, &space)?;
+    let development = Development::prepare(&experiment, &space, data.development.as_ref())?;
     clock.stage("document index");
 
     let judge = development.as_ref();
@@ -68,8 +84,9 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     );
     let mut students = Vec::new();
     for repetition in 0..run.repetitions {
-        let student = makes.student(repetition, &mut data)?;
-        students.push(student.context("stopped; the same command goes on from the checkpoint")?);
+        let student = makes.student(repetition, &mut data);
+        let student = student.map_err(|error| continuation::advise(error, folder, repetition))?;
+        students.push(student.context("stopped; the same command resumes from the checkpoint")?);
     }
     clock.stage("distillation");
 

@@ -17,6 +17,7 @@ use optical_retrieval::translation::CodeSwitch;
 
 use crate::commands::fetch;
 use crate::experiment::filtering;
+use crate::key::Key;
 use crate::run_file::RunFile;
 use crate::say::say;
 
@@ -27,8 +28,12 @@ pub struct ExperimentData {
     split: Split,
     /// Queries, documents and judgements.
     pub collection: Collection,
+    /// What students are judged by while they are trained, if the run file asks for it.
+    pub development: Option<Collection>,
     /// What became of the bitext.
     pub report: BitextReport,
+    /// A hash of the pairs of each language.
+    pub bitext_keys: BTreeMap<String, String>,
 }
 
 /// Where the relative paths of a run file begin, and where data lies.
@@ -71,6 +76,8 @@ impl ExperimentData {
         let manifests = manifests.chain(collections.filter_map(|source| source.manifest()));
         fetch_all(manifests, cache, offline)?;
         let collection = run.collection.load(&roots).context("[collection]")?;
+        let development = run.development.as_ref().map(|source| source.load(&roots));
+        let development = development.transpose().context("[development]")?;
         for (language, _) in run.classes() {
             let known = || {
                 collection
@@ -92,11 +99,24 @@ impl ExperimentData {
         check_languages(run, &report)?;
         let training = &run.distill.training;
         let split = hold_out(&mut bitext, training.instruments.held_out, training.seed)?;
+        let mut keys: BTreeMap<String, Key> = BTreeMap::new();
+        for pair in bitext.pairs()? {
+            let pair = pair?;
+            let key = keys.entry(pair.language);
+            let key = key.or_insert_with(|| Key::of("bitext"));
+            key.add(pair.english);
+            key.add(pair.foreign);
+        }
+        let keys = keys
+            .into_iter()
+            .map(|(language, key)| (language, key.text()));
         Ok(Self {
             bitext,
             split,
             collection,
+            development,
             report,
+            bitext_keys: keys.collect(),
         })
     }
 

@@ -8,6 +8,7 @@ use optical_distill::instruments::MateRetrieval;
 use crate::experiment::RunFolder;
 use crate::progress::Progress;
 use crate::say::say;
+use crate::write::write;
 
 /// A training in the words of the screen.
 #[derive(Debug, Clone, Copy)]
@@ -140,8 +141,7 @@ impl<'a> Metrics<'a> {
             })
             .map(|event| serde_json::to_string(&event).map(|line| line + "\n"))
             .collect::<Result<_, _>>()?;
-        optical_encoder::write_atomically(&self.folder.metrics(), kept.concat().as_bytes())?;
-        Ok(())
+        write(&self.folder.metrics(), kept.concat().as_bytes())
     }
 }
 

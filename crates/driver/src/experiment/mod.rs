@@ -1,11 +1,14 @@
 //! A run from its run file to its report: one file a stage.
 
 pub mod comparison;
+pub mod continuation;
 pub mod data;
 pub mod development;
 pub mod filtering;
 pub mod folder;
 pub mod index;
+pub mod inputs;
+pub mod keys;
 pub mod lexical;
 pub mod metrics;
 pub mod page;
@@ -47,6 +50,8 @@ pub struct Experiment {
     pub device: Device,
     /// Whether somebody asked to stop.
     pub interrupt: Interrupt,
+    /// Whether document vectors that another kind of device has made are good enough.
+    pub any_device: bool,
 }
 
 impl Experiment {
@@ -60,7 +65,9 @@ impl Experiment {
         let (run, text) = file.load()?;
         let path = folder.map_or_else(|| file.results(), Path::to_owned);
         let interrupt = Interrupt::listen()?;
-        Ok((Self::new(run, &text, &path, device, interrupt)?, text))
+        let experiment = Self::new(run, &text, &path, device, interrupt)?;
+        experiment.folder.lock()?;
+        Ok((experiment, text))
     }
 
     /// The experiment of a run file and its text, in the folder `path`.
@@ -76,6 +83,7 @@ impl Experiment {
             cache: cache::folder()?,
             device,
             interrupt,
+            any_device: false,
             run,
         })
     }

@@ -37,7 +37,7 @@ impl<'a> ScoredPassages<'a> {
             choice,
             seed,
             words,
-            &space.index,
+            &space.index.index,
             documents,
         ))
     }

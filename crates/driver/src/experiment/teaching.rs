@@ -14,25 +14,36 @@ use optical_tokenize::Role;
 use crate::experiment::development::Development;
 use crate::experiment::metrics::{self, Metrics};
 use crate::experiment::passages::ScoredPassages;
-use crate::experiment::space::Space;
+use crate::experiment::space::{Space, Teacher};
 use crate::experiment::watcher::Watcher;
-use crate::experiment::{Experiment, ExperimentData};
+use crate::experiment::{Experiment, ExperimentData, inputs};
+use crate::key::Key;
 
 /// The head, estimated once and kept in the run folder.
 pub fn head(
     experiment: &Experiment,
-    teacher: &Model,
+    teacher: &Teacher,
     data: &mut ExperimentData,
 ) -> anyhow::Result<Head> {
     let Experiment { run, folder, .. } = experiment;
+    let Teacher { model, key } = teacher;
     // A late-interaction checkpoint brings its own.
-    if let Some(head) = &teacher.head {
+    if let Some(head) = &model.head {
         return Ok(head.clone());
     }
-    if let Some(head) = Head::load(&folder.head(), teacher.config.hidden_size)? {
+    let settings = &run.distill.head;
+    let mut key = Key::of("head").with(key).with(format!("{settings:?}"));
+    key.add(inputs::documents(&data.collection.documents));
+    for bitext in data.bitext_keys.values() {
+        key.add(bitext);
+    }
+    let key = key.text();
+    let mut keys = folder.keys()?;
+    // A former version kept no keys.
+    let is_same = keys.of(&folder.head()).is_none_or(|known| known == key);
+    if is_same && let Some(head) = Head::load(&folder.head(), model.config.hidden_size)? {
         return Ok(head);
     }
-    let settings = &run.distill.head;
     let spread =
         |count: usize, of: usize| (0..count.min(of)).map(move |i| i * of / count.min(of).max(1));
     let sentences = data.english(settings.sentences, run.distill.training.seed)?;
@@ -57,8 +68,10 @@ pub fn head(
             encode(Role::Document, run.retrieval.document_length),
         ),
     ];
-    let head = estimate_head(teacher, &texts, settings.exponent, &experiment.device)?;
+    let head = estimate_head(model, &texts, settings.exponent, &experiment.device)?;
     head.save(&folder.head())?;
+    keys.set(&folder.head(), key);
+    keys.write()?;
     Ok(head)
 }
 
@@ -143,7 +156,7 @@ impl<'a> Students<'a> {
         match watcher.result(outcome)? {
             Outcome::Interrupted(_) => Ok(None),
             Outcome::Finished(student) => {
-                student.save(&folder.student())?;
+                student.save_whole(&folder.student())?;
                 Ok(Some(*student))
             }
         }

@@ -1,8 +1,10 @@
 //! The program as a user starts it: the main job on a tiny model and collection, and its errors.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod caches;
 #[cfg(all(feature = "flex", feature = "wgpu"))]
 mod devices;
+mod resuming;
 mod setting;
 mod study;
 mod texts;

@@ -12,7 +12,7 @@ use super::MineArgs;
 use crate::experiment::index::Indexing;
 use crate::experiment::ranking::encode_queries;
 use crate::interrupt::Interrupt;
-use crate::{cache, model_source};
+use crate::{cache, key, model_source};
 
 pub(super) enum Ranker {
     Bm25(Bm25Index),
@@ -68,16 +68,15 @@ impl Ranker {
             cache: &cache,
             device: &device,
             interrupt,
+            any_device: false,
             encode: encode(Role::Document, args.document_length),
         };
-        let index = indexing
-            .indexes(&model, &folder, &[&head], &documents)?
-            .remove(0);
+        let kept = indexing.index(&model, &key::of_model(&folder)?, &head, &documents)?;
         let encode = encode(Role::Query, args.query_length);
         Ok(Self::LateInteraction {
             model: Box::new(model),
             head,
-            index,
+            index: kept.index,
             encode,
             device,
         })

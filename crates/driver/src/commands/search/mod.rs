@@ -16,13 +16,15 @@ use self::lines::Lines;
 use crate::device::Backend;
 use crate::experiment::data::roots;
 use crate::experiment::index::{document_indexes, own_index};
+use crate::experiment::inputs::Inputs;
 use crate::experiment::ranking::encode_queries;
+use crate::experiment::space::Teacher;
 use crate::experiment::{Experiment, RunFolder};
 use crate::interrupt::Interrupt;
 use crate::named::NamedRun;
 use crate::run_file::{RetrievalSettings, RunFile};
 use crate::say::{print, say};
-use crate::{cache, model_source};
+use crate::{cache, key};
 
 /// Ask a finished run's index: type a query, read English documents
 ///
@@ -71,6 +73,7 @@ pub fn run(args: &SearchArgs) -> anyhow::Result<()> {
         cache: cache::folder()?,
         device: args.device.open()?,
         interrupt: Interrupt::listen()?,
+        any_device: true,
     };
     let searcher = Searcher::open(&experiment)?;
     let answer = |query: &str| -> anyhow::Result<String> {
@@ -128,16 +131,14 @@ impl<'a> Searcher<'a> {
         let head = student.head_or_identity();
         let documents = run.collection.load(&roots(cache)).context("[collection]")?;
         let documents = documents.documents;
-        let index = match own_index(experiment, &student, &folder.student(), &documents)? {
-            Some(index) => index,
+        let student_key = key::of_model(&folder.student())?;
+        let index = match own_index(experiment, &student, &student_key, &documents)? {
+            Some(kept) => kept.index,
             None => {
-                let teacher_folder = model_source::folder(&run.model, cache, true)?;
-                let teacher = Model::load(&teacher_folder, device)
-                    .with_context(|| format!("model {}", run.model))?;
-                let heads = [&head];
-                let mut indexes =
-                    document_indexes(experiment, &teacher, &teacher_folder, &heads, &documents)?;
-                indexes.remove(0)
+                let Teacher { model, key } = Teacher::load(experiment, true)?;
+                Inputs::default().with_model(&key).check(folder)?;
+                let mut kept = document_indexes(experiment, &model, &key, &[&head], &documents)?;
+                kept.remove(0).index
             }
         };
         Ok(Self {

@@ -13,14 +13,14 @@ use optical_report::plot::dots;
 
 use self::comparison::summary;
 use self::file::StudyFile;
-use self::scoreboard::{Scoreboard, Students};
+use self::scoreboard::{Scoreboard, Students, UntrainedScores};
 use self::variant::{Setting, Variants};
 use crate::device::TrainingDevices;
 use crate::interrupt::Interrupt;
 use crate::named::NamedFile;
 use crate::say::{print, say};
 
-/// Compare variants of a run file, with several students each; the same command goes on after a stop
+/// Compare variants of a run file, with several students each; the same command resumes after a stop
 ///
 /// The first students of all variants come first, then the second ones: after each, the page is
 /// written anew with what there is.
@@ -64,6 +64,18 @@ pub fn run(args: &StudyArgs) -> anyhow::Result<()> {
         .collect::<anyhow::Result<_>>()?;
     let kept = args.scores.clone();
     let mut board = Scoreboard::open(&kept.unwrap_or_else(|| folder.join("scores.jsonl")))?;
+    let mut variants = Variants::new(&devices, args.offline, study.keep_students);
+    for setting in settings.iter().filter(|_| !args.page) {
+        if !board.has_inputs(&setting.fingerprint) {
+            continue;
+        }
+        let today = variants.inputs(&setting.experiment)?;
+        for line in board.forget_others(&setting.fingerprint, &today) {
+            say(format_args!(
+                "scores of other data or another model are not used: {line}"
+            ));
+        }
+    }
     let mut results: Vec<Students> = (settings.iter())
         .map(|setting| board.students(&setting.fingerprint, study.students))
         .collect();
@@ -72,20 +84,27 @@ pub fn run(args: &StudyArgs) -> anyhow::Result<()> {
         "{} has no student yet, and the page compares the others with it",
         study.reference
     );
-    let mut variants = Variants::new(&devices, args.offline, study.keep_students);
     let reference = &settings[study.reference()];
     let unfinished: Vec<(&str, &Setting)> = (study.variants.iter().zip(&settings).enumerate())
         .filter(|(place, _)| wanted[*place] && results[*place].len() < study.students)
         .map(|(_, (variant, setting))| (variant.name.as_str(), setting))
         .collect();
     variants.index_documents(&unfinished)?;
-    let untrained = match board.untrained(&reference.fingerprint) {
-        Some(found) => found.clone(),
-        None if args.page => bail!("there are no scores yet of what is not trained"),
-        None => {
-            let found = variants.untrained(reference)?;
+    let known = board.untrained(&reference.fingerprint);
+    let untrained = match (known, known.and_then(UntrainedScores::without_words)) {
+        (Some(found), None) => found.scores.clone(),
+        (None, _) if args.page => bail!("there are no scores yet of what is not trained"),
+        (Some(_), Some(left)) if args.page => {
+            say(
+                "what ranks by words is left out, since words were others when it was scored; \
+                 without --page it is ranked anew",
+            );
+            left.scores
+        }
+        (_, left) => {
+            let found = variants.untrained(reference, left)?;
             board.add_untrained(&reference.fingerprint, found.clone())?;
-            found
+            found.scores
         }
     };
     let run = &reference.experiment.run;

@@ -44,6 +44,7 @@ impl Model {
         mut receive: impl FnMut(EncodedText<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let heads: Vec<_> = heads.iter().map(|head| head.on(device)).collect();
+        let mut encoded = vec![false; texts.len()];
         self.encode_states(texts, settings, device, |indices, batch, states| {
             let blocks = heads
                 .iter()
@@ -62,19 +63,28 @@ impl Model {
                     rows.flatten().copied().collect()
                 };
                 let vectors: Vec<Vec<f32>> = blocks.iter().map(gather).collect();
+                encoded[index] = true;
                 receive(EncodedText {
                     index,
                     vectors: &vectors,
                 })?;
             }
-            Ok(())
+            Ok::<_, E>(())
+        })?;
+        let vectors = vec![Vec::new(); heads.len()];
+        let mut without = (0..texts.len()).filter(|&index| !encoded[index]);
+        without.try_for_each(|index| {
+            receive(EncodedText {
+                index,
+                vectors: &vectors,
+            })
         })
     }
 
     /// Runs `texts` through the encoder, without a head, in batches of about equal work.
     ///
     /// `receive` gets the positions of a batch's texts, the batch, and its states
-    /// `[rows, width, hidden]`.
+    /// `[rows, width, hidden]`. A text of no token at all, not even a special one, is in no batch.
     ///
     /// # Errors
     /// If a text is refused by the tokenizer, or `receive` returns an error.
@@ -90,7 +100,11 @@ impl Model {
             .tokenizer
             .encode_many(texts, settings.role, maximum)
             .map_err(EncoderError::from)?;
-        let batches = batches_by_length(&sequences, settings.tokens_per_batch);
+        let mut batches = batches_by_length(&sequences, settings.tokens_per_batch);
+        for batch in &mut batches {
+            batch.retain(|&index| !sequences[index].ids.is_empty());
+        }
+        batches.retain(|batch| !batch.is_empty());
         // As many batches as threads go through the encoder side by side, since most operations of
         // a processor run on one thread; they are received in their order.
         for together in batches.chunks(rayon::current_num_threads()) {

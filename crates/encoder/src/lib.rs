@@ -37,6 +37,7 @@ mod interpolate;
 mod model;
 mod modules;
 mod ops;
+mod outline;
 mod parts;
 mod pool;
 #[cfg(feature = "testing")]
@@ -52,6 +53,7 @@ pub use error::EncoderError;
 pub use families::{BertConfig, DebertaV2Config, DistilBertConfig, Family, ModernBertConfig};
 pub use head::{DeviceHead, Head, HeadEstimate, normalise};
 pub use model::Model;
+pub use outline::Outline;
 pub use parts::Precision;
 pub use pool::Pooling;
 pub use vector_file::VectorFile;

@@ -5,13 +5,14 @@
 //! translation.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::lines::{collapse, read_lines};
 use crate::bitext::{DataRoots, files_of};
-use crate::collection::{Collection, Document, Judgement, Query};
+use crate::collection::{Collection, Document, Judgement, Origin, Query};
 use crate::error::CorpusError;
 
 /// Text files aligned by line number, as named in a run file.
@@ -35,6 +36,7 @@ impl Mates {
     pub(crate) fn read(&self, roots: &DataRoots) -> Result<Collection, CorpusError> {
         let folder = roots.resolve(&self.folder);
         let english_path = folder.join(&self.english);
+        let english_file: Arc<Path> = english_path.as_path().into();
         let mut collection = Collection::default();
         // The document of each line; none for an empty line.
         let mut mates: Vec<Option<String>> = Vec::new();
@@ -51,6 +53,7 @@ impl Mates {
                     id: id.clone(),
                     title: None,
                     text,
+                    origin: origin(&english_file, number),
                 });
                 id
             });
@@ -68,6 +71,7 @@ impl Mates {
                 });
             }
             let mut queries = Vec::new();
+            let file: Arc<Path> = path.as_path().into();
             for ((number, line), mate) in (1_usize..).zip(lines).zip(&mates) {
                 let text = collapse(&line);
                 let Some(document) = mate.clone().filter(|_| !text.is_empty()) else {
@@ -84,6 +88,7 @@ impl Mates {
                     text,
                     language: language.clone(),
                     own_document: None,
+                    origin: origin(&file, number),
                 });
             }
             if queries.is_empty() {
@@ -93,6 +98,11 @@ impl Mates {
         }
         Ok(collection)
     }
+}
+
+fn origin(file: &Arc<Path>, line: usize) -> Option<Origin> {
+    let file = file.clone();
+    Some(Origin { file, line })
 }
 
 #[cfg(test)]

@@ -5,13 +5,15 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::lines::{collapse, columns, read_lines};
 use crate::bitext::DataRoots;
-use crate::collection::{Collection, Document, Judgement, Query};
+use crate::collection::{Collection, Document, Judgement, Origin, Query};
 use crate::error::{CorpusError, LineProblem};
+use crate::report::BadLine;
 
 /// A split of WikiQuestions, as named in a run file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -43,6 +45,7 @@ impl WikiQuestions {
                 text: text.to_owned(),
                 language: language.to_owned(),
                 own_document: None,
+                origin: Some(row.origin.clone()),
             };
             let asked: Vec<_> = of_language()
                 .map(|row| query(row, &row.text, language))
@@ -65,12 +68,14 @@ impl WikiQuestions {
         let document_ids: HashSet<&str> = documents.iter().map(|document| &*document.id).collect();
         let languages: BTreeSet<&str> = self.languages.iter().map(String::as_str).collect();
         let qrels = folder.join(format!("qrels.{}.txt", self.split));
-        let judgements = read_judgements(&qrels, &language_of, &document_ids, &languages)?;
+        let (judgements, unknown) =
+            read_judgements(&qrels, &language_of, &document_ids, &languages)?;
         Ok(Collection {
             documents,
             queries,
             english,
             judgements,
+            unknown,
         })
     }
 }
@@ -84,6 +89,7 @@ fn read_documents(path: &Path) -> Result<Vec<Document>, CorpusError> {
     }
     let mut ids = HashSet::new();
     let mut documents = Vec::new();
+    let file: Arc<Path> = path.into();
     for (index, line) in read_lines(path)?.iter().enumerate() {
         let refuse = |problem| CorpusError::line(path, index + 1, problem);
         let object: Object =
@@ -93,16 +99,19 @@ fn read_documents(path: &Path) -> Result<Vec<Document>, CorpusError> {
             .title
             .map(|title| collapse(&title))
             .filter(|title| !title.is_empty());
-        if id.is_empty() {
-            return Err(refuse(LineProblem::Empty("id")));
-        }
         if text.is_empty() {
             return Err(refuse(LineProblem::Empty("text")));
         }
         if !ids.insert(id.clone()) {
             return Err(refuse(LineProblem::DuplicateId(id)));
         }
-        documents.push(Document { id, title, text });
+        let (file, line) = (file.clone(), index + 1);
+        documents.push(Document {
+            id,
+            title,
+            text,
+            origin: Some(Origin { file, line }),
+        });
     }
     Ok(documents)
 }
@@ -112,11 +121,13 @@ struct Row {
     language: String,
     text: String,
     english: String,
+    origin: Origin,
 }
 
 fn read_queries(path: &Path, split: &str) -> Result<Vec<Row>, CorpusError> {
     let mut ids = HashSet::new();
     let mut rows = Vec::new();
+    let file: Arc<Path> = path.into();
     for (index, line) in read_lines(path)?.iter().enumerate() {
         let refuse = |problem| CorpusError::line(path, index + 1, problem);
         let [id, language, row_split, text, english] = columns(line).map_err(refuse)?;
@@ -126,7 +137,6 @@ fn read_queries(path: &Path, split: &str) -> Result<Vec<Row>, CorpusError> {
         }
         let (text, english) = (collapse(text), collapse(english));
         for (name, value) in [
-            ("id", id),
             ("question", &*text),
             ("English version", &*english),
         ] {
@@ -142,20 +152,26 @@ fn read_queries(path: &Path, split: &str) -> Result<Vec<Row>, CorpusError> {
             language: language.to_owned(),
             text,
             english,
+            origin: Origin {
+                file: file.clone(),
+                line: index + 1,
+            },
         });
     }
     Ok(rows)
 }
 
-/// Reads the judgements of the queries in `languages`, and checks those of all others too.
+/// Reads the judgements of the queries in `languages`, and checks those of all others too; also lists
+/// the lines of queries and documents that are not there. A judged document that is not there counts
+/// as one that is never found, as for trec_eval.
 fn read_judgements(
     path: &Path,
     language_of: &HashMap<&str, &str>,
     documents: &HashSet<&str>,
     languages: &BTreeSet<&str>,
-) -> Result<Vec<Judgement>, CorpusError> {
+) -> Result<(Vec<Judgement>, Vec<BadLine>), CorpusError> {
     let mut seen = HashSet::new();
-    let mut judgements = Vec::new();
+    let (mut judgements, mut unknown) = (Vec::new(), Vec::new());
     for (index, line) in read_lines(path)?.iter().enumerate() {
         let refuse = |problem| CorpusError::line(path, index + 1, problem);
         let columns: Vec<&str> = line.split_whitespace().collect();
@@ -165,17 +181,19 @@ fn read_judgements(
                 found: columns.len(),
             }));
         };
-        let unknown = |kind, id: &str| {
-            refuse(LineProblem::UnknownId {
-                kind,
-                id: id.to_owned(),
-            })
+        let mut passed_over = |kind, id: &str| {
+            let id = id.to_owned();
+            unknown.push(BadLine {
+                file: path.display().to_string(),
+                line: index + 1,
+                problem: LineProblem::UnknownId { kind, id }.to_string(),
+            });
         };
-        let language = language_of
-            .get(query)
-            .ok_or_else(|| unknown("query", query))?;
-        if !documents.contains(document) {
-            return Err(unknown("document", document));
+        let language = language_of.get(query);
+        if language.is_none() {
+            passed_over("query", query);
+        } else if !documents.contains(document) {
+            passed_over("document", document);
         }
         let grade = grade
             .parse()
@@ -185,7 +203,7 @@ fn read_judgements(
                 "{query} {document}"
             ))));
         }
-        if languages.contains(language) {
+        if language.is_some_and(|language| languages.contains(language)) {
             judgements.push(Judgement {
                 query: query.to_owned(),
                 document: document.to_owned(),
@@ -193,7 +211,7 @@ fn read_judgements(
             });
         }
     }
-    Ok(judgements)
+    Ok((judgements, unknown))
 }
 
 #[cfg(test)]
@@ -307,18 +325,6 @@ mod tests {
             (
                 DOCUMENTS,
                 QUERIES,
-                "h1 0 a9 1\n",
-                "dev.txt:1: there is no document 'a9'",
-            ),
-            (
-                DOCUMENTS,
-                QUERIES,
-                "h9 0 a1 1\n",
-                "dev.txt:1: there is no query 'h9'",
-            ),
-            (
-                DOCUMENTS,
-                QUERIES,
                 "h1 0 a1 1\nh1 0 a1 0\n",
                 "dev.txt:2: the id 'h1 a1' occurs a second time",
             ),
@@ -328,6 +334,25 @@ mod tests {
                 .to_string();
             assert!(message.ends_with(expected), "{message}\n{expected}");
         }
+    }
+
+    #[test]
+    fn judgements_of_what_is_not_there_are_listed() {
+        let qrels = "h1 0 a1 1\nh1 0 a9 1\nh9 0 a1 1\n";
+        let collection = load(DOCUMENTS, QUERIES, qrels, "hau").unwrap();
+        let judged = collection.judgements.iter().map(|it| &*it.document);
+        assert_eq!(judged.collect::<Vec<_>>(), ["a1", "a9"]);
+        let unknown: Vec<_> = collection.unknown.iter().map(|it| it.to_string()).collect();
+        for (found, expected) in unknown.iter().zip([
+            "qrels.dev.txt:2: there is no document 'a9'",
+            "qrels.dev.txt:3: there is no query 'h9'",
+        ]) {
+            assert!(found.ends_with(expected), "{found}");
+        }
+        assert_eq!(unknown.len(), 2);
+        let origin = collection.queries["hau"][0].origin.as_ref().unwrap();
+        assert_eq!(origin.line, 1);
+        assert!(origin.file.ends_with("queries.dev.tsv"));
     }
 
     #[test]

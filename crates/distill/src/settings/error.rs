@@ -52,6 +52,11 @@ pub(crate) fn count(key: &str, value: u64) -> Result<(), SettingsError> {
     })
 }
 
+/// The first of some faults.
+pub(crate) fn first(faults: Vec<SettingsError>) -> Result<(), SettingsError> {
+    faults.into_iter().next().map_or(Ok(()), Err)
+}
+
 /// What is wrong with `key`.
 pub(crate) fn refuse(key: String, value: impl Display, expected: &'static str) -> SettingsError {
     SettingsError {

@@ -97,7 +97,9 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
             &run.distill.objectives,
             device,
         )?;
-        pictures::draw_alignment(&soft, &run.picture, &folder.file("alignment"))?;
+        if let Some(soft) = soft {
+            pictures::draw_alignment(&soft, &run.picture, &folder.file("alignment"))?;
+        }
     }
     let facts = facts(&experiment, args.devices.device, &events, &clock);
     write_run_json(folder, &facts)?;

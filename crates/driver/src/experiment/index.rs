@@ -137,7 +137,9 @@ impl Indexing<'_> {
         let mut done = 0;
         model.encode(&texts, &heads, self.encode, self.device, |text| {
             // In the order in which they come: no search depends on it.
-            for (index, vectors) in indexes.iter_mut().zip(text.vectors) {
+            let vectors = text.vectors.iter().filter(|vectors| !vectors.is_empty());
+            // A document without tokens has no vector, and is never found.
+            for (index, vectors) in indexes.iter_mut().zip(vectors) {
                 index.add(documents[text.index].0, vectors)?;
             }
             done += 1;

@@ -98,26 +98,22 @@ impl Ranker {
             } => {
                 let texts: Vec<&str> = pairs.iter().map(|(query, _)| &*query.text).collect();
                 let vectors = encode_queries(model, head, &texts, *encode, device)?;
-                // A query may have no token that counts; it finds nothing.
-                let asked: Vec<_> = (vectors.iter().zip(pairs).enumerate())
-                    .filter(|(_, (vectors, _))| !vectors.is_empty())
-                    .collect();
-                let queries: Vec<_> = asked
-                    .iter()
-                    .map(|(_, (vectors, _))| QueryRef {
-                        vectors,
-                        excluded: &[],
-                    })
-                    .collect();
-                let rankings = index.search_many(&queries, depth)?;
-                let mut ranked = vec![Ranked::default(); pairs.len()];
-                for ((at, (vectors, (_, positive))), hits) in asked.into_iter().zip(rankings) {
-                    let score = index.score(vectors, &positive.id)?;
-                    let positive = score
-                        .with_context(|| format!("document {} is not in the index", positive.id))?;
-                    ranked[at] = Ranked { hits, positive };
-                }
-                Ok(ranked)
+                let queries = vectors.iter().map(|vectors| QueryRef {
+                    vectors,
+                    excluded: &[],
+                });
+                let rankings = index.search_many(&queries.collect::<Vec<_>>(), depth)?;
+                let asked = pairs.iter().zip(vectors.iter().zip(rankings));
+                let ranked = asked.map(|((_, positive), (vectors, hits))| {
+                    // Without tokens, a query finds nothing and a relevant document has no score.
+                    let score = match vectors.is_empty() {
+                        true => None,
+                        false => index.score(vectors, &positive.id)?,
+                    };
+                    let ranked = score.map(|positive| Ranked { hits, positive });
+                    Ok(ranked.unwrap_or_default())
+                });
+                ranked.collect()
             }
         }
     }

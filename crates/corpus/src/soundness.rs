@@ -53,6 +53,17 @@ pub enum Unsound {
     },
 }
 
+impl Unsound {
+    /// The line that is to be mended, if it is one.
+    #[must_use]
+    pub fn origin(&self) -> Option<&Origin> {
+        match self {
+            Self::Id { origin, .. } | Self::Twice { origin, .. } => origin.as_ref(),
+            _ => None,
+        }
+    }
+}
+
 fn place(origin: &Option<Origin>) -> String {
     let place = origin.as_ref().map(|origin| format!("{origin}: "));
     place.unwrap_or_default()

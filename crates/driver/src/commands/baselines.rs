@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context;
 use burn::tensor::Device;
 
+use crate::experiment::check::{Reach, Start, Started};
 use crate::experiment::lexical::Lexical;
-use crate::experiment::{Experiment, ExperimentData, scores, summary};
+use crate::experiment::{run_folder, scores, summary};
 
 /// Rank and score the systems of a run file that need no encoder: BM25 and query translation
 ///
@@ -27,8 +29,18 @@ pub struct BaselinesArgs {
 pub fn run(args: &BaselinesArgs) -> anyhow::Result<()> {
     // No tensor is made.
     let device = Device::default();
-    let (experiment, text) = Experiment::open(&args.config, args.run.as_deref(), device)?;
-    let mut data = ExperimentData::load(&experiment.run, &experiment.cache, args.offline)?;
+    let start = Start {
+        file: &args.config,
+        folder: run_folder(&args.config, args.run.as_deref()),
+        reach: Reach::of(false, args.offline),
+        encodes: false,
+    };
+    let started = start.open(&Ok(vec![device]))?;
+    let Started {
+        experiment,
+        text,
+        mut data,
+    } = started.context("the run was not opened")?;
     data.say()?;
     experiment.folder.create(&text)?;
     let queries = experiment.asked(&data.collection.queries);

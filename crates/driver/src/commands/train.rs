@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 
 use crate::device::TrainingDevices;
+use crate::experiment::check::{Reach, Start, Started};
 use crate::experiment::development::Development;
 use crate::experiment::lexical::Lexical;
 use crate::experiment::metrics::read_events;
@@ -12,7 +13,7 @@ use crate::experiment::passages::ScoredPassages;
 use crate::experiment::provenance::{Clock, facts, write_run_json};
 use crate::experiment::space::{Space, Teacher};
 use crate::experiment::teaching::Students;
-use crate::experiment::{Experiment, ExperimentData, filtering, page, pictures, scores, teaching};
+use crate::experiment::{Experiment, filtering, page, pictures, run_folder, scores, teaching};
 
 /// Distil, index, evaluate and report, as a run file says; the same command goes on after a stop
 #[derive(Debug, clap::Args)]
@@ -26,6 +27,10 @@ pub struct TrainArgs {
     /// Download nothing: use the cache, or say what it lacks
     #[arg(long)]
     offline: bool,
+    /// Train nothing and write nothing: find all that is wrong with the run file and its data, and say
+    /// what the run takes of time, memory and disk
+    #[arg(long)]
+    check: bool,
     #[command(flatten)]
     devices: TrainingDevices,
 }
@@ -33,9 +38,22 @@ pub struct TrainArgs {
 /// Runs all stages; a stage whose result is there is skipped.
 pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     let mut clock = Clock::start();
-    let devices = args.devices.open()?;
-    let (experiment, text) =
-        Experiment::open(&args.config, args.run.as_deref(), devices[0].clone())?;
+    let devices = args.devices.open();
+    let start = Start {
+        file: &args.config,
+        folder: run_folder(&args.config, args.run.as_deref()),
+        reach: Reach::of(args.check, args.offline),
+        encodes: true,
+    };
+    let Some(started) = start.open(&devices)? else {
+        return Ok(());
+    };
+    let devices = devices?;
+    let Started {
+        experiment,
+        text,
+        mut data,
+    } = started;
     let Experiment {
         run,
         folder,
@@ -43,7 +61,6 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
         ..
     } = &experiment;
 
-    let mut data = ExperimentData::load(run, &experiment.cache, args.offline)?;
     data.say()?;
     let teacher = Teacher::load(&experiment, args.offline)?;
     folder.create(&text)?;

@@ -1,6 +1,10 @@
 //! What was found wrong, all of it, and told at once.
 
+use std::path::{Path, PathBuf};
+
 use anyhow::bail;
+
+use crate::run_file::faults;
 
 /// Things of a kind that are named; the others are counted.
 const NAMED: usize = 5;
@@ -12,6 +16,8 @@ pub struct Findings {
     warnings: Vec<String>,
     /// What is said in front of each.
     scope: String,
+    /// The file that keys stand in, and its text.
+    file: Option<(PathBuf, String)>,
 }
 
 impl Findings {
@@ -21,6 +27,20 @@ impl Findings {
             "" => String::new(),
             scope => format!("{scope}: "),
         };
+    }
+
+    /// Says on which line of `text`, the content of `file`, the key of a fault stands.
+    pub fn within_file(&mut self, file: &Path, text: &str) {
+        self.file = Some((file.to_owned(), text.to_owned()));
+    }
+
+    /// Adds a value that keeps the run from being made; the fault begins with its key.
+    pub fn fault(&mut self, fault: impl std::fmt::Display) {
+        let fault = fault.to_string();
+        match &self.file {
+            Some((file, text)) => self.problem(faults::placed(file, text, &fault)),
+            None => self.problem(fault),
+        }
     }
 
     /// Adds what keeps the run from being made; once is enough.
@@ -44,6 +64,13 @@ impl Findings {
         result.map_err(|error| self.problem(format!("{error:#}"))).ok()
     }
 
+    /// Adds all that was found elsewhere as what the run can be made with.
+    pub fn only_warn_of(&mut self, others: Self) {
+        for found in others.problems.into_iter().chain(others.warnings) {
+            self.warn(found);
+        }
+    }
+
     /// Adds problems of one kind, the first by name.
     pub fn problems<T: std::fmt::Display>(&mut self, all: &[T]) {
         for problem in all.iter().take(NAMED) {
@@ -54,9 +81,20 @@ impl Findings {
         }
     }
 
+    /// What the run can be made with.
+    #[cfg(test)]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
     /// Whether nothing keeps the run from being made.
     pub fn is_sound(&self) -> bool {
         self.problems.is_empty()
+    }
+
+    /// Ends with the problems, if there are any, without the warnings, which were said before.
+    pub fn told_problems(self) -> anyhow::Result<()> {
+        listed(self.problems)
     }
 
     /// Says the warnings on standard error, and ends with the problems, if there are any.

@@ -1,9 +1,11 @@
 //! A run from its run file to its report: one file a stage.
 
+pub mod check;
 pub mod comparison;
 pub mod data;
 pub mod development;
 pub mod filtering;
+pub mod findings;
 pub mod folder;
 pub mod index;
 pub mod lexical;
@@ -48,21 +50,13 @@ pub struct Experiment {
     pub interrupt: Interrupt,
 }
 
-impl Experiment {
-    /// Opens the experiment of a run file, in `folder` or else in one named like the run file; returns
-    /// it with the text of the run file. Nothing is written yet.
-    pub fn open(
-        config: &Path,
-        folder: Option<&Path>,
-        device: Device,
-    ) -> anyhow::Result<(Self, String)> {
-        let (run, text) = RunFile::load(config)?;
-        let named = || Path::new("runs").join(config.file_stem().unwrap_or_default());
-        let path = folder.map_or_else(named, Path::to_owned);
-        let interrupt = Interrupt::listen()?;
-        Ok((Self::new(run, &text, &path, device, interrupt)?, text))
-    }
+/// The folder that a command is given, or one named like its file.
+pub fn run_folder(file: &Path, given: Option<&Path>) -> PathBuf {
+    let named = || Path::new("runs").join(file.file_stem().unwrap_or_default());
+    given.map_or_else(named, Path::to_owned)
+}
 
+impl Experiment {
     /// The experiment of a run file and its text, in the folder `path`.
     pub fn new(
         run: RunFile,

@@ -3,6 +3,7 @@
 
 #[cfg(all(feature = "flex", feature = "wgpu"))]
 mod devices;
+mod checking;
 mod setting;
 mod study;
 mod training;

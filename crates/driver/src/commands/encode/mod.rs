@@ -102,6 +102,12 @@ pub fn run(args: &EncodeArgs) -> anyhow::Result<()> {
         maximum_length: args.length.unwrap_or_else(|| model.config.maximum_length()),
         tokens_per_batch: args.batch,
     };
+    let least = model.tokenizer.least_length(settings.role)?;
+    ensure!(
+        least <= settings.maximum_length,
+        "--length {} leaves no token of a text, expected at least {least}",
+        settings.maximum_length
+    );
     let mut file = VectorFile::open(&args.output, width, args.metadata(settings))?;
     if !file.cursor().is_null() {
         let cursor: Cursor = serde_json::from_value(file.cursor().clone())

@@ -9,6 +9,10 @@ use optical_tokenize::Role;
 use rayon::prelude::*;
 
 use super::MineArgs;
+use super::questions::Questions;
+use crate::experiment::check::collections::tokenless;
+use crate::experiment::check::lengths::{Beyond, length};
+use crate::experiment::findings::{Findings, named};
 use crate::experiment::index::Indexing;
 use crate::experiment::ranking::encode_queries;
 use crate::interrupt::Interrupt;
@@ -41,7 +45,7 @@ impl Ranker {
     /// Loads the model and encodes the documents, or finds their vectors in the cache.
     pub(super) fn model(
         args: &MineArgs,
-        documents: &Texts,
+        questions: &Questions,
         interrupt: &Interrupt,
     ) -> anyhow::Result<Self> {
         let device = args.device.open()?;
@@ -56,10 +60,46 @@ impl Ranker {
             maximum_length: length.unwrap_or(most),
             tokens_per_batch: args.batch,
         };
-        let documents: Vec<(&str, &str)> = documents
-            .iter()
-            .map(|text| (&*text.id, &*text.text))
-            .collect();
+        let documents = questions.documents.iter();
+        let documents: Vec<_> = documents.map(|text| (&*text.id, &*text.text)).collect();
+        let queries = questions.pairs.iter().map(|(query, _)| query);
+        let mut queries: Vec<_> = queries.map(|text| (&*text.id, &*text.text)).collect();
+        queries.sort_unstable();
+        queries.dedup();
+        let mut findings = Findings::default();
+        for (key, texts, what, encode) in [
+            (
+                "--query-length",
+                &queries,
+                "queries",
+                encode(Role::Query, args.query_length),
+            ),
+            (
+                "--document-length",
+                &documents,
+                "documents",
+                encode(Role::Document, args.document_length),
+            ),
+        ] {
+            let EncodeSettings {
+                role,
+                maximum_length,
+                ..
+            } = encode;
+            let (tokenizer, beyond) = (&model.tokenizer, Beyond::Cut);
+            length(tokenizer, most, key, maximum_length, role, beyond, &mut findings)?;
+            let texts: Vec<_> = texts.iter().map(|&(id, text)| (id, text, &None)).collect();
+            let without = tokenless(tokenizer, most, &texts, encode)?;
+            if !without.is_empty() {
+                findings.warn(format!(
+                    "{} of {} {what} have no token, and are passed over: {}",
+                    without.len(),
+                    texts.len(),
+                    named(&without)
+                ));
+            }
+        }
+        findings.told()?;
         let indexing = Indexing {
             cache: &cache,
             device: &device,

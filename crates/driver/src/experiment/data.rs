@@ -264,11 +264,11 @@ fn languages_of_pairs(run: &RunFile, report: &BitextReport, findings: &mut Findi
             }
         }
     }
-    let trained = distill.bitext.keys().map(|language| kept(language)).sum();
+    let trained: usize = distill.bitext.keys().map(|language| kept(language)).sum();
     let batch = distill.training.batch_size;
     if (1..batch).contains(&trained) {
         findings.warn(format!(
-            "distill.training.batch_size = {batch}: there are {trained} pairs, and each is in every batch"
+            "distill.training.batch_size = {batch}: there are {trained} pairs, so that a batch has some twice"
         ));
     }
     for language in run.languages.low.iter().chain(&run.languages.high) {

@@ -349,7 +349,9 @@ fn the_run_files_that_come_along_are_accepted() {
             &[command, path.to_str().unwrap(), "--offline"],
         ));
         assert!(
-            !error.contains("run file") && !error.contains("study file"),
+            !error.contains("run file")
+                && !error.contains("study file")
+                && !error.contains(&format!("{}:", path.display())),
             "{error}"
         );
         assert_eq!(teaches, error.contains("[[relevance]]"), "{error}");

@@ -111,11 +111,17 @@ impl Start<'_> {
             false => None,
         };
         let need = shape.map(|shape| {
-            let speed = estimate::speed(&device, shape.hidden);
+            // Only who asks what a run takes waits for the machine to be measured.
+            let speed = match self.reach {
+                Reach::Nothing => estimate::speed(&device, shape.hidden),
+                _ => 1.0,
+            };
             Need::of(&shape, speed, rayon::current_num_threads())
         });
         if let Some(need) = &need {
-            disk::free(&self.folder, need.run_folder, need.student, &mut findings);
+            // A folder that is there may have its students already.
+            let certain = if self.folder.exists() { 0 } else { need.student };
+            disk::free(&self.folder, need.run_folder, certain, &mut findings);
             disk::free(&cache, need.cache, 0, &mut findings);
         }
         findings.told()?;

@@ -75,6 +75,13 @@ pub fn teach(
     observer: &mut dyn Observer,
 ) -> Result<Outcome, DistillError> {
     settings.check()?;
+    // Nothing is read beyond the model's positions.
+    let most = model.config.maximum_length();
+    let settings = &TeachSettings {
+        query_length: settings.query_length.min(most),
+        document_length: settings.document_length.min(most),
+        ..settings.clone()
+    };
     let checkpoints = CheckpointFolder::new(checkpoints);
     let seats = Seat::all(devices, &settings.training)?;
     let moving = Moving {

@@ -143,7 +143,7 @@ impl TeachFile {
                     Role::Document,
                 ),
             ] {
-                let beyond = Beyond::Refused;
+                let beyond = Beyond::Cut;
                 let tokenizer = &outline.tokenizer;
                 let found = length(tokenizer, most, key, value, role, beyond, findings);
                 findings.take(found.map_err(Into::into));

@@ -10,7 +10,7 @@ use optical_corpus::draw::{Sample, fingerprint, unit};
 use optical_corpus::error::CorpusError;
 use optical_corpus::report::BitextReport;
 use optical_corpus::shape::Shaper;
-use optical_corpus::split::{Split, hold_out};
+use optical_corpus::split::{Split, SplitError, hold_out};
 use optical_distill::TrainingText;
 use optical_retrieval::translation::CodeSwitch;
 
@@ -80,10 +80,15 @@ impl ExperimentData {
         let (mut bitext, report) = bitext(run, roots, temporary, findings)?;
         let training = &run.distill.training;
         let held_out = training.instruments.held_out;
-        let split = hold_out(&mut bitext, held_out, training.seed)
-            .map_err(|error| findings.fault(format!("{HELD_OUT} = {held_out}: {error}")))
-            .ok();
-        languages_of_pairs(run, &report, findings);
+        let split = match hold_out(&mut bitext, held_out, training.seed) {
+            Err(error @ SplitError::TooFew { .. }) => {
+                findings.fault(format!("{HELD_OUT} = {held_out}: {error}"));
+                None
+            }
+            split => findings.take(split.context("[[bitext]]")),
+        };
+        let documents = collection.as_ref().map_or(usize::MAX, |it| it.documents.len());
+        languages_of_pairs(run, &report, documents, findings);
         Some(Self {
             bitext,
             split: split?,
@@ -242,7 +247,12 @@ fn bitext(
 
 /// Finds languages that are trained on and have no pair, and others that the run file names for
 /// nothing.
-fn languages_of_pairs(run: &RunFile, report: &BitextReport, findings: &mut Findings) {
+fn languages_of_pairs(
+    run: &RunFile,
+    report: &BitextReport,
+    documents: usize,
+    findings: &mut Findings,
+) {
     let kept = |language: &str| report.languages.get(language).map_or(0, |of| of.kept);
     let distill = &run.distill;
     for (key, languages) in [
@@ -263,6 +273,12 @@ fn languages_of_pairs(run: &RunFile, report: &BitextReport, findings: &mut Findi
                 ));
             }
         }
+    }
+    let scored = run.passages.map_or(0, |it| it.retrieved.saturating_add(it.drawn));
+    if documents < scored {
+        findings.warn(format!(
+            "passages: a sentence is scored with {scored} documents, and there are {documents}"
+        ));
     }
     let trained: usize = distill.bitext.keys().map(|language| kept(language)).sum();
     let batch = distill.training.batch_size;

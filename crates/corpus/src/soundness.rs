@@ -20,7 +20,9 @@ pub enum Unsound {
         known: Vec<String>,
     },
     /// All that is asked in a language has no answer.
-    #[error("no query in {language:?} has a relevant document: the {judgements} judgements name none of the {queries} queries with a grade above 0")]
+    #[error(
+        "no query in {language:?} has a relevant document: the {judgements} judgements name none of the {queries} queries with a grade above 0"
+    )]
     NothingRelevant {
         /// The language.
         language: String,
@@ -30,7 +32,10 @@ pub enum Unsound {
         judgements: usize,
     },
     /// An id that would break the lines of a TREC file.
-    #[error("{}the id {id:?} of a {kind} {why}, which a TREC run cannot hold", place(origin))]
+    #[error(
+        "{}the id {id:?} of a {kind} {why}, which a TREC run cannot hold",
+        place(origin)
+    )]
     Id {
         /// "query" or "document".
         kind: &'static str,
@@ -87,7 +92,9 @@ impl Collection {
                 });
                 continue;
             };
-            let ids = queries.iter().map(|it| (it.id.as_str(), it.origin.as_ref()));
+            let ids = queries
+                .iter()
+                .map(|it| (it.id.as_str(), it.origin.as_ref()));
             unsound.extend(unsound_ids("query", ids));
             if self.unanswered(language).len() == queries.len() {
                 unsound.push(Unsound::NothingRelevant {
@@ -105,7 +112,9 @@ impl Collection {
         let relevant = self.judgements.iter().filter(|it| 0 < it.grade);
         let answered: HashSet<&str> = relevant.map(|it| it.query.as_str()).collect();
         let queries = self.queries.get(language).into_iter().flatten();
-        queries.filter(|it| !answered.contains(it.id.as_str())).collect()
+        queries
+            .filter(|it| !answered.contains(it.id.as_str()))
+            .collect()
     }
 }
 
@@ -120,7 +129,12 @@ fn unsound_ids<'a>(
         let origin = origin.cloned();
         if let Some(why) = no_column(id) {
             let id = id.to_owned();
-            unsound.push(Unsound::Id { kind, id, why, origin });
+            unsound.push(Unsound::Id {
+                kind,
+                id,
+                why,
+                origin,
+            });
         } else if !seen.insert(id) {
             let id = id.to_owned();
             unsound.push(Unsound::Twice { kind, id, origin });

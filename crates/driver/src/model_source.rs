@@ -37,7 +37,9 @@ pub enum Place {
 pub fn place(model: &str, cache: &Path) -> anyhow::Result<Place> {
     let here = |folder: PathBuf| {
         let mut files = WEIGHTS.concat().into_iter();
-        files.any(|file| folder.join(file).is_file()).then_some(folder)
+        files
+            .any(|file| folder.join(file).is_file())
+            .then_some(folder)
     };
     match model.split_once(':') {
         Some(("dataset", name)) => {

@@ -363,5 +363,8 @@ fn texts_without_tokens_are_told_and_passed_over() {
     let short = [&arguments[..], &["--query-length", "2"]].concat();
     let output = mine(folder.path(), &short);
     let error = String::from_utf8_lossy(&output.stderr);
-    assert!(error.contains("--query-length = 2, expected at least 3"), "{error}");
+    assert!(
+        error.contains("--query-length = 2, expected at least 3"),
+        "{error}"
+    );
 }

@@ -214,7 +214,10 @@ impl Tokenizer {
         let kept = |text: &str| -> Result<bool, TokenizeError> {
             Ok(self.encode(text, role, maximum)?.kept.contains(&true))
         };
-        let beginning = text.char_indices().nth(64).map_or(text, |(end, _)| &text[..end]);
+        let beginning = text
+            .char_indices()
+            .nth(64)
+            .map_or(text, |(end, _)| &text[..end]);
         Ok(kept(beginning)? || beginning.len() < text.len() && kept(text)?)
     }
 

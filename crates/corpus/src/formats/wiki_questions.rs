@@ -136,10 +136,7 @@ fn read_queries(path: &Path, split: &str) -> Result<Vec<Row>, CorpusError> {
             return Err(refuse(LineProblem::Split { expected, found }));
         }
         let (text, english) = (collapse(text), collapse(english));
-        for (name, value) in [
-            ("question", &*text),
-            ("English version", &*english),
-        ] {
+        for (name, value) in [("question", &*text), ("English version", &*english)] {
             if value.is_empty() {
                 return Err(refuse(LineProblem::Empty(name)));
             }

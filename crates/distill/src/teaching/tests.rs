@@ -211,8 +211,14 @@ fn texts_without_tokens_are_not_taught_with() {
     texts[4].scores = vec![2.0, 1.0];
     texts[4].documents[1] = "".into();
     let usable = with_tokens(&settings(), &texts, &model.tokenizer).unwrap();
-    let found: Vec<_> = usable.iter().map(|it| (&*it.query, it.documents.len())).collect();
-    assert_eq!(found, [("where where", 1), ("why why", 1), ("what what", 2)]);
+    let found: Vec<_> = usable
+        .iter()
+        .map(|it| (&*it.query, it.documents.len()))
+        .collect();
+    assert_eq!(
+        found,
+        [("where where", 1), ("why why", 1), ("what what", 2)]
+    );
     assert_eq!(usable[1].scores, [2.0]);
     let mut settings = settings();
     settings.training.steps = 2;
@@ -233,7 +239,14 @@ fn texts_without_tokens_are_not_taught_with() {
     let mut model = model;
     model.head = Some(model.head_or_identity());
     let devices = [Device::flex()];
-    let outcome = teach(&settings, &model, [&texts, &texts], &checkpoints, &devices, &mut observer);
+    let outcome = teach(
+        &settings,
+        &model,
+        [&texts, &texts],
+        &checkpoints,
+        &devices,
+        &mut observer,
+    );
     assert!(matches!(outcome, Ok(Outcome::Finished(_))), "{outcome:?}");
     assert_eq!(prepared, Some((3, 3, 3)));
 }

@@ -21,7 +21,12 @@ pub fn with_tokens(
     let has = |text: &Arc<str>, role| tokenizer.has_tokens(text, role, settings.length(role));
     // Data sets have a document in many examples; it is looked at once.
     let mut documents: HashMap<&Arc<str>, bool> = HashMap::new();
-    documents.extend(texts.iter().flat_map(|it| &it.documents).map(|it| (it, true)));
+    documents.extend(
+        texts
+            .iter()
+            .flat_map(|it| &it.documents)
+            .map(|it| (it, true)),
+    );
     let looked_at = documents.par_iter_mut();
     looked_at.try_for_each(|(document, known)| {
         *known = has(document, Role::Document)?;
@@ -34,10 +39,15 @@ pub fn with_tokens(
         }
         let places = (0..text.documents.len()).filter(|&place| documents[&text.documents[place]]);
         let places: Vec<usize> = places.collect();
-        let scores = places.iter().filter_map(|&place| text.scores.get(place).copied());
+        let scores = places
+            .iter()
+            .filter_map(|&place| text.scores.get(place).copied());
         Ok(Some(RankingText {
             query: text.query.clone(),
-            documents: places.iter().map(|&place| text.documents[place].clone()).collect(),
+            documents: places
+                .iter()
+                .map(|&place| text.documents[place].clone())
+                .collect(),
             scores: scores.collect(),
         }))
     });

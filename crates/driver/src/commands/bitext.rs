@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use optical_corpus::bitext::Bitext;
 use optical_corpus::report::{BitextCounts, DropReason, Example};
 
 use crate::cache;
-use crate::experiment::data::{fetch_all, roots};
+use crate::experiment::data::{bitext, fetch_all, roots};
 use crate::experiment::filtering::table;
+use crate::experiment::findings::Findings;
 use crate::run_file::RunFile;
 
 /// Read and filter a run's bitext, and say what is left out and why
@@ -34,8 +34,10 @@ pub fn run(args: &BitextArgs) -> anyhow::Result<()> {
         .iter()
         .filter_map(|source| source.layout.manifest());
     fetch_all(manifests, &cache, args.offline)?;
-    let (_, report) = Bitext::read(&run.bitext, &run.bitext_filter, &roots(&cache), args.sample)
-        .context("[[bitext]]")?;
+    let mut findings = Findings::default();
+    let read = bitext(&run, &roots(&cache), &cache, args.sample, &mut findings);
+    findings.told()?;
+    let (_, report) = read.context("[[bitext]] was not read")?;
     print!("{}", table(&report)?.to_terminal());
     for (language, counts) in &report.languages {
         print!("{}", remarks(language, counts));

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, ensure};
 use optical_encoder::{Head, Model};
 
-use crate::device::Backend;
 use crate::cache;
+use crate::device::Backend;
 use crate::experiment::check::{Reach, check};
 use crate::experiment::findings::Findings;
 use crate::experiment::lexical::Lexical;

@@ -77,7 +77,8 @@ impl ExperimentData {
         let languages: Vec<String> = run.classes().into_iter().map(|it| it.0).collect();
         let source = &run.collection;
         let collection = collection("[collection]", source, roots, &languages, reader, findings);
-        let (mut bitext, report) = bitext(run, roots, temporary, findings)?;
+        let read = bitext(run, roots, temporary, filtering::EXAMPLES, findings);
+        let (mut bitext, report) = read?;
         let training = &run.distill.training;
         let held_out = training.instruments.held_out;
         let split = match hold_out(&mut bitext, held_out, training.seed) {
@@ -87,7 +88,9 @@ impl ExperimentData {
             }
             split => findings.take(split.context("[[bitext]]")),
         };
-        let documents = collection.as_ref().map_or(usize::MAX, |it| it.documents.len());
+        let documents = collection
+            .as_ref()
+            .map_or(usize::MAX, |it| it.documents.len());
         languages_of_pairs(run, &report, documents, findings);
         Some(Self {
             bitext,
@@ -219,16 +222,18 @@ pub fn manifests(run: &RunFile) -> Vec<&Path> {
 
 const HELD_OUT: &str = "distill.training.instruments.held_out";
 
-/// Reads the bitext; if it cannot be read, finds what is wrong with each of its sources.
-fn bitext(
+/// Reads the bitext, with so many examples of what is left out; if it cannot be read, finds what is
+/// wrong with each of its sources.
+pub fn bitext(
     run: &RunFile,
     roots: &DataRoots,
     temporary: &Path,
+    examples: usize,
     findings: &mut Findings,
 ) -> Option<(Bitext, BitextReport)> {
     let filter = &run.bitext_filter;
     let read = |sources: &[BitextSource]| {
-        let read = Bitext::read_below(sources, filter, roots, filtering::EXAMPLES, temporary);
+        let read = Bitext::read_below(sources, filter, roots, examples, temporary);
         read.context("[[bitext]]")
     };
     match read(&run.bitext) {
@@ -266,7 +271,11 @@ fn languages_of_pairs(
                 _ => 0 < kept(language),
             };
             if !found {
-                let what = if key == "retention" { "sentence" } else { "pair" };
+                let what = if key == "retention" {
+                    "sentence"
+                } else {
+                    "pair"
+                };
                 findings.fault(format!(
                     "distill.{key}.{language}: [[bitext]] has no {what} in {language} that passes \
                      [bitext_filter]"
@@ -274,7 +283,9 @@ fn languages_of_pairs(
             }
         }
     }
-    let scored = run.passages.map_or(0, |it| it.retrieved.saturating_add(it.drawn));
+    let scored = run
+        .passages
+        .map_or(0, |it| it.retrieved.saturating_add(it.drawn));
     if documents < scored {
         findings.warn(format!(
             "passages: a sentence is scored with {scored} documents, and there are {documents}"

@@ -61,7 +61,9 @@ impl Findings {
 
     /// What a step has given; its error is a problem.
     pub fn take<T>(&mut self, result: anyhow::Result<T>) -> Option<T> {
-        result.map_err(|error| self.problem(format!("{error:#}"))).ok()
+        result
+            .map_err(|error| self.problem(format!("{error:#}")))
+            .ok()
     }
 
     /// Adds all that was found elsewhere as what the run can be made with.
@@ -143,8 +145,14 @@ mod tests {
         assert_eq!(findings.take::<()>(Err(anyhow::anyhow!("no"))), None);
         findings.problems(&[1, 2, 3, 4, 5, 6, 7]);
         let error = findings.told().unwrap_err().to_string();
-        assert!(error.starts_with("7 problems:\n  variant x: no\n  variant x: 1\n"), "{error}");
-        assert!(error.ends_with("variant x: … and 2 more like these"), "{error}");
+        assert!(
+            error.starts_with("7 problems:\n  variant x: no\n  variant x: 1\n"),
+            "{error}"
+        );
+        assert!(
+            error.ends_with("variant x: … and 2 more like these"),
+            "{error}"
+        );
         Findings::default().told().unwrap();
     }
 

@@ -22,7 +22,10 @@ impl RunFile {
         let stopping = self.distill.training.stopping.as_ref();
         let judged = stopping.is_some_and(|it| it.metric == StoppingMetric::Development);
         expect(judged == self.development.is_some(), &|| {
-            together("distill.training.stopping.metric = \"development\"", "development")
+            together(
+                "distill.training.stopping.metric = \"development\"",
+                "development",
+            )
         });
         let scored = self.distill.objectives.passages.is_some();
         expect(scored == self.passages.is_some(), &|| {

@@ -72,7 +72,10 @@ fn texts_without_tokens_are_told_before_the_training_and_end_no_run() {
     assert_eq!(topics, Some(7), "{results}");
     for system in ["distilled", "zero-shot", "zero-shot-raw"] {
         let ranking = read(&format!("trec/{system}.swa.run"));
-        assert!(!ranking.contains("q6 ") && !ranking.contains(" z1 "), "{ranking}");
+        assert!(
+            !ranking.contains("q6 ") && !ranking.contains(" z1 "),
+            "{ranking}"
+        );
         assert!(ranking.contains("q5 "), "{ranking}");
     }
     let search = |query: &str| optical(folder, &["search", "runs/run", "--query", query]);
@@ -82,7 +85,11 @@ fn texts_without_tokens_are_told_before_the_training_and_end_no_run() {
     assert!(fails(&align(NOTHING)).contains("without a token cannot be aligned"));
     succeeds(&align("maji"));
     // In `encode` such a text has no vector.
-    std::fs::write(folder.join("texts.tsv"), format!("a\twater\nb\t{NOTHING}\n")).unwrap();
+    std::fs::write(
+        folder.join("texts.tsv"),
+        format!("a\twater\nb\t{NOTHING}\n"),
+    )
+    .unwrap();
     let encode = |length| {
         let input = ["encode", "--model", "model", "--input", "texts.tsv"];
         let output = ["--output", "texts.safetensors", "--length", length];
@@ -113,10 +120,19 @@ fn three_faults_are_told_at_once_and_nothing_is_written() {
     });
     std::fs::copy(folder.join("bitext/swa.tsv"), folder.join("bitext/deu.tsv")).unwrap();
     let german = (0..6).map(|i| format!("gq{i}\tdeu\tdev\tmaji {i}\twater\n"));
-    append(folder, "data/clir/queries.dev.tsv", &german.collect::<String>());
-    change(folder, "data/clir/docs.jsonl", |text| text.replace("\"d5\"", "\"d 5\""));
+    append(
+        folder,
+        "data/clir/queries.dev.tsv",
+        &german.collect::<String>(),
+    );
+    change(folder, "data/clir/docs.jsonl", |text| {
+        text.replace("\"d5\"", "\"d 5\"")
+    });
     append(folder, "data/clir/qrels.dev.txt", "q9 0 d1 1\n");
-    for arguments in [&["train", "run.toml"][..], &["train", "run.toml", "--check"]] {
+    for arguments in [
+        &["train", "run.toml"][..],
+        &["train", "run.toml", "--check"],
+    ] {
         let error = fails(&optical(folder, arguments));
         for expected in [
             "error: 4 problems:\n",
@@ -137,10 +153,12 @@ fn three_faults_are_told_at_once_and_nothing_is_written() {
         assert!(error.contains(&line("depth = 0")), "{error}");
         assert!(!folder.join("runs").exists());
     }
-    assert!(!folder.join("cache").exists() || {
-        let entries = std::fs::read_dir(folder.join("cache")).unwrap();
-        entries.count() == 0
-    });
+    assert!(
+        !folder.join("cache").exists() || {
+            let entries = std::fs::read_dir(folder.join("cache")).unwrap();
+            entries.count() == 0
+        }
+    );
 }
 
 #[test]
@@ -165,8 +183,13 @@ fn a_check_writes_nothing_and_says_what_the_run_takes() {
         text.replace("model = \"model\"", "model = \"hub:nobody/nothing\"")
     });
     let shown = succeeds(&optical(folder, &["train", "run.toml", "--check"]));
-    assert!(shown.contains("model hub:nobody/nothing will be fetched"), "{shown}");
-    change(folder, "run.toml", |text| text.replace("steps = 30", "steps = 0"));
+    assert!(
+        shown.contains("model hub:nobody/nothing will be fetched"),
+        "{shown}"
+    );
+    change(folder, "run.toml", |text| {
+        text.replace("steps = 30", "steps = 0")
+    });
     let error = fails(&optical(folder, &["train", "run.toml", "--check"]));
     assert!(error.contains("distill.training.steps = 0"), "{error}");
     assert!(!folder.join("runs").exists() && !folder.join("cache").exists());
@@ -196,7 +219,11 @@ fn each_thing_that_can_be_known_is_told_before_anything_is_computed() {
             "\nmaximum_length = 3",
             "distill.maximum_length = 3: no pair of swa has a token on both sides and fits",
         ),
-        ("\nlayers = 2", "\nlayers = 3", "distill.layers = 3, expected at most 2"),
+        (
+            "\nlayers = 2",
+            "\nlayers = 3",
+            "distill.layers = 3, expected at most 2",
+        ),
         (
             "document_length = 16",
             "document_length = 1",
@@ -218,7 +245,11 @@ fn each_thing_that_can_be_known_is_told_before_anything_is_computed() {
             "sentences = 1\ndocuments = 0",
             "cannot span the 8 dimensions of the model",
         ),
-        ("bitext/{language}", "elsewhere/{language}", "elsewhere/swa.tsv cannot be read"),
+        (
+            "bitext/{language}",
+            "elsewhere/{language}",
+            "elsewhere/swa.tsv cannot be read",
+        ),
         (
             "swa = \"dictionary/swh-eng\"",
             "swa = \"dictionary/none\"",
@@ -239,9 +270,21 @@ fn each_thing_that_can_be_known_is_told_before_anything_is_computed() {
         assert!(!passed && told.contains(expected), "{expected}: {told}");
     }
     for (from, to, expected) in [
-        ("picture = \"swa\"", "picture = \"yor\"", "picture = \"yor\": no pair in it"),
-        ("batch_size = 8", "batch_size = 80", "batch_size = 80: there are "),
-        ("documents = 6", "documents = 7", "distill.head.documents = 7: there are 6"),
+        (
+            "picture = \"swa\"",
+            "picture = \"yor\"",
+            "picture = \"yor\": no pair in it",
+        ),
+        (
+            "batch_size = 8",
+            "batch_size = 80",
+            "batch_size = 80: there are ",
+        ),
+        (
+            "documents = 6",
+            "documents = 7",
+            "distill.head.documents = 7: there are 6",
+        ),
         (
             "document_length = 16",
             "document_length = 90",
@@ -255,15 +298,21 @@ fn each_thing_that_can_be_known_is_told_before_anything_is_computed() {
         ),
     ] {
         let (passed, told) = told(from, to);
-        assert!(passed && told.contains(&format!("warning: {expected}")) || {
-            passed && told.contains("warning: ") && told.contains(expected)
-        }, "{expected}: {told}");
+        assert!(
+            passed && told.contains(&format!("warning: {expected}")) || {
+                passed && told.contains("warning: ") && told.contains(expected)
+            },
+            "{expected}: {told}"
+        );
     }
     // Documents are there, and none has a text.
     std::fs::write(folder.join("run.toml"), &run_file).unwrap();
     std::fs::write(folder.join("data/clir/docs.jsonl"), "").unwrap();
     let error = fails(&optical(folder, &["train", "run.toml", "--check"]));
-    assert!(error.contains("[collection]: there is no document"), "{error}");
+    assert!(
+        error.contains("[collection]: there is no document"),
+        "{error}"
+    );
     assert!(!folder.join("runs").exists());
 }
 
@@ -277,7 +326,10 @@ fn all_variants_of_a_study_and_all_finished_runs_are_checked_first() {
                  set = { \"distill.layers\" = 7 }\n[[variant]]\nname = \"three\"\n\
                  set = { \"retrieval.query_length\" = 1 }\n";
     std::fs::write(folder.join("study.toml"), study).unwrap();
-    for arguments in [&["study", "study.toml"][..], &["study", "study.toml", "--check"]] {
+    for arguments in [
+        &["study", "study.toml"][..],
+        &["study", "study.toml", "--check"],
+    ] {
         let error = fails(&optical(folder, arguments));
         for expected in [
             "variant two: distill.layers = 7, expected at most 2",
@@ -288,5 +340,8 @@ fn all_variants_of_a_study_and_all_finished_runs_are_checked_first() {
         assert!(!folder.join("runs").exists());
     }
     let error = fails(&optical(folder, &["final-test", "runs/one", "runs/two"]));
-    assert!(error.contains("runs/one") && error.contains("runs/two"), "{error}");
+    assert!(
+        error.contains("runs/one") && error.contains("runs/two"),
+        "{error}"
+    );
 }

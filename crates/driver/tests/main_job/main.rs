@@ -1,9 +1,9 @@
 //! The program as a user starts it: the main job on a tiny model and collection, and its errors.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod checking;
 #[cfg(all(feature = "flex", feature = "wgpu"))]
 mod devices;
-mod checking;
 mod setting;
 mod study;
 mod training;

@@ -246,7 +246,11 @@ impl Index for ExactIndex {
         }
         let mut rankings = rankings.into_iter();
         let ranking = |query| if asks(&query) { rankings.next() } else { None };
-        Ok(queries.iter().map(ranking).map(Option::unwrap_or_default).collect())
+        Ok(queries
+            .iter()
+            .map(ranking)
+            .map(Option::unwrap_or_default)
+            .collect())
     }
 
     fn len(&self) -> usize {

@@ -87,7 +87,15 @@ impl Ranker {
                 ..
             } = encode;
             let (tokenizer, beyond) = (&model.tokenizer, Beyond::Cut);
-            length(tokenizer, most, key, maximum_length, role, beyond, &mut findings)?;
+            length(
+                tokenizer,
+                most,
+                key,
+                maximum_length,
+                role,
+                beyond,
+                &mut findings,
+            )?;
             let texts: Vec<_> = texts.iter().map(|&(id, text)| (id, text, &None)).collect();
             let without = tokenless(tokenizer, most, &texts, encode)?;
             if !without.is_empty() {

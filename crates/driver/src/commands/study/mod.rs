@@ -140,7 +140,14 @@ impl StudyArgs {
             let mut reads = run.clone();
             reads.title.clear();
             reads.distill.objectives = Default::default();
-            reads.distill.training.optimiser = settings[0].1.experiment.run.distill.training.optimiser.clone();
+            reads.distill.training.optimiser = settings[0]
+                .1
+                .experiment
+                .run
+                .distill
+                .training
+                .optimiser
+                .clone();
             if !known.contains(&reads) {
                 check(run, &cache, reach, true, &mut findings);
                 known.push(reads);

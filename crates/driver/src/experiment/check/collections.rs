@@ -75,8 +75,13 @@ impl Reader<'_> {
         findings: &mut Findings,
     ) -> anyhow::Result<()> {
         let documents = collection.documents.iter();
-        let texts: Vec<_> = documents.map(|it| (&*it.id, it.full_text(), &it.origin)).collect();
-        let texts: Vec<_> = texts.iter().map(|(id, text, at)| (*id, &**text, *at)).collect();
+        let texts: Vec<_> = documents
+            .map(|it| (&*it.id, it.full_text(), &it.origin))
+            .collect();
+        let texts: Vec<_> = texts
+            .iter()
+            .map(|(id, text, at)| (*id, &**text, *at))
+            .collect();
         let without = self.tokenless(&texts, self.retrieval.documents())?;
         if !texts.is_empty() && without.len() == texts.len() {
             findings.problem(format!("{table}: no document has a token"));
@@ -88,7 +93,10 @@ impl Reader<'_> {
                 named(&without)
             ));
         }
-        let asked = [(&collection.queries, ""), (&collection.english, "English versions of ")];
+        let asked = [
+            (&collection.queries, ""),
+            (&collection.english, "English versions of "),
+        ];
         for (queries, what) in asked {
             for language in languages {
                 let texts = queries.get(language).into_iter().flatten();
@@ -114,7 +122,9 @@ impl Reader<'_> {
         texts: &[(&str, &str, &Option<Origin>)],
         encode: EncodeSettings,
     ) -> Result<Vec<String>, TokenizeError> {
-        let Outline { config, tokenizer, .. } = self.outline;
+        let Outline {
+            config, tokenizer, ..
+        } = self.outline;
         tokenless(tokenizer, config.maximum_length(), texts, encode)
     }
 }

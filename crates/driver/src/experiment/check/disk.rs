@@ -95,7 +95,11 @@ mod tests {
             writable(path, &mut findings);
             findings.told_problems().map_err(|error| error.to_string())
         };
-        assert!(told(&path("file/run")).unwrap_err().ends_with("file is not a folder"));
+        assert!(
+            told(&path("file/run"))
+                .unwrap_err()
+                .ends_with("file is not a folder")
+        );
         told(&path("a/b/c")).unwrap();
         assert!(0 < room(&path("a/b")).unwrap());
     }

@@ -140,15 +140,16 @@ impl Need {
         let embedding = (shape.vocabulary * shape.hidden) as f64;
         let layer = (shape.parameters as f64 - embedding).max(0.0) / teacher_layers.max(1.0);
         // Operations of a token: a product and a sum for each weight, and attention to the others.
-        let forward = |layers: f64, tokens: f64| {
-            layers * tokens * (2.0 * layer + 4.0 * hidden * tokens)
-        };
+        let forward =
+            |layers: f64, tokens: f64| layers * tokens * (2.0 * layer + 4.0 * hidden * tokens);
         let mean = |side: usize| shape.pair_tokens[side] as f64 / shape.sampled.max(1) as f64;
         let [target, input] = [0, 1].map(|side| mean(side) * PADDING);
         // Backward goes through each product twice.
         let pair = forward(teacher_layers, target) + 3.0 * forward(student_layers, input);
         let side_by_side = shape.parts.min(threads).max(1) as f64 / threads.max(1) as f64;
-        let growth = (shape.pairs as f64 / shape.sampled.max(1) as f64).max(1.0).sqrt();
+        let growth = (shape.pairs as f64 / shape.sampled.max(1) as f64)
+            .max(1.0)
+            .sqrt();
         let pieces = (shape.pieces as f64 * growth).min(shape.vocabulary as f64);
         let weights = student_layers * layer + pieces * hidden;
         let step = shape.batch as f64 * pair / (speed * STEPS * side_by_side) + weights / OPTIMISER;

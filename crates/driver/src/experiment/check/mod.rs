@@ -19,11 +19,11 @@ use optical_encoder::Outline;
 
 use self::collections::{Reader, collection};
 use self::estimate::{Need, Shape, Texts};
+use crate::cache;
 use crate::commands::fetch;
 use crate::experiment::data::{fetch_all, manifests, roots};
 use crate::experiment::findings::Findings;
 use crate::experiment::{Experiment, ExperimentData};
-use crate::cache;
 use crate::interrupt::Interrupt;
 use crate::model_source::{self, Place};
 use crate::run_file::RunFile;
@@ -76,10 +76,7 @@ pub struct Started {
 
 impl Start<'_> {
     /// Checks a run, and opens it; `None` where it was only to be checked.
-    pub fn open(
-        &self,
-        devices: &anyhow::Result<Vec<Device>>,
-    ) -> anyhow::Result<Option<Started>> {
+    pub fn open(&self, devices: &anyhow::Result<Vec<Device>>) -> anyhow::Result<Option<Started>> {
         let (run, text) = RunFile::read(self.file)?;
         let mut findings = Findings::default();
         findings.within_file(self.file, &text);
@@ -120,7 +117,11 @@ impl Start<'_> {
         });
         if let Some(need) = &need {
             // A folder that is there may have its students already.
-            let certain = if self.folder.exists() { 0 } else { need.student };
+            let certain = if self.folder.exists() {
+                0
+            } else {
+                need.student
+            };
             disk::free(&self.folder, need.run_folder, certain, &mut findings);
             disk::free(&cache, need.cache, 0, &mut findings);
         }
@@ -219,7 +220,14 @@ fn final_test(
 ) {
     let languages: Vec<String> = run.classes().into_iter().map(|it| it.0).collect();
     let mut found = Findings::default();
-    collection("[final_test]", source, roots, &languages, reader, &mut found);
+    collection(
+        "[final_test]",
+        source,
+        roots,
+        &languages,
+        reader,
+        &mut found,
+    );
     findings.only_warn_of(found);
 }
 
@@ -273,7 +281,10 @@ fn fetched(
             Some(None) => {}
             Some(Some((name, bytes))) => {
                 whole = false;
-                away.push(format!("{name} will be fetched: {} unpacked", megabytes(bytes)));
+                away.push(format!(
+                    "{name} will be fetched: {} unpacked",
+                    megabytes(bytes)
+                ));
             }
             None => whole = false,
         }

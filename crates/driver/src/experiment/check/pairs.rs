@@ -51,9 +51,14 @@ pub fn pairs(
         if chunk.is_empty() {
             break;
         }
-        let wanted = chunk.into_iter().filter(|it| read < SAMPLE || missing.contains(&it.group));
+        let wanted = chunk
+            .into_iter()
+            .filter(|it| read < SAMPLE || missing.contains(&it.group));
         let wanted: Vec<_> = wanted.collect();
-        sample.bytes += wanted.iter().map(|it| it.target.len() + it.input.len()).sum::<usize>();
+        sample.bytes += wanted
+            .iter()
+            .map(|it| it.target.len() + it.input.len())
+            .sum::<usize>();
         for pair in tokenize(&wanted, tokenizer, tokenizer, maximum)? {
             sample.pairs += 1;
             sample.tokens[0] += pair.target.ids.len();
@@ -96,7 +101,9 @@ fn head(
     let mut tokens = 0;
     for (texts, encode) in texts.groups(run) {
         let maximum = encode.maximum_length.min(outline.config.maximum_length());
-        let sequences = outline.tokenizer.encode_many(&texts, encode.role, maximum)?;
+        let sequences = outline
+            .tokenizer
+            .encode_many(&texts, encode.role, maximum)?;
         let kept = sequences.iter().flat_map(|it| &it.kept);
         tokens += kept.filter(|&&kept| kept).count();
     }

@@ -350,8 +350,8 @@ fn texts_without_tokens_are_told_and_passed_over() {
     ];
     let said = succeeds(&mine(folder.path(), &arguments));
     for expected in [
-        "warning: 1 of 5 queries have no token, and are passed over: q4",
-        "warning: 2 of 12 documents have no token, and are passed over: z1, z2",
+        "warning: queries without a token, which are passed over, 1 of 5: q4",
+        "warning: documents without a token, which are passed over, 2 of 12: z1, z2",
         "3 of 5 relevant documents",
         "2 left out without any",
     ] {

@@ -161,8 +161,8 @@ impl TeachFile {
                     findings.problem(format!("[[relevance]]: none of the {what} has tokens"));
                 } else if 0 < without {
                     findings.warn(format!(
-                        "[[relevance]]: {without} of {} {what} have a query or a relevant document \
-                         without a token, and are left out",
+                        "[[relevance]]: {what} whose query or relevant document has no token, which are left out, \
+                         {without} of {}",
                         texts.len()
                     ));
                 }

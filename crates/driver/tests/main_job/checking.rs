@@ -57,9 +57,9 @@ fn texts_without_tokens_are_told_before_the_training_and_end_no_run() {
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     succeeds(&output);
     for expected in [
-        "warning: [collection]: 1 of 7 documents have no token, and are never found: z1 \
+        "warning: [collection]: documents without a token, which are never found, 1 of 7: z1 \
          (./data/clir/docs.jsonl:7)",
-        "1 of 7 queries in swa have no token, find nothing and count as zero: q6 \
+        "queries in swa without a token, which find nothing and count as zero, 1 of 7: q6 \
          (./data/clir/queries.dev.tsv:7)",
     ] {
         let place = told.find(expected).unwrap_or_else(|| panic!("{told}"));

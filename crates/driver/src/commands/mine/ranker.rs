@@ -100,7 +100,7 @@ impl Ranker {
             let without = tokenless(tokenizer, most, &texts, encode)?;
             if !without.is_empty() {
                 findings.warn(format!(
-                    "{} of {} {what} have no token, and are passed over: {}",
+                    "{what} without a token, which are passed over, {} of {}: {}",
                     without.len(),
                     texts.len(),
                     named(&without)

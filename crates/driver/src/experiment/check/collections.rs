@@ -49,7 +49,7 @@ pub fn collection(
         if !unanswered.is_empty() && unanswered.len() < queries {
             let ids: Vec<_> = unanswered.iter().map(|it| &it.id).collect();
             findings.warn(format!(
-                "{table}: {} of {queries} queries in {language} have no relevant document: {}",
+                "{table}: queries in {language} without a relevant document, {} of {queries}: {}",
                 ids.len(),
                 named(&ids)
             ));
@@ -87,7 +87,7 @@ impl Reader<'_> {
             findings.problem(format!("{table}: no document has a token"));
         } else if !without.is_empty() {
             findings.warn(format!(
-                "{table}: {} of {} documents have no token, and are never found: {}",
+                "{table}: documents without a token, which are never found, {} of {}: {}",
                 without.len(),
                 texts.len(),
                 named(&without)
@@ -104,8 +104,8 @@ impl Reader<'_> {
                 let without = self.tokenless(&texts, self.retrieval.queries())?;
                 if !without.is_empty() {
                     findings.warn(format!(
-                        "{table}: {} of {} {what}queries in {language} have no token, find nothing and \
-                         count as zero: {}",
+                        "{table}: {what}queries in {language} without a token, which find nothing and count as \
+                         zero, {} of {}: {}",
                         without.len(),
                         texts.len(),
                         named(&without)

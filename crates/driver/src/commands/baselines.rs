@@ -8,6 +8,7 @@ use burn::tensor::Device;
 use crate::experiment::check::{Reach, Start, Started};
 use crate::experiment::lexical::Lexical;
 use crate::experiment::{run_folder, scores, summary};
+use crate::run_file::RunFile;
 
 /// Rank and score the systems of a run file that need no encoder: BM25 and query translation
 ///
@@ -29,8 +30,11 @@ pub struct BaselinesArgs {
 pub fn run(args: &BaselinesArgs) -> anyhow::Result<()> {
     // No tensor is made.
     let device = Device::default();
+    let (run, text) = RunFile::read(&args.config)?;
     let start = Start {
         file: &args.config,
+        run,
+        text,
         folder: run_folder(&args.config, args.run.as_deref()),
         reach: Reach::of(false, args.offline),
         encodes: false,

@@ -14,6 +14,7 @@ use crate::experiment::provenance::{Clock, facts, write_run_json};
 use crate::experiment::space::{Space, Teacher};
 use crate::experiment::teaching::Students;
 use crate::experiment::{Experiment, filtering, page, pictures, run_folder, scores, teaching};
+use crate::run_file::RunFile;
 
 /// Distil, index, evaluate and report, as a run file says; the same command goes on after a stop
 #[derive(Debug, clap::Args)]
@@ -39,8 +40,11 @@ pub struct TrainArgs {
 pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     let mut clock = Clock::start();
     let devices = args.devices.open();
+    let (run, text) = RunFile::read(&args.config)?;
     let start = Start {
         file: &args.config,
+        run,
+        text,
         folder: run_folder(&args.config, args.run.as_deref()),
         reach: Reach::of(args.check, args.offline),
         encodes: true,

@@ -53,8 +53,10 @@ impl Reach {
 /// What a command is to do with a run file.
 #[derive(Debug)]
 pub struct Start<'a> {
-    /// The run file.
+    /// The run file's name, what it says, and its text.
     pub file: &'a Path,
+    pub run: RunFile,
+    pub text: String,
     /// The run folder.
     pub folder: PathBuf,
     /// What to do about what is not in the cache.
@@ -76,10 +78,17 @@ pub struct Started {
 
 impl Start<'_> {
     /// Checks a run, and opens it; `None` where it was only to be checked.
-    pub fn open(&self, devices: &anyhow::Result<Vec<Device>>) -> anyhow::Result<Option<Started>> {
-        let (run, text) = RunFile::read(self.file)?;
+    pub fn open(self, devices: &anyhow::Result<Vec<Device>>) -> anyhow::Result<Option<Started>> {
+        let Self {
+            file,
+            run,
+            text,
+            folder,
+            reach,
+            encodes,
+        } = self;
         let mut findings = Findings::default();
-        findings.within_file(self.file, &text);
+        findings.within_file(file, &text);
         let device = match devices {
             Ok(devices) => devices[0].clone(),
             Err(error) => {
@@ -88,20 +97,20 @@ impl Start<'_> {
             }
         };
         let precision = run.distill.training.precision;
-        if self.encodes && !precision.is_supported(&device) {
+        if encodes && !precision.is_supported(&device) {
             findings.fault(format!(
                 "distill.training.precision: the device has no {precision:?} numbers"
             ));
         }
         let cache = cache::folder()?;
-        let interrupt = match self.reach {
+        let interrupt = match reach {
             Reach::Nothing => Interrupt::unheard(),
             _ => Interrupt::listen()?,
         };
-        let opened = Experiment::new(run.clone(), &text, &self.folder, device.clone(), interrupt);
+        let opened = Experiment::new(run.clone(), &text, &folder, device.clone(), interrupt);
         let experiment = findings.take(opened);
-        disk::writable(&self.folder, &mut findings);
-        let checked = check(&run, &cache, self.reach, self.encodes, &mut findings);
+        disk::writable(&folder, &mut findings);
+        let checked = check(&run, &cache, reach, encodes, &mut findings);
         let sound = findings.is_sound();
         let shape = match sound {
             true => findings.take(checked.shape(&run)).flatten(),
@@ -109,7 +118,7 @@ impl Start<'_> {
         };
         let need = shape.map(|shape| {
             // Only who asks what a run takes waits for the machine to be measured.
-            let speed = match self.reach {
+            let speed = match reach {
                 Reach::Nothing => estimate::speed(&device, shape.hidden),
                 _ => 1.0,
             };
@@ -117,21 +126,17 @@ impl Start<'_> {
         });
         if let Some(need) = &need {
             // A folder that is there may have its students already.
-            let certain = if self.folder.exists() {
-                0
-            } else {
-                need.student
-            };
-            disk::free(&self.folder, need.run_folder, certain, &mut findings);
+            let certain = if folder.exists() { 0 } else { need.student };
+            disk::free(&folder, need.run_folder, certain, &mut findings);
             disk::free(&cache, need.cache, 0, &mut findings);
         }
         findings.told()?;
-        if self.reach == Reach::Nothing {
+        if reach == Reach::Nothing {
             for line in &checked.away {
                 println!("{line}");
             }
             match need {
-                Some(need) => print!("{}", need.table(&self.folder, &cache)),
+                Some(need) => print!("{}", need.table(&folder, &cache)),
                 None => println!("what the run takes can be said once all of this is in the cache"),
             }
             return Ok(None);

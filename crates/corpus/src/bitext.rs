@@ -307,16 +307,16 @@ mod tests {
     #[test]
     fn bad_lines_are_counted_up_to_a_share_and_listed_beyond() {
         let lines = "One.\tMoja.\nTwo.\n\nThree.\tTatu.\nFour.\tNne.\textra\n";
-        let (_folder, roots) = folder(&[("swa.tsv", lines), ("hau.tsv", "")]);
+        let (_folder, roots) = folder(&[("swa.tsv", lines), ("hau.tsv", "\n")]);
         let read = |changed: &str| read(&[SOURCE.to_owned()], &roots, changed);
-        let (bitext, report) = read("maximum_bad_share = 0.6").unwrap();
+        let (bitext, report) = read("maximum_bad_share = 0.5").unwrap();
         assert_eq!(pairs_of(bitext).len(), 2);
         let counts = &report.languages["swa"];
-        assert_eq!((counts.read, counts.bad_lines), (2, 3));
-        assert_eq!((counts.first_bad_lines[2].line, counts.kept), (5, 2));
-        let message = read("maximum_bad_share = 0.5").unwrap_err().to_string();
+        assert_eq!((counts.read, counts.bad_lines), (2, 2));
+        assert_eq!((counts.first_bad_lines[1].line, counts.kept), (5, 2));
+        let message = read("maximum_bad_share = 0.4").unwrap_err().to_string();
         for part in [
-            "swa.tsv has 3 bad of 5 lines, more than bitext_filter.maximum_bad_share = 0.5 allows: ",
+            "swa.tsv has 2 bad of 4 lines, more than bitext_filter.maximum_bad_share = 0.4 allows: ",
             "swa.tsv:2: 1 columns, expected 2; ",
             "swa.tsv:5: 3 columns, expected 2",
         ] {

@@ -35,16 +35,17 @@ pub struct Document {
     pub id: String,
     /// Its title, where the collection has titles.
     pub title: Option<String>,
-    /// Its text without the title.
+    /// Its text without the title; of a document that is a title alone, empty.
     pub text: String,
     /// Where it was read, if that is a line.
     pub origin: Option<Origin>,
 }
 
 impl Document {
-    /// What is indexed: the title, a full stop, and the text; without a title, the text.
+    /// What is indexed: the title, a full stop, and the text, or the one of them that there is.
     pub fn full_text(&self) -> String {
         match &self.title {
+            Some(title) if self.text.is_empty() => title.clone(),
             Some(title) => format!("{title}. {}", self.text),
             None => self.text.clone(),
         }
@@ -84,8 +85,9 @@ pub struct Collection {
     pub documents: Vec<Document>,
     /// The queries of each language; ids are unique within a language.
     pub queries: BTreeMap<String, Vec<Query>>,
-    /// For each language, the human English version of the same queries under the same ids and
-    /// in the same order: an upper bound for translating them. Empty where it would be the document.
+    /// For a language, the human English version of the same queries under the same ids and
+    /// in the same order: an upper bound for translating them. A language has none where it would be
+    /// the document, or where the collection has none of it.
     pub english: BTreeMap<String, Vec<Query>>,
     /// The judgements of the queries of all languages; each names a query that exists.
     pub judgements: Vec<Judgement>,
@@ -142,5 +144,8 @@ mod tests {
         assert_eq!(document.full_text(), "Nairobi. A city.");
         document.title = None;
         assert_eq!(document.full_text(), "A city.");
+        document.title = document.text.split_off(2).into();
+        document.text.clear();
+        assert_eq!(document.full_text(), "city.");
     }
 }

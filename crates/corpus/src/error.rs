@@ -2,6 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use optical_files::text::{LineFault, TextError};
+use optical_files::trec::TrecError;
+
 use crate::bitext::MOST_REPEATS;
 use crate::filter::FilterError;
 use crate::report::BadLine;
@@ -10,14 +13,12 @@ use crate::report::BadLine;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CorpusError {
-    /// No such file, or no permission.
-    #[error("{} cannot be read", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
+    /// A file cannot be read as text.
+    #[error(transparent)]
+    Text(#[from] TextError),
+    /// A file of judgements or a run was refused.
+    #[error(transparent)]
+    Trec(#[from] TrecError),
     /// A line of a text file does not have its layout.
     #[error("{}:{line}: {problem}", path.display())]
     Line {
@@ -164,6 +165,16 @@ pub enum CorpusError {
         /// The number of relevant documents.
         relevant: usize,
     },
+    /// A translation memory has no segment of a language.
+    #[error("{} has no segment in '{tag}'; {}", path.display(), listed_tags(found))]
+    NoLanguage {
+        /// The file.
+        path: PathBuf,
+        /// The language tag asked for.
+        tag: String,
+        /// The tags that occur.
+        found: Vec<String>,
+    },
     /// A split of a collection has no query in a language.
     #[error("{} has no question in '{language}'", path.display())]
     NoQueries {
@@ -178,12 +189,9 @@ pub enum CorpusError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LineProblem {
-    /// The bytes are not UTF-8.
-    #[error("is not UTF-8")]
-    NotUtf8,
-    /// More bytes than a line may have.
-    #[error("is longer than {0} bytes")]
-    TooLong(usize),
+    /// The line is not text.
+    #[error(transparent)]
+    Text(#[from] LineFault),
     /// Too few or too many columns.
     #[error("{found} columns, expected {expected}")]
     Columns {
@@ -195,15 +203,20 @@ pub enum LineProblem {
     /// The line of the English file that belongs to this one is bad.
     #[error("the English line {0}")]
     English(Box<LineProblem>),
-    /// Not the JSON object of this layout.
-    #[error("is not a document")]
-    Json(#[source] serde_json::Error),
     /// Not a JSON object with both sentences.
     #[error("is not a sentence pair: {0}")]
     Pair(String),
-    /// Not an example of relevance data, nor an entry of its tables.
+    /// Not an example of relevance data.
     #[error("is not an example: {0}")]
     Example(String),
+    /// Not an entry of a table of documents or queries.
+    #[error("is not a {kind}: {problem}")]
+    Entry {
+        /// "query" or "document".
+        kind: &'static str,
+        /// Why not.
+        problem: String,
+    },
     /// Not the XML of a translation memory.
     #[error("is not XML: {0}")]
     Xml(String),
@@ -212,7 +225,7 @@ pub enum LineProblem {
     DuplicateId(String),
     /// An id or a text is empty.
     #[error("the {0} is empty")]
-    Empty(&'static str),
+    Empty(String),
     /// An id that no document or query has.
     #[error("there is no {kind} '{id}'")]
     UnknownId {
@@ -221,11 +234,20 @@ pub enum LineProblem {
         /// The id as written.
         id: String,
     },
-    /// A relevance grade is not an integer.
-    #[error("the grade '{0}' is not an integer")]
-    Grade(String),
+    /// An id that belongs to another question in another language.
+    #[error(
+        "the id '{id}' is another question in '{language}' (line {line}); languages share an id where they share the question"
+    )]
+    OtherQuestion {
+        /// The id.
+        id: String,
+        /// The language in which it occurred before.
+        language: String,
+        /// Where it did.
+        line: usize,
+    },
     /// A row belongs to another split than its file.
-    #[error("the split is '{found}', expected '{expected}'")]
+    #[error("the split is '{found}', expected '{expected}', as in the name of the file")]
     Split {
         /// The split of the file.
         expected: String,
@@ -239,14 +261,14 @@ fn listed(lines: &[BadLine]) -> String {
     lines.join("; ")
 }
 
-impl CorpusError {
-    pub(crate) fn read(path: &Path, source: std::io::Error) -> Self {
-        Self::Read {
-            path: path.to_owned(),
-            source,
-        }
+fn listed_tags(tags: &[String]) -> String {
+    match tags {
+        [] => "it has no segment at all".to_owned(),
+        tags => format!("its language tags are {}", tags.join(", ")),
     }
+}
 
+impl CorpusError {
     pub(crate) fn line(path: &Path, line: usize, problem: LineProblem) -> Self {
         Self::Line {
             path: path.to_owned(),

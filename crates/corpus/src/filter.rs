@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use unicode_script::{Script, UnicodeScript};
 
+use crate::letters::{composed, of_words};
 use crate::report::DropReason;
 
 /// The `[bitext_filter]` table of a run file.
@@ -181,6 +182,7 @@ impl Rules<'_> {
     /// Judges a pair of sentences without spaces at their ends.
     pub(crate) fn judge(&self, english: &str, foreign: &str) -> Verdict {
         let settings = self.settings;
+        let (english, foreign) = (&*composed(english), &*composed(foreign));
         let sides = [
             Letters::of(english, &[Script::Latin]),
             Letters::of(foreign, self.scripts),
@@ -261,10 +263,9 @@ impl Letters {
     }
 }
 
-/// Letters and digits alone, in lower case.
+/// Letters and digits with their marks alone, in lower case.
 fn bare(text: &str) -> impl Iterator<Item = char> + '_ {
-    let characters = text.chars().filter(|character| character.is_alphanumeric());
-    characters.flat_map(char::to_lowercase)
+    of_words(text).flat_map(char::to_lowercase)
 }
 
 #[cfg(test)]
@@ -348,6 +349,20 @@ mod tests {
                 ["One, two.", "One, too."],
                 ["One, two.", "ONE TWO"],
                 Copy,
+            ),
+            // An accent makes another word, and is the same accent with its letter or behind it.
+            (
+                "drop_copies = true",
+                ["Oja m", "Oja m\u{300}"],
+                ["Café ❤\u{fe0f}", "cafe\u{301}"],
+                Copy,
+            ),
+            // Composed, both sides have two characters.
+            (
+                "maximum_characters = 2",
+                ["ab", "e\u{301}e\u{301}"],
+                ["ab", "e\u{301}e\u{301}e\u{301}"],
+                TooLong,
             ),
         ] {
             let judge = |[english, foreign]: [&str; 2]| judged(changed, "swa", english, foreign);

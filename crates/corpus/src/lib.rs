@@ -49,6 +49,7 @@ pub mod fetch;
 pub mod filter;
 pub mod formats;
 mod intake;
+mod letters;
 pub mod manifest;
 mod pair_file;
 pub mod relevance;

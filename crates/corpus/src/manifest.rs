@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
+use optical_files::text::TextError;
 use serde::Deserialize;
 
 use crate::checksum::{self, Checksum};
@@ -105,9 +106,9 @@ impl Reader {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ManifestError {
-    /// No such file, or no permission.
-    #[error("cannot be read")]
-    Read(#[from] std::io::Error),
+    /// The file cannot be read as text.
+    #[error(transparent)]
+    Read(#[from] TextError),
     /// A key is unknown, missing or of the wrong type.
     #[error("is not a manifest")]
     Parse(#[from] toml::de::Error),
@@ -160,7 +161,7 @@ impl Manifest {
     /// # Errors
     /// If the file cannot be read, a key is unknown or missing, or a path could leave its folder.
     pub fn load(path: &Path) -> Result<Self, ManifestError> {
-        Self::parse(&std::fs::read_to_string(path)?)
+        Self::parse(&optical_files::text::read(path)?)
     }
 
     /// Reads and checks the text of a manifest.

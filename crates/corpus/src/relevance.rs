@@ -70,6 +70,8 @@ impl Example {
 pub struct Texts {
     entries: Vec<Text>,
     positions: HashMap<Arc<str>, usize>,
+    /// Negatives that were passed over, since nothing stood in their place.
+    pub empty_negatives: usize,
 }
 
 impl Texts {
@@ -154,8 +156,8 @@ pub(crate) type Sink<'a> = &'a mut dyn FnMut(Example) -> ControlFlow<()>;
 
 /// One `[[relevance]]` table of a run file.
 ///
-/// Files whose names end in `.gz` or `.zst` are unpacked as they are read. `queries` and `documents`
-/// are tables of texts by id, see [`crate::formats::relevance::tables`].
+/// Files packed with gzip or zstd are unpacked as they are read. `queries` and `documents` are tables
+/// of texts by id, see [`crate::formats::relevance::tables`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "format", rename_all = "kebab-case")]
 pub enum RelevanceSource {

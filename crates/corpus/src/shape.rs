@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bitext::SentencePair;
 use crate::draw::unit;
+use crate::letters::until_last_word;
 
 /// The `[bitext_shape]` table of a run file.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -83,8 +84,7 @@ impl Shaper {
 
 /// Lower case, without punctuation at the end.
 fn like_query(text: &str) -> String {
-    let words = text.trim_end_matches(|character: char| !character.is_alphanumeric());
-    if words.is_empty() { text } else { words }.to_lowercase()
+    until_last_word(text).to_lowercase()
 }
 
 #[cfg(test)]
@@ -138,6 +138,13 @@ mod tests {
     fn a_text_of_marks_alone_stays_and_bad_shares_are_named() {
         assert_eq!(like_query("?!"), "?!");
         assert_eq!(like_query("Nani alijenga Safina?"), "nani alijenga safina");
+        // The last character is an accent, a virama, a nukta, a virama and a joiner.
+        assert_eq!(like_query("Ẹ sọ̀rọ̀."), "ẹ sọ̀rọ̀");
+        for word in ["जगत्", "बाढ़", "അവന്\u{200d}"] {
+            assert_eq!(like_query(&format!("{word} ।")), word);
+        }
+        // A variation selector is a mark too, on what is no letter.
+        assert_eq!(like_query("Maji ❤\u{fe0f}"), "maji");
         let settings = |joined, as_queries| ShapeSettings { joined, as_queries }.check();
         assert!(settings(0.5, 0.5).is_ok());
         assert!(settings(1.5, 0.0).unwrap_err().contains("joined = 1.5"));

@@ -40,7 +40,7 @@ pub struct TrainingData<'a> {
 /// the run after any of them.
 ///
 /// # Errors
-/// If the settings are out of their domain, no pair is short enough, the loss stops being a number,
+/// If the settings are out of their domain or beyond the teacher, no pair is short enough, the loss stops being a number,
 /// or a checkpoint cannot be read or written.
 pub fn distil(
     settings: &DistillSettings,
@@ -52,6 +52,7 @@ pub fn distil(
     observer: &mut dyn Observer,
 ) -> Result<Outcome, DistillError> {
     settings.check()?;
+    settings.check_teacher(&teacher.config)?;
     let checkpoints = CheckpointFolder::new(checkpoints);
     let seats = Seat::all(devices, &settings.training)?;
     let moving = Moving {

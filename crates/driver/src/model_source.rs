@@ -1,9 +1,10 @@
 //! Where the teacher comes from: a fetched data set, a hub, or a folder.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
-use optical_encoder::convert_e5s1;
+use optical_encoder::{Model, convert_e5s1, model_files};
 
 use crate::commands::fetch;
 
@@ -14,11 +15,9 @@ pub fn folder(model: &str, cache: &Path, offline: bool) -> anyhow::Result<PathBu
         Some(("hub", name)) => hub(name, cache, offline),
         _ => {
             let folder = PathBuf::from(model);
-            if !folder.join("config.json").is_file() {
-                bail!(
-                    "model {model:?} is no folder with a config.json; expected that, \"dataset:NAME\" or \"hub:OWNER/NAME\""
-                );
-            }
+            model_files(&folder).with_context(|| {
+                format!("model {model:?}: expected a model's folder, \"dataset:NAME\" or \"hub:OWNER/NAME\"")
+            })?;
             Ok(folder)
         }
     }
@@ -62,6 +61,16 @@ pub fn place(model: &str, cache: &Path) -> anyhow::Result<Place> {
     }
 }
 
+/// Says which tensors of a model are of no use here; a pooler, which most encoders have, goes without
+/// saying.
+pub fn say_left_out(name: &str, model: &Model) {
+    let heads = model.left_out.iter().filter(|head| *head != "pooler");
+    let heads: Vec<&str> = heads.map(String::as_str).collect();
+    if !heads.is_empty() {
+        eprintln!("{name}: left out, as of other tasks: {}", heads.join(", "));
+    }
+}
+
 /// Weights that a manifest describes, converted once.
 fn dataset(name: &str, cache: &Path, offline: bool) -> anyhow::Result<PathBuf> {
     let manifest = Path::new("datasets").join(format!("{name}.toml"));
@@ -92,11 +101,7 @@ const WEIGHTS: [[&str; 2]; 2] = [
 fn hub(name: &str, cache: &Path, offline: bool) -> anyhow::Result<PathBuf> {
     let folder = cache.join("models").join(name.replace('/', "--"));
     // The file that leads to the weights is written last, so where it is the folder is whole.
-    if WEIGHTS
-        .concat()
-        .iter()
-        .any(|file| folder.join(file).is_file())
-    {
+    if model_files(&folder).is_ok() {
         return Ok(folder);
     }
     if offline {
@@ -126,44 +131,67 @@ fn hub(name: &str, cache: &Path, offline: bool) -> anyhow::Result<PathBuf> {
 }
 
 /// Which of a repository's files make up the model: configurations and tokenizer, the folders of
-/// dense layers, and the weights in one format, behind everything else.
+/// modules below, and the weights in one format, those of the encoder behind everything else.
 fn wanted(listed: &[String]) -> anyhow::Result<Vec<&str>> {
-    let there = |file: &str| listed.iter().any(|listed| listed == file);
-    for required in ["config.json", "tokenizer.json"] {
-        ensure!(there(required), "the hub lists no {required}");
-    }
-    let [whole, index] = WEIGHTS
-        .into_iter()
-        .find(|files| files.iter().any(|file| there(file)))
-        .with_context(|| format!("the hub lists none of {}", WEIGHTS.concat().join(", ")))?;
-    let entry = if there(whole) { whole } else { index };
-    let stem = entry.split('.').next().unwrap_or(entry);
-    let is_shard = |file: &str| entry == index && file.starts_with(&format!("{stem}-"));
-    let small = |file: &str| match file.split_once('/') {
-        None => {
-            file == "artifact.metadata" || file.ends_with(".json") && !file.ends_with(".index.json")
-        }
-        // 1_Dense and the like.
-        Some((folder, file)) => {
-            let number = folder.split('_').next().unwrap_or_default();
-            let numbered = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-            let known = ["config.json", "model.safetensors", "pytorch_model.bin"];
-            numbered
-                && folder
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-                && known.contains(&file)
-        }
+    let files: Vec<(&str, &str, &str)> = (listed.iter())
+        .filter(|path| !path.contains(['\\', ':']))
+        .filter_map(|path| {
+            let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
+            (folder.is_empty() || is_module(folder)).then_some((folder, file, path.as_str()))
+        })
+        .collect();
+    let there = |folder: &str, file: &str| files.iter().any(|&(f, n, _)| (f, n) == (folder, file));
+    // The encoder lies in the repository itself, or, in older ones, in 0_Transformer.
+    let has_tokenizer = |folder: &str| there(folder, "tokenizer.json");
+    let folders = files.iter().map(|&(folder, ..)| folder);
+    let encoder = if has_tokenizer("") { Some("") } else { None };
+    let encoder = encoder.or_else(|| folders.clone().find(|folder| has_tokenizer(folder)));
+    let encoder = encoder.context("the hub lists no tokenizer.json")?;
+    ensure!(
+        there(encoder, "config.json"),
+        "the hub lists no config.json"
+    );
+    let weights = |folder: &str| -> Option<(&str, Vec<&str>)> {
+        let [whole, index] = WEIGHTS
+            .into_iter()
+            .find(|names| names.iter().any(|name| there(folder, name)))?;
+        let entry = if there(folder, whole) { whole } else { index };
+        let stem = entry.split('.').next().unwrap_or(entry);
+        let is_shard = |name: &str| entry == index && name.starts_with(&format!("{stem}-"));
+        let within = files.iter().filter(|&&(of, ..)| of == folder);
+        let shards = within.clone().filter(|&&(_, name, _)| is_shard(name));
+        let entry = within.clone().find(|&&(_, name, _)| name == entry)?;
+        Some((entry.2, shards.map(|&(.., path)| path).collect()))
     };
-    let files = listed.iter().map(String::as_str);
-    let plain = |file: &&str| !file.contains(['\\', ':']);
-    Ok(files
-        .clone()
-        .filter(|file| small(file))
-        .chain(files.filter(|file| !file.contains('/') && is_shard(file)))
-        .filter(plain)
-        .chain([entry])
-        .collect())
+    let (entry, shards) = weights(encoder)
+        .with_context(|| format!("the hub lists none of {}", WEIGHTS.concat().join(", ")))?;
+    let small = |file: &str| {
+        file == "artifact.metadata" || file.ends_with(".json") && !file.ends_with(".index.json")
+    };
+    let settings = files.iter().filter(|&&(_, file, _)| small(file));
+    let mut all: Vec<&str> = settings.map(|&(.., path)| path).collect();
+    let modules: BTreeSet<&str> = folders.filter(|&folder| folder != encoder).collect();
+    for (entry, shards) in modules
+        .into_iter()
+        .filter(|of| !of.is_empty())
+        .filter_map(weights)
+    {
+        all.extend(shards);
+        all.push(entry);
+    }
+    all.extend(shards);
+    all.push(entry);
+    Ok(all)
+}
+
+/// Whether a folder is that of a module: `1_Dense` and the like.
+fn is_module(folder: &str) -> bool {
+    let number = folder.split('_').next().unwrap_or_default();
+    !number.is_empty()
+        && number.bytes().all(|byte| byte.is_ascii_digit())
+        && folder
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 #[cfg(test)]
@@ -176,6 +204,21 @@ mod tests {
         let listed: Vec<String> = listed.iter().map(|&file| file.to_owned()).collect();
         let files = wanted(&listed).unwrap().into_iter();
         files.map(str::to_owned).collect()
+    }
+
+    /// The same for every command: `train`, `teach` and `mine` find what `encode` does.
+    #[test]
+    fn a_folder_is_a_models_wherever_its_encoder_lies() {
+        let place = tempfile::tempdir().unwrap();
+        let found = |model: &Path| folder(model.to_str().unwrap(), place.path(), true);
+        let error = format!("{:#}", found(place.path()).unwrap_err());
+        assert!(error.contains("expected a model's folder"), "{error}");
+        assert!(error.ends_with("it has no config.json"), "{error}");
+        let encoder = place.path().join("0_Transformer");
+        optical_encoder::testing::tiny_checkpoint(&encoder, "bert", &["maji"], 3).unwrap();
+        let modules = r#"[{"path": "0_Transformer", "type": "x.Transformer"}]"#;
+        std::fs::write(place.path().join("modules.json"), modules).unwrap();
+        assert_eq!(found(place.path()).unwrap(), place.path());
     }
 
     #[test]
@@ -194,9 +237,34 @@ mod tests {
         let expected = [
             "config.json",
             "tokenizer.json",
-            "1_Dense/model.safetensors",
             "1_Dense/config.json",
+            "1_Dense/model.safetensors",
             "model.safetensors",
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn an_encoder_in_a_folder_below_is_found() {
+        let found = chosen(&[
+            "0_Transformer/pytorch_model.bin",
+            "0_Transformer/config.json",
+            "0_Transformer/tokenizer.json",
+            "0_Transformer/sentence_bert_config.json",
+            "1_Pooling/config.json",
+            "2_Dense/config.json",
+            "2_Dense/pytorch_model.bin",
+            "modules.json",
+        ]);
+        let expected = [
+            "0_Transformer/config.json",
+            "0_Transformer/tokenizer.json",
+            "0_Transformer/sentence_bert_config.json",
+            "1_Pooling/config.json",
+            "2_Dense/config.json",
+            "modules.json",
+            "2_Dense/pytorch_model.bin",
+            "0_Transformer/pytorch_model.bin",
         ];
         assert_eq!(found, expected);
     }
@@ -246,6 +314,7 @@ mod tests {
             wanted(&listed).unwrap_err().to_string()
         };
         assert_eq!(refused(&["config.json"]), "the hub lists no tokenizer.json");
+        assert_eq!(refused(&["tokenizer.json"]), "the hub lists no config.json");
         let weights = refused(&["config.json", "tokenizer.json", "tf_model.h5"]);
         assert!(
             weights.starts_with("the hub lists none of model.safetensors"),

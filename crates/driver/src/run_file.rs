@@ -153,7 +153,7 @@ impl RunFile {
     /// Reads a run file that has all keys and no others, whatever their values; returns it with its
     /// text.
     pub fn read(path: &Path) -> anyhow::Result<(Self, String)> {
-        let text = std::fs::read_to_string(path)
+        let text = optical_files::text::read(path)
             .with_context(|| format!("run file {}", path.display()))?;
         let run = toml::from_str(&text).map_err(|error| faults::of_toml(path, &text, &error))?;
         Ok((run, text))

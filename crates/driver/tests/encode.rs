@@ -119,6 +119,10 @@ fn faults_are_told_and_leave_no_output() {
             "--length 0",
         ),
         (
+            &["--input", "texts.tsv", "--output", "v", "--length", "99"],
+            "--length: 99 tokens are more than the 22",
+        ),
+        (
             &["--input", "texts.tsv", "--output", "model/config.json/v"],
             "model/config.json",
         ),

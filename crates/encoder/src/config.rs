@@ -7,7 +7,11 @@ use serde_json::{Map, Value};
 
 use crate::EncoderError;
 use crate::families::Family;
+use crate::files::read_json;
 use crate::parts::Dropout;
+
+/// The version of the Hugging Face library whose keys are written.
+const TRANSFORMERS: &str = "4.57.1";
 
 /// The part of `config.json` that the encoder depends on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,10 +46,12 @@ impl EncoderConfig {
             path: path.to_owned(),
             reason,
         };
-        let text =
-            std::fs::read_to_string(path).map_err(|error| EncoderError::read(path, error))?;
-        let mut keys: Map<String, Value> =
-            serde_json::from_str(&text).map_err(|error| refuse(error.to_string()))?;
+        let keys = read_json(path)?
+            .ok_or_else(|| EncoderError::read(path, std::io::ErrorKind::NotFound.into()))?;
+        let Value::Object(mut keys) = keys else {
+            return Err(refuse("expected an object".into()));
+        };
+        refuse_unknown(&keys).map_err(refuse)?;
         Family::complete(&mut keys);
         let config: Self = serde_json::from_value(Value::Object(keys))
             .map_err(|error| refuse(error.to_string()))?;
@@ -58,6 +64,9 @@ impl EncoderConfig {
         match serde_json::to_value(self) {
             Ok(Value::Object(mut keys)) => {
                 self.family.rename(&mut keys);
+                keys.values_mut().for_each(as_given);
+                // Without it, newer versions of the library warn of a fault in tokenizers of Mistral.
+                keys.insert("transformers_version".into(), TRANSFORMERS.into());
                 keys.insert(
                     "architectures".into(),
                     vec![self.family.layout().class].into(),
@@ -111,6 +120,36 @@ impl EncoderConfig {
             ));
         }
         self.family.check(self)
+    }
+}
+
+/// Refuses what changes an encoder of any family, and is not done here.
+fn refuse_unknown(keys: &Map<String, Value>) -> Result<(), String> {
+    let found = |key: &str| keys.get(key).cloned().unwrap_or_default();
+    for key in ["is_decoder", "add_cross_attention"] {
+        if found(key) == true {
+            return Err(format!("{key} = true, expected false"));
+        }
+    }
+    let quantised = found("quantization_config");
+    if !quantised.is_null() {
+        return Err(format!(
+            "quantization_config = {quantised}, expected null: save the weights as f32, f16 or bf16"
+        ));
+    }
+    Ok(())
+}
+
+/// Writes a number that was given in single precision with no more digits than it had.
+fn as_given(value: &mut Value) {
+    let Some(number) = value.as_f64().filter(|_| value.is_f64()) else {
+        return;
+    };
+    let single = number as f32;
+    if f64::from(single) == number
+        && let Ok(short) = single.to_string().parse::<f64>()
+    {
+        *value = short.into();
     }
 }
 

@@ -4,14 +4,14 @@
 //! PyLate's (`query_prefix` and its like), `artifact.metadata` for Stanford's. What a file leaves out
 //! has the default of the library that wrote it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use optical_tokenize::{Colbert, Markers, Tokenizer};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::EncoderError;
-use crate::model::read_json;
-use crate::modules::refuse_lower_case;
+use crate::files::read_json;
+use crate::keys::Keys;
 
 const SENTENCE_TRANSFORMERS: &str = "config_sentence_transformers.json";
 const METADATA: &str = "artifact.metadata";
@@ -23,25 +23,33 @@ const KEPT: &str = "kept_tokens";
 /// Python's `string.punctuation`.
 const PUNCTUATION: &str = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
 
-/// Longest text that a file may claim, far beyond any encoder's.
-const LONGEST: u64 = 1 << 20;
+/// What prompts of queries are called, and of documents; of those that say something, the first counts.
+const PROMPTS: [&[&str]; 2] = [
+    &["query", "search_query", "retrieval.query"],
+    &[
+        "document",
+        "passage",
+        "corpus",
+        "search_document",
+        "retrieval.passage",
+    ],
+];
 
 /// A tokenizer that follows the conventions of a folder.
 ///
 /// # Errors
 /// If a file is malformed, or the vocabulary lacks a marker.
 pub(crate) fn apply(folder: &Path, tokenizer: Tokenizer) -> Result<Tokenizer, EncoderError> {
-    let colbert = if let Some(file) = pylate(folder)? {
-        refuse_lower_case(folder)?;
-        file.pylate()?
+    let colbert = if let Some(keys) = pylate(folder)? {
+        of_pylate(&keys)?
     } else if is_stanford(folder)? {
         let path = folder.join(METADATA);
-        let nothing = |path| File {
+        let nothing = |path| Keys {
             path,
             json: Value::Null,
         };
-        let file = File::read(path.clone())?.unwrap_or_else(|| nothing(path));
-        file.stanford(&tokenizer)?
+        let keys = Keys::read(path.clone())?.unwrap_or_else(|| nothing(path));
+        of_stanford(&keys, &tokenizer)?
     } else {
         return Ok(tokenizer);
     };
@@ -49,19 +57,48 @@ pub(crate) fn apply(folder: &Path, tokenizer: Tokenizer) -> Result<Tokenizer, En
 }
 
 /// The prompts that are put in front of texts; PyLate's own models have none.
+///
+/// Where there is none for queries or for documents, it is the one that the folder says is put in
+/// front of every text, unless that is made for the others.
 pub(crate) fn markers(folder: &Path) -> Result<Markers, EncoderError> {
-    if pylate(folder)?.is_some() {
+    let keys = Keys::read(folder.join(SENTENCE_TRANSFORMERS))?;
+    let Some(keys) = keys.filter(|keys| !is_pylate(keys)) else {
         return Ok(Markers::default());
-    }
-    let config = read_json(&folder.join(SENTENCE_TRANSFORMERS))?.unwrap_or_default();
-    let prompt = |key: &str| {
-        let prompt = config["prompts"][key].as_str();
-        prompt.unwrap_or_default().to_owned()
     };
-    Ok(Markers {
-        query: prompt("query"),
-        document: prompt("document"),
-    })
+    let prompts = match &keys.json["prompts"] {
+        Value::Null => Map::new(),
+        Value::Object(prompts) => prompts.clone(),
+        _ => return Err(keys.refuse("prompts", "names with texts")),
+    };
+    let prompt = |name: &str| match prompts.get(name) {
+        None => Ok(None),
+        Some(Value::Null) => Ok(Some("")),
+        Some(prompt) => match prompt.as_str() {
+            Some(prompt) => Ok(Some(prompt)),
+            None => Err(keys.refuse("prompts", "names with texts")),
+        },
+    };
+    let name = keys.text("default_prompt_name", "")?;
+    let of_a_role = PROMPTS.concat().contains(&name.as_str());
+    let default = match prompt(&name)? {
+        Some(prompt) if !of_a_role => prompt,
+        None if !name.is_empty() => {
+            return Err(keys.refuse("default_prompt_name", "the name of a prompt"));
+        }
+        _ => "",
+    };
+    let mut found = [String::new(), String::new()];
+    for (found, names) in found.iter_mut().zip(PROMPTS) {
+        let mut known = Vec::new();
+        for name in names {
+            known.extend(prompt(name)?);
+        }
+        let telling = known.iter().find(|prompt| !prompt.is_empty());
+        let silent = if known.is_empty() { default } else { "" };
+        found.push_str(telling.unwrap_or(&silent));
+    }
+    let [query, document] = found;
+    Ok(Markers { query, document })
 }
 
 /// Whether a folder holds a model of Stanford's ColBERT, whose head is among the encoder's tensors.
@@ -127,109 +164,66 @@ pub(crate) fn tokenizer_config(tokenizer: &Tokenizer, maximum: usize) -> Value {
 }
 
 /// The configuration of sentence-transformers, if PyLate wrote it.
-fn pylate(folder: &Path) -> Result<Option<File>, EncoderError> {
-    let file = File::read(folder.join(SENTENCE_TRANSFORMERS))?;
-    let keys = [
+fn pylate(folder: &Path) -> Result<Option<Keys>, EncoderError> {
+    Ok(Keys::read(folder.join(SENTENCE_TRANSFORMERS))?.filter(is_pylate))
+}
+
+fn is_pylate(keys: &Keys) -> bool {
+    let known = [
         "query_prefix",
         "document_prefix",
         "query_length",
         "document_length",
     ];
-    let is_ours = |file: &File| !file.json[KEPT].is_null();
-    Ok(file.filter(|file| !is_ours(file) && keys.iter().any(|key| !file.json[*key].is_null())))
+    // This crate's own models have the keys too.
+    keys.json[KEPT].is_null() && known.iter().any(|key| !keys.json[*key].is_null())
 }
 
-/// A file of keys and values.
-struct File {
-    path: PathBuf,
-    json: Value,
-}
-
-impl File {
-    fn read(path: PathBuf) -> Result<Option<Self>, EncoderError> {
-        let json = read_json(&path)?;
-        Ok(json.map(|json| Self { path, json }))
+/// The conventions as PyLate writes them.
+fn of_pylate(keys: &Keys) -> Result<Colbert, EncoderError> {
+    if !keys.json["default_prompt_name"].is_null() {
+        return Err(keys.refuse("default_prompt_name", "null"));
     }
-
-    fn pylate(&self) -> Result<Colbert, EncoderError> {
-        if !self.json["default_prompt_name"].is_null() {
-            return Err(self.refuse("default_prompt_name", "null"));
-        }
-        let expand_queries = self.flag("do_query_expansion", true)?;
-        Ok(Colbert {
-            query_marker: self.text("query_prefix", "[Q] ")?,
-            document_marker: self.text("document_prefix", "[D] ")?,
-            query_length: self.length("query_length", 32)?,
-            document_length: self.length("document_length", 180)?,
-            expand_queries,
-            attend_to_expansion: expand_queries
-                && self.flag("attend_to_expansion_tokens", false)?,
-            skiplist: match &self.json["skiplist_words"] {
-                Value::Null => PUNCTUATION.chars().map(String::from).collect(),
-                words => {
-                    let words = words.as_array().map(|words| {
-                        let words = words.iter().map(|word| word.as_str().map(str::to_owned));
-                        words.collect::<Option<Vec<_>>>()
-                    });
-                    words
-                        .flatten()
-                        .ok_or_else(|| self.refuse("skiplist_words", "a list of texts"))?
-                }
-            },
-            strip: self.flag("strip_texts", true)?,
-        })
-    }
-
-    fn stanford(&self, tokenizer: &Tokenizer) -> Result<Colbert, EncoderError> {
-        let mut skiplist = Vec::new();
-        if self.flag("mask_punctuation", true)? {
-            for symbol in PUNCTUATION.chars() {
-                skiplist.extend(tokenizer.pieces(&symbol.to_string())?.into_iter().next());
+    let expand_queries = keys.flag("do_query_expansion", true)?;
+    Ok(Colbert {
+        query_marker: keys.text("query_prefix", "[Q] ")?,
+        document_marker: keys.text("document_prefix", "[D] ")?,
+        query_length: keys.length("query_length", 32)?,
+        document_length: keys.length("document_length", 180)?,
+        expand_queries,
+        attend_to_expansion: expand_queries && keys.flag("attend_to_expansion_tokens", false)?,
+        skiplist: match &keys.json["skiplist_words"] {
+            Value::Null => PUNCTUATION.chars().map(String::from).collect(),
+            words => {
+                let words = words.as_array().map(|words| {
+                    let words = words.iter().map(|word| word.as_str().map(str::to_owned));
+                    words.collect::<Option<Vec<_>>>()
+                });
+                words
+                    .flatten()
+                    .ok_or_else(|| keys.refuse("skiplist_words", "a list of texts"))?
             }
-        }
-        Ok(Colbert {
-            query_marker: self.text("query_token_id", "[unused0]")?,
-            document_marker: self.text("doc_token_id", "[unused1]")?,
-            query_length: self.length("query_maxlen", 32)?,
-            document_length: self.length("doc_maxlen", 220)?,
-            expand_queries: true,
-            attend_to_expansion: self.flag("attend_to_mask_tokens", false)?,
-            skiplist,
-            strip: false,
-        })
-    }
+        },
+        strip: keys.flag("strip_texts", true)?,
+    })
+}
 
-    fn text(&self, key: &str, default: &str) -> Result<String, EncoderError> {
-        match &self.json[key] {
-            Value::Null => Ok(default.to_owned()),
-            Value::String(text) => Ok(text.clone()),
-            _ => Err(self.refuse(key, "a text")),
+/// The conventions as Stanford's ColBERT writes them.
+fn of_stanford(keys: &Keys, tokenizer: &Tokenizer) -> Result<Colbert, EncoderError> {
+    let mut skiplist = Vec::new();
+    if keys.flag("mask_punctuation", true)? {
+        for symbol in PUNCTUATION.chars() {
+            skiplist.extend(tokenizer.pieces(&symbol.to_string())?.into_iter().next());
         }
     }
-
-    fn flag(&self, key: &str, default: bool) -> Result<bool, EncoderError> {
-        match &self.json[key] {
-            Value::Null => Ok(default),
-            Value::Bool(flag) => Ok(*flag),
-            _ => Err(self.refuse(key, "true or false")),
-        }
-    }
-
-    fn length(&self, key: &str, default: usize) -> Result<usize, EncoderError> {
-        if self.json[key].is_null() {
-            return Ok(default);
-        }
-        let length = self.json[key]
-            .as_u64()
-            .filter(|length| (1..=LONGEST).contains(length));
-        let length = length.and_then(|length| usize::try_from(length).ok());
-        length.ok_or_else(|| self.refuse(key, &format!("1 to {LONGEST}")))
-    }
-
-    fn refuse(&self, key: &str, expected: &str) -> EncoderError {
-        EncoderError::Config {
-            path: self.path.clone(),
-            reason: format!("{key} = {}, expected {expected}", self.json[key]),
-        }
-    }
+    Ok(Colbert {
+        query_marker: keys.text("query_token_id", "[unused0]")?,
+        document_marker: keys.text("doc_token_id", "[unused1]")?,
+        query_length: keys.length("query_maxlen", 32)?,
+        document_length: keys.length("doc_maxlen", 220)?,
+        expand_queries: true,
+        attend_to_expansion: keys.flag("attend_to_mask_tokens", false)?,
+        skiplist,
+        strip: false,
+    })
 }

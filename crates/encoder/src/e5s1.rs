@@ -11,6 +11,7 @@ use std::path::Path;
 use base64::Engine;
 use serde_json::json;
 
+use crate::files::placeholder;
 use crate::weights::{NamedTensor, write_atomically, write_weights};
 use crate::{BertConfig, EncoderConfig, EncoderError, Family};
 
@@ -21,6 +22,12 @@ use crate::{BertConfig, EncoderConfig, EncoderError, Family};
 /// If the file is not E5S1, is truncated, or the folder cannot be written.
 pub fn convert(file: &Path, folder: &Path) -> Result<(), EncoderError> {
     let bytes = std::fs::read(file).map_err(|error| EncoderError::read(file, error))?;
+    if let Some(reason) = placeholder(&bytes) {
+        return Err(EncoderError::Placeholder {
+            path: file.to_owned(),
+            reason,
+        });
+    }
     let release = Release::parse(&bytes).map_err(|reason| EncoderError::Weights {
         path: file.to_owned(),
         reason,

@@ -87,7 +87,8 @@ impl Model {
     /// `[rows, width, hidden]`. A text of no token at all, not even a special one, is in no batch.
     ///
     /// # Errors
-    /// If a text is refused by the tokenizer, or `receive` returns an error.
+    /// If a text may have more tokens than there are positions, is refused by the tokenizer, or
+    /// `receive` returns an error.
     pub fn encode_states<E: From<EncoderError>>(
         &self,
         texts: &[&str],
@@ -95,7 +96,8 @@ impl Model {
         device: &Device,
         mut receive: impl FnMut(&[usize], &TokenBatch, Tensor<3>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let maximum = settings.maximum_length.min(self.config.maximum_length());
+        let maximum = settings.maximum_length;
+        self.check_length(maximum)?;
         let sequences = self
             .tokenizer
             .encode_many(texts, settings.role, maximum)

@@ -25,23 +25,26 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    /// Takes the encoder's tensors out of `weights` and puts them on `device`.
+    /// Takes the encoder's tensors out of `weights`, whatever stands before their names, and puts them
+    /// on `device`.
     ///
     /// # Errors
-    /// If a tensor is missing or misshapen; what the encoder does not use stays in `weights`.
+    /// If tensors are missing, all of which are named, or one is misshapen; what the encoder does not use stays in `weights`.
     pub fn load(
         config: &EncoderConfig,
         weights: &mut WeightsReader,
         device: &Device,
     ) -> Result<Self, EncoderError> {
+        let words = config.family.layout().words;
+        weights.strip_prefix_of(words)?;
         let mut source = Source::new(weights, device);
         let body = Body::load(config, &mut source)?;
-        let words = config.family.layout().words;
         let words = source.embedding(words, config.vocab_size, config.hidden_size)?;
+        let names = source.into_names()?;
         Ok(Self {
             words,
             body,
-            names: source.into_names(),
+            names,
             mode: Mode::default(),
         })
     }

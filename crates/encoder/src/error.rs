@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use optical_files::text::TextError;
 use optical_tokenize::TokenizeError;
 
 /// Why a checkpoint could not be read, written or used.
@@ -18,12 +19,55 @@ pub enum EncoderError {
         /// Why it failed.
         source: std::io::Error,
     },
+    /// A JSON file of the folder cannot be read as text.
+    #[error(transparent)]
+    Text(#[from] TextError),
     /// A JSON file of the folder is malformed or holds impossible values.
     #[error("{path}: {reason}", path = .path.display())]
     Config {
         /// The file.
         path: PathBuf,
         /// What is wrong, with the key and what was expected.
+        reason: String,
+    },
+    /// Something else lies in the place of a file, since the file was never fetched.
+    #[error("{path} is {reason}", path = .path.display())]
+    Placeholder {
+        /// The file.
+        path: PathBuf,
+        /// What it is, and what to do about it.
+        reason: &'static str,
+    },
+    /// A folder has no file that every model has.
+    #[error("{folder} is not a model's folder: it has no {name}", folder = .folder.display())]
+    NoModel {
+        /// The folder.
+        folder: PathBuf,
+        /// What is expected there.
+        name: &'static str,
+    },
+    /// A folder has no `tokenizer.json`.
+    #[error("{folder} has no tokenizer.json{hint}", folder = .folder.display(), hint = make_one(.instead))]
+    NoTokenizer {
+        /// The folder.
+        folder: PathBuf,
+        /// The tokenizer of another form that lies there.
+        instead: Option<&'static str>,
+    },
+    /// A text may have more tokens than the encoder has positions.
+    #[error("{asked} tokens are more than the {most} that the encoder has positions for")]
+    TooLong {
+        /// The length asked for.
+        asked: usize,
+        /// The greatest there is.
+        most: usize,
+    },
+    /// A folder makes one vector of a text in another way.
+    #[error("{path}: {reason}", path = .path.display())]
+    Pooling {
+        /// The file that says so.
+        path: PathBuf,
+        /// What it says, and what was asked for.
         reason: String,
     },
     /// A weights file is truncated or corrupt.
@@ -34,13 +78,23 @@ pub enum EncoderError {
         /// What is wrong.
         reason: String,
     },
-    /// The model needs a tensor that the file lacks.
-    #[error("{path} has no tensor {name}", path = .path.display())]
+    /// The model needs tensors that the file lacks.
+    #[error("{path} has no tensor {name}{others}", path = .path.display(), others = others(.left))]
     Missing {
         /// The file.
         path: PathBuf,
-        /// The tensor.
+        /// The tensor, or a list of them with the shapes expected.
         name: String,
+        /// What it has beside those that were used, or nothing.
+        left: String,
+    },
+    /// The file holds several encoders.
+    #[error("{path} holds several encoders, whose tensors begin with {prefixes}; expected one", path = .path.display())]
+    SeveralEncoders {
+        /// The file.
+        path: PathBuf,
+        /// What stands before their names, separated by commas.
+        prefixes: String,
     },
     /// The file has tensors that the model would ignore.
     #[error("{path} has tensors this model does not use: {names}", path = .path.display())]
@@ -119,5 +173,25 @@ impl EncoderError {
             action: "written",
             source,
         }
+    }
+}
+
+/// What to do where only another form of tokenizer lies there.
+fn make_one(instead: &Option<&'static str>) -> String {
+    let hint = |form: &&str| {
+        format!(
+            ", only {form}: make one with transformers, \
+             AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)"
+        )
+    };
+    instead.as_ref().map(hint).unwrap_or_default()
+}
+
+/// The tensors of a file that nobody asked for, where some are missing.
+fn others(left: &str) -> String {
+    if left.is_empty() {
+        String::new()
+    } else {
+        format!("; it has others: {left}")
     }
 }

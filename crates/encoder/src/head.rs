@@ -12,7 +12,7 @@ use burn::prelude::*;
 use serde_json::json;
 
 use crate::EncoderError;
-use crate::model::read_json;
+use crate::files::read_json;
 use crate::parts::values;
 use crate::weights::{WeightsReader, write_atomically, write_weights};
 

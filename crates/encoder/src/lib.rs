@@ -32,8 +32,10 @@ mod encode;
 mod encoder;
 mod error;
 mod families;
+mod files;
 mod head;
 mod interpolate;
+mod keys;
 mod model;
 mod modules;
 mod ops;
@@ -42,6 +44,7 @@ mod parts;
 mod pool;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod tokenizer_file;
 mod vector_file;
 mod weights;
 
@@ -51,6 +54,7 @@ pub use encode::{EncodeSettings, EncodedText, batches_by_length};
 pub use encoder::Encoder;
 pub use error::EncoderError;
 pub use families::{BertConfig, DebertaV2Config, DistilBertConfig, Family, ModernBertConfig};
+pub use files::model_files;
 pub use head::{DeviceHead, Head, HeadEstimate, normalise};
 pub use model::Model;
 pub use outline::Outline;

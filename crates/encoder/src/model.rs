@@ -14,6 +14,8 @@ use optical_tokenize::{PruneError, TokenBatch, Tokenizer, prune, single_characte
 use serde_json::{Value, json};
 
 use crate::modules::Modules;
+use crate::pool::FolderPooling;
+use crate::tokenizer_file::read_tokenizer;
 use crate::weights::{WeightsReader, write_atomically, write_weights};
 use crate::{Encoder, EncoderConfig, EncoderError, Head, conventions};
 
@@ -28,11 +30,19 @@ pub struct Model {
     pub encoder: Encoder,
     /// The map behind the encoder; absent in a plain checkpoint, where vectors are only normalised.
     pub head: Option<Head>,
+    /// Beginnings of the names of tensors in its files that are of no use here, such as the heads of
+    /// other tasks.
+    pub left_out: Vec<String>,
     tokenizer_json: Vec<u8>,
+    /// The most tokens of a text, if a file says so.
+    maximum: Option<usize>,
+    pub(crate) pooling: Option<FolderPooling>,
 }
 
 impl Model {
     /// Reads a Hugging Face folder onto `device`; on an autodiff device its tensors can be trained.
+    ///
+    /// Files that [`model_files`](crate::model_files) does not list are not read.
     ///
     /// # Errors
     /// If a file is missing or malformed, a tensor is missing, unused or misshapen, or the
@@ -41,11 +51,12 @@ impl Model {
         let modules = Modules::read(folder)?;
         let encoder_folder = &modules.encoder;
         let config = EncoderConfig::load(&encoder_folder.join("config.json"))?;
-        let tokenizer_path = encoder_folder.join("tokenizer.json");
-        let tokenizer_json = std::fs::read(&tokenizer_path)
-            .map_err(|error| EncoderError::read(&tokenizer_path, error))?;
-        let markers = conventions::markers(folder)?;
-        let tokenizer = Tokenizer::from_file(&tokenizer_path, markers)?;
+        let file = read_tokenizer(encoder_folder)?;
+        let tokenizer = Tokenizer::from_bytes(&file.json, conventions::markers(folder)?);
+        let tokenizer = tokenizer.map_err(|error| EncoderError::Config {
+            path: encoder_folder.join("tokenizer.json"),
+            reason: error.to_string(),
+        })?;
         let tokenizer = conventions::apply(folder, tokenizer)?;
         if config.vocab_size < tokenizer.vocabulary_size() {
             return Err(EncoderError::Vocabulary {
@@ -55,20 +66,42 @@ impl Model {
         }
         let mut weights = WeightsReader::in_folder(encoder_folder)?;
         let layout = config.family.layout();
-        weights.strip_prefix(layout.prefix);
         let encoder = Encoder::load(&config, &mut weights, device)?;
         let mut head = modules.head(config.hidden_size)?;
         if head.is_none() && conventions::is_stanford(encoder_folder)? {
             head = Some(Head::take(&mut weights, config.hidden_size)?);
         }
-        weights.finish(layout.heads)?;
         Ok(Self {
+            left_out: weights.finish(layout.heads)?,
+            pooling: FolderPooling::read(&modules)?,
             config,
             tokenizer,
             encoder,
             head,
-            tokenizer_json,
+            tokenizer_json: file.json,
+            maximum: file.maximum,
         })
+    }
+
+    /// The most tokens of a text where nobody says otherwise: what the folder's files say
+    /// (`max_seq_length`, else `model_max_length`), or as many as the encoder has positions.
+    pub fn maximum_length(&self) -> usize {
+        let positions = self.config.maximum_length();
+        self.maximum.map_or(positions, |most| most.min(positions))
+    }
+
+    /// Says whether texts may have so many tokens; beyond what the folder's files say they may, since
+    /// sentence-transformers lets its users set that too, beyond the encoder's positions they may not.
+    ///
+    /// # Errors
+    /// If the encoder has too few positions.
+    pub fn check_length(&self, asked: usize) -> Result<(), EncoderError> {
+        let most = self.config.maximum_length();
+        if asked <= most {
+            Ok(())
+        } else {
+            Err(EncoderError::TooLong { asked, most })
+        }
     }
 
     /// Writes the model as a Hugging Face folder, the weights last.
@@ -81,7 +114,7 @@ impl Model {
         };
         write("config.json", &Value::Object(self.config.to_json()))?;
         write_atomically(&folder.join("tokenizer.json"), &self.tokenizer_json)?;
-        let maximum = self.config.maximum_length();
+        let maximum = self.maximum_length();
         write(
             "tokenizer_config.json",
             &conventions::tokenizer_config(&self.tokenizer, maximum),
@@ -122,7 +155,7 @@ impl Model {
                 ..self.config
             },
             tokenizer_json: pruned.json,
-            head: self.head,
+            ..self
         })
     }
 
@@ -198,20 +231,5 @@ fn cannot_prune(error: PruneError) -> EncoderError {
     EncoderError::Config {
         path: PathBuf::from("tokenizer.json"),
         reason: error.to_string(),
-    }
-}
-
-pub(crate) fn read_json(path: &Path) -> Result<Option<Value>, EncoderError> {
-    match std::fs::read(path) {
-        Ok(bytes) => {
-            serde_json::from_slice(&bytes)
-                .map(Some)
-                .map_err(|error| EncoderError::Config {
-                    path: path.to_owned(),
-                    reason: error.to_string(),
-                })
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(EncoderError::read(path, error)),
     }
 }

@@ -4,7 +4,7 @@ use std::path::{Component, Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::model::read_json;
+use crate::files::read_json;
 use crate::{EncoderError, Head};
 
 /// Folders of a model's parts.
@@ -12,28 +12,56 @@ use crate::{EncoderError, Head};
 pub(crate) struct Modules {
     /// The encoder's.
     pub(crate) encoder: PathBuf,
-    /// The dense layers', in order.
+    /// The dense layers' of tokens, in order.
     pub(crate) dense: Vec<PathBuf>,
+    /// The one of how a text's tokens become one vector.
+    pub(crate) pooling: Option<PathBuf>,
+    /// What changes that vector, but for its length.
+    pub(crate) behind: Vec<String>,
 }
 
 impl Modules {
     /// Reads a folder's list of modules; without one, the encoder is the folder's own, and a dense
     /// layer lies in `1_Dense` if at all.
     ///
-    /// What stands behind a pooling acts on sentences, not on tokens: it is left alone.
+    /// What stands behind a pooling acts on sentences, not on tokens.
     ///
     /// # Errors
-    /// If the list is malformed, leaves the folder, or has a module of an unknown type.
+    /// If the list is malformed, leaves the folder, or has a module of an unknown type, or there is no
+    /// encoder where it says.
     pub(crate) fn read(folder: &Path) -> Result<Self, EncoderError> {
         let path = folder.join("modules.json");
-        let Some(list) = read_json(&path)? else {
-            return Ok(Self {
+        let modules = match read_json(&path)? {
+            Some(list) => Self::listed(folder, &path, &list)?,
+            None => Self {
                 encoder: folder.to_owned(),
                 dense: vec![folder.join("1_Dense")],
-            });
+                pooling: None,
+                behind: Vec::new(),
+            },
         };
+        let encoder = &modules.encoder;
+        let adapter = encoder.join("adapter_config.json");
+        if adapter.is_file() {
+            return Err(EncoderError::Config {
+                path: adapter,
+                reason: "adapters are not applied; merge it into its base with peft \
+                         (merge_and_unload) and save that"
+                    .into(),
+            });
+        }
+        if !encoder.join("config.json").is_file() {
+            return Err(EncoderError::NoModel {
+                folder: encoder.clone(),
+                name: "config.json",
+            });
+        }
+        Ok(modules)
+    }
+
+    fn listed(folder: &Path, path: &Path, list: &Value) -> Result<Self, EncoderError> {
         let refuse = |reason: String| EncoderError::Config {
-            path: path.clone(),
+            path: path.to_owned(),
             reason,
         };
         let list = list.as_array().filter(|list| !list.is_empty());
@@ -54,12 +82,25 @@ impl Modules {
             Some((_, "Transformer", encoder)) => encoder,
             _ => return Err(refuse("[0].type: expected a Transformer".into())),
         };
-        let mut dense = Vec::new();
+        let (mut dense, mut pooling, mut behind) = (Vec::new(), None, Vec::new());
+        let mut normal = false;
         for module in modules {
             match module? {
+                (_, "Normalize", _) => normal = true,
+                (_, kind, _) if pooling.is_some() => behind.push(kind.to_owned()),
+                (index, "Dense", _) if normal => {
+                    return Err(refuse(format!(
+                        "[{index}].type is \"Dense\" behind a Normalize, expected none there"
+                    )));
+                }
+                (index, "Dense", place) if !place.join("config.json").is_file() => {
+                    return Err(refuse(format!(
+                        "[{index}].path is {}, which has no config.json",
+                        list[index]["path"]
+                    )));
+                }
                 (_, "Dense", place) => dense.push(place),
-                (_, "Normalize", _) => {}
-                (_, "Pooling", _) => break,
+                (_, "Pooling", place) => pooling = Some(place),
                 (index, kind, _) => {
                     return Err(refuse(format!(
                         "[{index}].type is {kind:?}, expected Dense, Normalize or Pooling"
@@ -67,7 +108,12 @@ impl Modules {
                 }
             }
         }
-        Ok(Self { encoder, dense })
+        Ok(Self {
+            encoder,
+            dense,
+            pooling,
+            behind,
+        })
     }
 
     /// The dense layers as one head; `None` if there are none.
@@ -95,18 +141,6 @@ fn stays(path: &str) -> bool {
     components.all(|part| matches!(part, Component::Normal(_))) && !path.contains(['\\', ':'])
 }
 
-/// Whether sentence-transformers would make lower case of all texts first.
-pub(crate) fn refuse_lower_case(folder: &Path) -> Result<(), EncoderError> {
-    let path = folder.join("sentence_bert_config.json");
-    match read_json(&path)? {
-        Some(config) if config["do_lower_case"] == Value::Bool(true) => Err(EncoderError::Config {
-            path,
-            reason: "do_lower_case = true, expected false: the tokenizer does that".into(),
-        }),
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,6 +148,11 @@ mod tests {
     fn read(json: &str) -> Result<(String, Vec<String>), String> {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("modules.json"), json).unwrap();
+        for encoder in ["", "0_Transformer", "1_Dense", "2_Dense"] {
+            let encoder = folder.path().join(encoder);
+            std::fs::create_dir_all(&encoder).unwrap();
+            std::fs::write(encoder.join("config.json"), "{}").unwrap();
+        }
         let modules = Modules::read(folder.path()).map_err(|error| error.to_string())?;
         let below = |path: &PathBuf| {
             let below = path.strip_prefix(folder.path()).unwrap();
@@ -154,6 +193,14 @@ mod tests {
         ]);
         assert_eq!(read(&pooled), Ok(("0_Transformer".into(), vec![])));
         let folder = tempfile::tempdir().unwrap();
+        let none = Modules::read(folder.path()).unwrap_err().to_string();
+        assert!(none.ends_with("it has no config.json"), "{none}");
+        let adapter = folder.path().join("adapter_config.json");
+        std::fs::write(&adapter, "{}").unwrap();
+        let error = Modules::read(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("adapters are not applied; merge"), "{error}");
+        std::fs::remove_file(adapter).unwrap();
+        std::fs::write(folder.path().join("config.json"), "{}").unwrap();
         let plain = Modules::read(folder.path()).unwrap();
         assert_eq!(plain.dense, [folder.path().join("1_Dense")]);
     }
@@ -171,6 +218,18 @@ mod tests {
             (
                 list(&[("", transformer), ("1", "x.LSTM")]),
                 "[1].type is \"LSTM\"",
+            ),
+            (
+                list(&[("", transformer), ("1", "x.Normalize"), ("2", "x.Dense")]),
+                "[2].type is \"Dense\" behind a Normalize",
+            ),
+            (
+                list(&[("", transformer), ("3_Dense", "x.Dense")]),
+                "[1].path is \"3_Dense\", which has no config.json",
+            ),
+            (
+                list(&[("elsewhere", transformer)]),
+                "elsewhere is not a model's folder",
             ),
             (list(&[("../up", transformer)]), "[0].path = \"../up\""),
             (list(&[("/etc", transformer)]), "[0].path = \"/etc\""),

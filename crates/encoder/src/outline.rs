@@ -5,6 +5,7 @@ use std::path::Path;
 use optical_tokenize::Tokenizer;
 
 use crate::modules::Modules;
+use crate::tokenizer_file::read_tokenizer;
 use crate::weights::WeightsReader;
 use crate::{EncoderConfig, EncoderError, conventions};
 
@@ -31,8 +32,12 @@ impl Outline {
         let modules = Modules::read(folder)?;
         let encoder = &modules.encoder;
         let config = EncoderConfig::load(&encoder.join("config.json"))?;
-        let markers = conventions::markers(folder)?;
-        let tokenizer = Tokenizer::from_file(&encoder.join("tokenizer.json"), markers)?;
+        let file = read_tokenizer(encoder)?;
+        let tokenizer = Tokenizer::from_bytes(&file.json, conventions::markers(folder)?);
+        let tokenizer = tokenizer.map_err(|error| EncoderError::Config {
+            path: encoder.join("tokenizer.json"),
+            reason: error.to_string(),
+        })?;
         let tokenizer = conventions::apply(folder, tokenizer)?;
         if config.vocab_size < tokenizer.vocabulary_size() {
             return Err(EncoderError::Vocabulary {

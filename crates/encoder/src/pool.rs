@@ -1,8 +1,12 @@
 //! One vector a text, for models that were trained to be used so.
 
+use std::path::PathBuf;
+
 use burn::prelude::*;
 use optical_tokenize::TokenBatch;
 
+use crate::files::read_json;
+use crate::modules::Modules;
 use crate::parts::values;
 use crate::{EncodeSettings, EncoderError, Model};
 
@@ -15,14 +19,89 @@ pub enum Pooling {
     First,
 }
 
+/// How a folder makes one vector of a text.
+#[derive(Debug, Clone)]
+pub(crate) struct FolderPooling {
+    path: PathBuf,
+    /// Its way, or what this crate does not do.
+    way: Result<Pooling, String>,
+}
+
+impl FolderPooling {
+    /// Reads what `modules` say, if they say anything.
+    pub(crate) fn read(modules: &Modules) -> Result<Option<Self>, EncoderError> {
+        let Some(folder) = &modules.pooling else {
+            return Ok(None);
+        };
+        let path = folder.join("config.json");
+        let config = read_json(&path)?.unwrap_or_default();
+        // Since sentence-transformers 6 there is one key; before, there was one for each way.
+        let mut ways: Vec<&str> = config["pooling_mode"].as_str().into_iter().collect();
+        for (key, value) in config.as_object().into_iter().flatten() {
+            if let (Some(way), true) = (key.strip_prefix("pooling_mode_"), *value == true) {
+                ways.push(way);
+            }
+        }
+        let way = match ways[..] {
+            [] | ["mean" | "mean_tokens"] => Ok(Pooling::Mean),
+            ["cls" | "cls_token"] => Ok(Pooling::First),
+            _ => Err(format!("a text's vector is by {}", ways.join(" and "))),
+        };
+        let way = if config["include_prompt"] == false && way == Ok(Pooling::Mean) {
+            Err("a text's vector is without the prompt's tokens".into())
+        } else if modules.behind.is_empty() {
+            way
+        } else {
+            let behind = modules.behind.join(", ");
+            Err(format!("a text's vector goes through {behind}"))
+        };
+        Ok(Some(Self { path, way }))
+    }
+
+    fn check(&self, asked: Pooling) -> Result<(), EncoderError> {
+        let refuse = |reason: String| EncoderError::Pooling {
+            path: self.path.clone(),
+            reason,
+        };
+        match &self.way {
+            Ok(way) if *way == asked => Ok(()),
+            Ok(way) => Err(refuse(format!(
+                "a text's vector is {}, not {}",
+                way.name(),
+                asked.name()
+            ))),
+            Err(other) => Err(refuse(format!("{other}, which is not done here"))),
+        }
+    }
+}
+
+impl Pooling {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Mean => "the mean of its tokens",
+            Self::First => "that of the first token",
+        }
+    }
+}
+
 impl Model {
+    /// Says whether the folder lets texts be pooled so; one that says nothing of pooling does.
+    ///
+    /// # Errors
+    /// If it pools in another way, or does more with the vector of a text.
+    pub fn check_pooling(&self, pooling: Pooling) -> Result<(), EncoderError> {
+        let folder = self.pooling.as_ref();
+        folder.map_or(Ok(()), |folder| folder.check(pooling))
+    }
+
     /// Encodes `texts` to one unit vector each, without the head, which is made for tokens.
     ///
     /// Texts come back in an order of their own, with their position in the call and a vector of
     /// the model's hidden size; a text of no token at all, not even a special one, does not.
     ///
     /// # Errors
-    /// If a text is refused by the tokenizer, the device fails, or `receive` returns an error.
+    /// If the folder pools otherwise, a text is refused by the tokenizer, the device fails, or `receive`
+    /// returns an error.
     pub fn encode_pooled<E: From<EncoderError>>(
         &self,
         texts: &[&str],
@@ -31,6 +110,7 @@ impl Model {
         device: &Device,
         mut receive: impl FnMut(usize, &[f32]) -> Result<(), E>,
     ) -> Result<(), E> {
+        self.check_pooling(pooling)?;
         self.encode_states(texts, settings, device, |indices, batch, states| {
             let [_, width, hidden] = states.dims();
             let states = values(states)?;

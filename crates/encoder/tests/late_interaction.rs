@@ -34,7 +34,7 @@ fn encode(model: &Model, role: Role) -> Vec<Vec<f32>> {
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let settings = EncodeSettings {
         role,
-        maximum_length: 1000,
+        maximum_length: model.config.maximum_length(),
         tokens_per_batch: 100,
     };
     let mut vectors = vec![Vec::new(); texts.len()];

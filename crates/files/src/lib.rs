@@ -4,4 +4,5 @@
 
 pub mod lock;
 pub mod text;
+pub mod trec;
 pub mod whole;

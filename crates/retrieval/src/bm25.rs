@@ -1,7 +1,7 @@
 //! BM25, the lexical baseline.
 //!
-//! Words are runs of alphanumeric characters (Unicode), lower-cased; no stemming, no stop words, so
-//! the same rule serves every language, as well as whole words can. Scores are
+//! Words are those of [`words`]; no stemming, no stop words, so the same rule serves every language,
+//! as well as whole words can. Scores are
 //!
 //! ```text
 //! Σ over query words  ln(1 + (N − n + ½) / (n + ½)) · f (k1 + 1) / (f + k1 (1 − b + b · l / mean l))
@@ -23,6 +23,7 @@
 use std::collections::HashMap;
 
 use crate::ranking::{Best, Hit};
+use crate::words::words;
 
 /// BM25's two constants.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -234,12 +235,6 @@ impl Bm25Index {
     pub fn is_empty(&self) -> bool {
         self.ids.is_empty()
     }
-}
-
-/// The words of a text: lower-cased runs of alphanumeric characters.
-pub fn words(text: &str) -> impl Iterator<Item = String> {
-    let words = text.split(|character: char| !character.is_alphanumeric());
-    words.filter(|word| !word.is_empty()).map(str::to_lowercase)
 }
 
 #[cfg(test)]

@@ -34,8 +34,9 @@ mod run;
 pub mod significance;
 pub mod translation;
 mod trec;
+mod words;
 
-pub use self::bm25::{Bm25Error, Bm25Index, Bm25Settings, QueryTerm, words};
+pub use self::bm25::{Bm25Error, Bm25Index, Bm25Settings, QueryTerm};
 pub use self::index::{ExactIndex, Index, IndexError, QueryRef};
 pub use self::measures::{Evaluation, Measure, MeasureError, Options, evaluate};
 pub use self::negatives::{NegativeSettings, Negatives};
@@ -43,4 +44,5 @@ pub use self::qrels::{DuplicateJudgement, Qrels};
 pub use self::ranking::Hit;
 pub use self::run::{Run, RunError, ScorePrecision};
 pub use self::significance::{Differences, Randomisation, SignificanceError, holm};
-pub use self::trec::{LineFault, TrecError};
+pub use self::trec::TrecError;
+pub use self::words::{WORDS_REVISION, words};

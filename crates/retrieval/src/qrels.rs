@@ -6,9 +6,7 @@ use std::io::Write;
 use std::path::Path;
 
 use crate::atomic;
-use crate::trec::{self, LineFault, TrecError};
-
-const LAYOUT: &str = "topic iteration document grade";
+use crate::trec::{TrecError, writable};
 
 /// Judged documents of each topic, with their grades.
 ///
@@ -56,42 +54,18 @@ impl Qrels {
 
     /// Reads TREC qrels: topic, iteration (ignored), document, grade.
     ///
-    /// Columns are separated by blanks or tabs. Blank lines and lines that begin with `#` are skipped.
+    /// The rule is [`optical_files::trec`]'s, as for all files of judgements.
     ///
     /// # Errors
     /// If the file cannot be read, or a line has other columns, a grade that is not an integer, or a
     /// document that an earlier line judged for the topic.
     pub fn read(path: &Path) -> Result<Self, TrecError> {
-        let mut topics: BTreeMap<String, BTreeMap<String, (i32, usize)>> = BTreeMap::new();
-        trec::read(path, LAYOUT, |line, [topic, _, document, grade]| {
-            let grade = grade
-                .parse()
-                .map_err(|_| LineFault::Grade(grade.to_owned()))?;
-            if !topics.contains_key(topic) {
-                topics.insert(topic.to_owned(), BTreeMap::new());
-            }
-            let judged = topics.entry(topic.to_owned()).or_default();
-            match judged.insert(document.to_owned(), (grade, line)) {
-                None => Ok(()),
-                Some((_, first)) => Err(LineFault::Duplicate {
-                    topic: topic.to_owned(),
-                    document: document.to_owned(),
-                    first,
-                }),
-            }
-        })?;
-        let grades = |judged: BTreeMap<String, (i32, usize)>| {
-            judged
-                .into_iter()
-                .map(|(document, (grade, _))| (document, grade))
-                .collect()
-        };
-        Ok(Self {
-            topics: topics
-                .into_iter()
-                .map(|(topic, it)| (topic, grades(it)))
-                .collect(),
-        })
+        let mut qrels = Self::default();
+        for judged in optical_files::trec::judgements(path)? {
+            let topic = qrels.topics.entry(judged.topic).or_default();
+            topic.insert(judged.document, judged.grade);
+        }
+        Ok(qrels)
     }
 
     /// Writes TREC qrels, topics and documents in the order of their bytes, whole or not at all.
@@ -102,12 +76,8 @@ impl Qrels {
         let written = atomic::write(path, |writer| {
             for (topic, judged) in &self.topics {
                 for (document, grade) in judged {
-                    if let Some(id) = [topic, document]
-                        .into_iter()
-                        .find(|id| !trec::is_column(id))
-                    {
-                        return Err(trec::unwritable(id));
-                    }
+                    writable(topic)?;
+                    writable(document)?;
                     writeln!(writer, "{topic} 0 {document} {grade}")?;
                 }
             }
@@ -157,40 +127,15 @@ mod tests {
     }
 
     #[test]
-    fn blanks_tabs_comments_and_line_ends_of_other_systems_are_read() {
-        let qrels = read("# grades 0 to 3\nq1 0 d1 3\r\n\nq1\tx\td2\t-1\n  q2 0 d1 0").unwrap();
+    fn a_mark_is_no_part_of_a_topic_and_negative_grades_stay() {
+        let qrels = read("\u{feff}q1 0 d1 3\nq1 0 d2 -1\nq2 0 d1 0").unwrap();
         assert_eq!(qrels.grade("q1", "d1"), Some(3));
         assert_eq!(qrels.grade("q1", "d2"), Some(-1));
         assert_eq!(qrels.grade("q2", "d2"), None);
         assert_eq!(qrels.topics().collect::<Vec<_>>(), ["q1", "q2"]);
-    }
-
-    #[test]
-    fn bad_lines_are_refused_with_file_and_line() {
-        let columns = "columns where 4 are expected: topic iteration document grade";
-        let refused = [
-            ("q1 0 d1 1\nq1 0 d2\n", format!("qrels:2: has 3 {columns}")),
-            ("q1 0 d1 1 x\n", format!("qrels:1: has 5 {columns}")),
-            (
-                "\n#\nq1 0 d1 1.0\n",
-                "qrels:3: grade \"1.0\" is not an integer".into(),
-            ),
-            (
-                "q1 0 d1 high\n",
-                "qrels:1: grade \"high\" is not an integer".into(),
-            ),
-            (
-                "q1 0 d1 1\nq2 0 d1 1\nq1 0 d1 1\n",
-                "qrels:3: topic \"q1\" already has document \"d1\", in line 1".into(),
-            ),
-        ];
-        for (text, message) in refused {
-            assert_eq!(read(text).unwrap_err(), message);
-        }
-        assert_eq!(
-            read(b"q1 0 d1 1\nq1 0 d\xff 1\n").unwrap_err(),
-            "qrels:2: is not UTF-8"
-        );
+        let message = read("q1 0 d1 1\nq1 0 d1 1\n").unwrap_err();
+        let expected = "qrels:2: topic \"q1\" already has document \"d1\", in line 1";
+        assert_eq!(message, expected);
     }
 
     #[test]

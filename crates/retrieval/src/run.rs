@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::Write;
 use std::path::Path;
 
+use optical_files::trec::{TrecFault, retrieved};
+
 use crate::atomic;
 use crate::ranking::{Hit, ranking_order};
-use crate::trec::{self, LineFault, TrecError};
-
-const LAYOUT: &str = "topic Q0 document rank score tag";
+use crate::trec::{TrecError, writable};
 
 /// The documents a system retrieved for each topic, with their scores.
 ///
@@ -101,30 +101,30 @@ impl Run {
 
     /// Reads a TREC run: topic, `Q0` (ignored), document, rank (ignored), score, tag.
     ///
-    /// Columns are separated by blanks or tabs. Blank lines and lines that begin with `#` are skipped.
+    /// The rule is [`optical_files::trec`]'s: words after the tag, blank lines and lines that begin
+    /// with `#` are passed over.
     ///
     /// # Errors
-    /// If the file cannot be read, or a line has other columns, a score that is not a number, or a
+    /// If the file cannot be read, or a line has fewer columns, a score that is not a number, or a
     /// document that an earlier line retrieved for the topic.
     pub fn read(path: &Path) -> Result<Self, TrecError> {
         let mut run = Self::default();
         let mut lines: HashMap<String, HashMap<String, usize>> = HashMap::new();
-        trec::read(path, LAYOUT, |line, [topic, _, document, _, score, tag]| {
-            let number = score.parse().ok().filter(|number: &f64| !number.is_nan());
-            let score = number.ok_or_else(|| LineFault::Score(score.to_owned()))?;
-            let first = lines.entry(topic.to_owned()).or_default();
-            if let Some(first) = first.insert(document.to_owned(), line) {
-                let (topic, document) = (topic.to_owned(), document.to_owned());
-                return Err(LineFault::Duplicate {
+        retrieved(path, |entry| {
+            let (topic, document) = (entry.topic.to_owned(), entry.document.to_owned());
+            let first = lines.entry(topic.clone()).or_default();
+            if let Some(first) = first.insert(document.clone(), entry.line) {
+                let fault = TrecFault::Duplicate {
                     topic,
                     document,
                     first,
-                });
+                };
+                return Err(TrecError::line(path, entry.line, fault));
             }
-            let ranking = run.topics.entry(topic.to_owned()).or_default();
-            ranking.push((document.to_owned(), score));
-            if run.tag != tag {
-                tag.clone_into(&mut run.tag);
+            let ranking = run.topics.entry(topic).or_default();
+            ranking.push((document, entry.score));
+            if run.tag != entry.tag {
+                entry.tag.clone_into(&mut run.tag);
             }
             Ok(())
         })?;
@@ -144,9 +144,7 @@ impl Run {
                 std::iter::once(topic).chain(ranking.iter().map(|(document, _)| document))
             });
             for id in ids.chain([&self.tag]) {
-                if !trec::is_column(id) {
-                    return Err(trec::unwritable(id));
-                }
+                writable(id)?;
             }
             for topic in self.topics.keys() {
                 let ranking = self.ranking(topic, ScorePrecision::F32);
@@ -252,27 +250,19 @@ mod tests {
     }
 
     #[test]
-    fn bad_lines_are_refused_with_file_and_line() {
+    fn words_after_the_tag_are_ignored_and_a_missing_tag_is_refused() {
+        let run = read("q1 Q0 d1 1 2.5 my run\nq1 Q0 d2 2 1.5 my run\n").unwrap();
+        assert_eq!(run.tag(), "my");
+        assert_eq!(order(&run, "q1", ScorePrecision::F32), ["d1", "d2"]);
         let columns = "columns where 6 are expected: topic Q0 document rank score tag";
-        let refused = [
-            ("q1 Q0 d1 1 2.0\n", format!("run:1: has 5 {columns}")),
-            ("q1 Q0 d1 1 2.0 my tag\n", format!("run:1: has 7 {columns}")),
-            (
-                "q1 Q0 d1 1 2.0 t\nq1 Q0 d2 2 nan t\n",
-                "run:2: score \"nan\" is not a number".into(),
-            ),
-            (
-                "q1 Q0 d1 1 high t\n",
-                "run:1: score \"high\" is not a number".into(),
-            ),
-            (
-                "q1 Q0 d1 1 2 t\nq1 Q0 d2 2 1 t\nq1 Q0 d1 3 0 t\n",
-                "run:3: topic \"q1\" already has document \"d1\", in line 1".into(),
-            ),
-        ];
-        for (text, message) in refused {
-            assert_eq!(read(text).unwrap_err(), message);
-        }
+        assert_eq!(
+            read("q1 Q0 d1 1 2.0\n").unwrap_err(),
+            format!("run:1: has 5 {columns}")
+        );
+        assert_eq!(
+            read("q1 Q0 d1 1 2 t\nq1 Q0 d2 2 1 t\nq1 Q0 d1 3 0 t\n").unwrap_err(),
+            "run:3: topic \"q1\" already has document \"d1\", in line 1"
+        );
     }
 
     #[test]

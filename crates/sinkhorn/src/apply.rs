@@ -32,7 +32,7 @@ impl Solution {
     /// A row without mass is sent where the update of its potential would send it, which is where it
     /// would go with very little mass: so rows can be mapped that were no part of the problem
     /// (Pooladian and Niles-Weed 2021, "Entropic estimation of optimal transport maps"). If a cost
-    /// there is not finite, its point is zero. Points of columns without mass are not read.
+    /// there is no number, or all are infinite, its point is zero. Points of columns without mass are not read.
     ///
     /// # Errors
     /// As [`apply`](Self::apply), for `m * dimensions` numbers.
@@ -110,11 +110,13 @@ impl<T: Real> Factors<'_, T> {
                     bias.map(|bias| (j, bias - (cost.to_f64() - self.offset) / self.epsilon))
                 })
             };
-            if exponents().any(|(_, exponent)| !exponent.is_finite()) {
-                continue;
-            }
+            // An infinite cost forbids a cell, which then has no share.
+            let wrong = |exponent: f64| exponent.is_nan() || exponent == f64::INFINITY;
             let largest = exponents().map(|(_, exponent)| exponent);
             let largest = largest.fold(f64::NEG_INFINITY, f64::max);
+            if !largest.is_finite() || exponents().any(|(_, exponent)| wrong(exponent)) {
+                continue;
+            }
             let mut sum = 0.0;
             for (j, exponent) in exponents() {
                 let share = (exponent - largest).exp();

@@ -6,11 +6,14 @@
 //! are taken gets the cheapest path to a free one, and the rows on it move over. The paths grow over
 //! whole rows of costs at a time, in vector instructions.
 
-use crate::exact::out_of_range;
+use crate::exact::ceiling::{Ceiling, Seen};
 use crate::exact::padded::PaddedCosts;
+use crate::exact::room::blocked;
 use crate::exact::scan::{least_sum, lower, place_of, place_of_sum, relax};
+use crate::exact::{ROUNDING, out_of_range};
+use crate::problem::check_costs;
 use crate::simd::{Arch, Kernel};
-use crate::{CostMatrix, Error, Instructions};
+use crate::{CostMatrix, Error, Instructions, Side, Status};
 
 /// A cheapest matching, with potentials that prove it.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,37 +23,56 @@ pub struct Assignment {
     f: Vec<f64>,
     g: Vec<f64>,
     duality_gap: f64,
+    status: Status,
 }
 
 impl Assignment {
-    /// Matches `min(n, m)` rows and columns one to one.
+    /// Matches `min(n, m)` rows and columns one to one; never where a cost is infinite.
     ///
     /// # Errors
-    /// [`Error::Cost`] if a cost is not finite, [`Error::OutOfRange`] if the costs spread beyond
-    /// the range of numbers.
+    /// [`Error::Cost`] if a cost is `NaN` or negative infinity, [`Error::Blocked`] if infinite costs
+    /// leave no matching, [`Error::OutOfRange`] if its cost is beyond the range of numbers.
     pub fn of(cost: &CostMatrix) -> Result<Self, Error> {
         let (n, m, values) = (cost.n(), cost.m(), cost.values());
         // The smaller side chooses.
         let across = n > m;
-        let found = Instructions::detected().run(Match { cost, across });
-        let matching = found.map_err(|spread| {
-            let bad = values.iter().position(|value| !value.is_finite());
-            bad.map_or(out_of_range(spread), |cell| Error::Cost {
-                i: cell / m,
-                j: cell % m,
-                value: values[cell],
-            })
-        })?;
-
-        let partners = || matching.column_of.iter().copied().enumerate();
-        let slack = |(row, column): (usize, usize)| {
-            let price = matching.prices[column];
-            matching.costs.row(row)[column] + price - matching.potentials[row]
+        let mut checked = false;
+        let mut ceiling = Ceiling::new(f64::INFINITY);
+        let matching = loop {
+            let height = ceiling.height();
+            let matching = Instructions::detected().run(Match {
+                cost,
+                across,
+                height,
+            });
+            let Some(matching) = matching else {
+                check_costs(values, &vec![1.0; n], &vec![1.0; m])?;
+                return Err(out_of_range(f64::INFINITY));
+            };
+            if matching.costs.forbids() && !checked {
+                check_room(cost, across)?;
+                checked = true;
+            }
+            if !ceiling.moves(&matching.seen(cost, across)) {
+                break matching;
+            }
         };
-        let mut pairs: Vec<_> = partners()
-            .map(|(row, column)| if across { (column, row) } else { (row, column) })
-            .collect();
+
+        let mut pairs = matching.pairs(across);
         pairs.sort_unstable();
+        let given = |&(i, j): &(usize, usize)| values[i * m + j];
+        let total: f64 = pairs.iter().map(given).sum();
+        if !total.is_finite() {
+            return Err(out_of_range(matching.costs.ceiling()));
+        }
+        let above = pairs
+            .iter()
+            .map(|pair| given(pair) - matching.costs.least());
+        // A sum of what each pair wastes loses no digits; columns left over have a price of zero. At
+        // the least cost everywhere there is no waste.
+        let above: f64 = above.sum();
+        let duality_gap = if above > 0.0 { matching.waste() } else { 0.0 };
+        let proven = duality_gap <= ROUNDING * above;
         // Of all pairs of potentials, that whose larger side is nowhere above zero.
         let prices = &matching.prices[..n.max(m)];
         let least = prices.iter().copied().fold(f64::INFINITY, f64::min);
@@ -63,12 +85,16 @@ impl Assignment {
             (choosing, chosen)
         };
         Ok(Self {
-            cost: pairs.iter().map(|&(i, j)| values[i * m + j]).sum(),
+            cost: total,
             pairs,
             f,
             g,
-            // A sum of what each pair wastes loses no digits; columns left over have a price of zero.
-            duality_gap: partners().map(slack).sum(),
+            duality_gap,
+            status: if proven {
+                Status::Converged
+            } else {
+                Status::Unproven
+            },
         })
     }
 
@@ -102,6 +128,55 @@ impl Assignment {
     pub fn duality_gap(&self) -> f64 {
         self.duality_gap
     }
+
+    /// Whether the potentials prove the matching: [`Status::Unproven`] if rounding leaves more of a
+    /// gap than a share of 1e-9 of its cost above the least.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.status
+    }
+
+    /// Whether the potentials prove the matching.
+    #[must_use]
+    pub fn converged(&self) -> bool {
+        self.status == Status::Converged
+    }
+}
+
+/// Refuses a matrix whose finite costs leave no matching.
+fn check_room(cost: &CostMatrix, across: bool) -> Result<(), Error> {
+    let (n, m) = (cost.n(), cost.m());
+    let price = |cost: &f64| f64::from(u8::from(cost.is_infinite()));
+    let prices: Vec<f64> = cost.values().iter().map(price).collect();
+    let found = Instructions::detected().run(Match {
+        cost: &CostMatrix::new(&prices, n, m)?,
+        across,
+        height: f64::INFINITY,
+    });
+    let Some(found) = found else {
+        return Ok(());
+    };
+    let pairs = found.pairs(across);
+    if !pairs.iter().any(|&(i, j)| prices[i * m + j] > 0.0) {
+        return Ok(());
+    }
+    // All prices are whole, so potentials are.
+    let offset = found.costs.offset();
+    let f: Vec<f64> = found.potentials.iter().map(|f| f + offset).collect();
+    let lowest = found.prices[..n.max(m)].iter().copied();
+    let lowest = lowest.fold(f64::INFINITY, f64::min);
+    let f: Vec<f64> = f.iter().map(|f| f - lowest).collect();
+    let g: Vec<f64> = (found.prices[..n.max(m)].iter())
+        .map(|price| lowest - price)
+        .collect();
+    let [places, partners] = blocked((&f, &vec![1.0; f.len()]), (&g, &vec![1.0; g.len()]));
+    Err(Error::Blocked {
+        side: if across { Side::Columns } else { Side::Rows },
+        mass: places.len() as f64,
+        room: partners.len() as f64,
+        places,
+        partners,
+    })
 }
 
 /// No row.
@@ -111,6 +186,8 @@ const FREE: usize = usize::MAX;
 struct Match<'a> {
     cost: &'a CostMatrix,
     across: bool,
+    /// Costs beyond it, above the least, count as if they were no more.
+    height: f64,
 }
 
 /// Rows and their partners; a row pays the cost of a column and its price.
@@ -137,15 +214,15 @@ struct Paths {
 }
 
 impl Kernel for Match<'_> {
-    /// The spread of costs that leave the range of numbers is an error.
-    type Output = Result<Matching, f64>;
+    /// Nothing if a cost is neither finite nor infinity.
+    type Output = Option<Matching>;
 
     #[inline(always)]
-    fn run<A: Arch>(self) -> Result<Matching, f64> {
+    fn run<A: Arch>(self) -> Option<Matching> {
         let (n, m, values) = (self.cost.n(), self.cost.m(), self.cost.values());
         let mut costs = PaddedCosts::default();
         if self.across {
-            costs.fill(m, n, |column, costs| {
+            costs.fill(m, n, self.height, |column, costs| {
                 let column = values[column..].iter().step_by(m);
                 costs
                     .iter_mut()
@@ -153,13 +230,13 @@ impl Kernel for Match<'_> {
                     .for_each(|(cost, &value)| *cost = value);
             })?;
         } else {
-            costs.fill(n, m, |row, costs| {
+            costs.fill(n, m, self.height, |row, costs| {
                 costs.copy_from_slice(&values[row * m..][..m]);
             })?;
         }
         let mut matching = Matching::new(costs, n.max(m));
         matching.find();
-        Ok(matching)
+        Some(matching)
     }
 }
 
@@ -184,6 +261,41 @@ impl Matching {
             row_of: vec![FREE; width],
             costs,
             prices,
+        }
+    }
+
+    /// The pairs, as rows and columns of a matrix that was taken across or not.
+    fn pairs(&self, across: bool) -> Vec<(usize, usize)> {
+        let partners = self.column_of.iter().copied().enumerate();
+        let pair = |(row, column)| if across { (column, row) } else { (row, column) };
+        partners.map(pair).collect()
+    }
+
+    /// What the pairs cost beyond what their potentials allow.
+    fn waste(&self) -> f64 {
+        let partners = self.column_of.iter().copied().enumerate();
+        let slack = |(row, column): (usize, usize)| {
+            let price = self.prices[column];
+            self.costs.row(row)[column] + price - self.potentials[row]
+        };
+        partners.map(slack).sum()
+    }
+
+    /// How the matching stands to the costs of its problem.
+    fn seen(&self, cost: &CostMatrix, across: bool) -> Seen {
+        let pairs = self.pairs(across);
+        let count = pairs.len() as f64;
+        let given = |&(i, j): &(usize, usize)| cost.values()[i * cost.m() + j] - self.costs.least();
+        let ceiling = self.costs.ceiling();
+        let used = || pairs.iter().map(|pair| given(pair).min(ceiling));
+        Seen {
+            over: pairs.iter().any(|pair| given(pair) > ceiling),
+            mean: used().sum::<f64>() / count,
+            waste: self.waste() / count,
+            used: used().fold(0.0, f64::max),
+            spread: self.costs.spread(),
+            beyond: self.costs.beyond(),
+            nodes: cost.n() + cost.m(),
         }
     }
 
@@ -317,14 +429,41 @@ mod tests {
 
     #[test]
     fn costs_that_are_not_numbers_are_named() {
-        let refused = Assignment::of(&matrix(&[0.0, 1.0, f64::INFINITY, 1.0], 2, 2));
+        for value in [f64::NEG_INFINITY, f64::NAN] {
+            let refused = Assignment::of(&matrix(&[0.0, 1.0, value, 1.0], 2, 2));
+            let message = refused.unwrap_err().to_string();
+            assert!(message.starts_with("cost[1][0] = "), "{message}");
+        }
+    }
+
+    #[test]
+    fn forbidden_pairs_are_avoided_or_the_crowd_is_named() {
+        let inf = f64::INFINITY;
+        let found = Assignment::of(&matrix(&[inf, 1.0, 2.0, inf], 2, 2)).unwrap();
+        assert_eq!((found.pairs(), found.cost()), (&[(0, 1), (1, 0)][..], 3.0));
+        assert!(found.converged());
+        // Rows 0 and 2 have only column 1.
+        let crowd = [inf, 1.0, inf, 0.0, 1.0, 2.0, inf, 2.0, inf];
+        for (n, costs) in [(3, &crowd[..]), (2, &[inf, inf, 1.0, inf, inf, 1.0])] {
+            let refused = Assignment::of(&matrix(costs, n, 3)).unwrap_err();
+            let (places, partner) = if n == 3 {
+                (vec![0, 2], 1)
+            } else {
+                (vec![0, 1], 2)
+            };
+            let expected = Error::Blocked {
+                side: Side::Rows,
+                places,
+                mass: 2.0,
+                partners: vec![partner],
+                room: 1.0,
+            };
+            assert_eq!(refused, expected);
+        }
+        let tall = Assignment::of(&matrix(&[inf, 1.0, inf, 2.0, inf, 3.0], 3, 2));
         assert_eq!(
-            refused,
-            Err(Error::Cost {
-                i: 1,
-                j: 0,
-                value: f64::INFINITY
-            })
+            tall.unwrap_err().to_string(),
+            "column 0 takes 1, but has no finite cost to any row"
         );
     }
 }

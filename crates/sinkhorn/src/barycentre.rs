@@ -13,7 +13,7 @@ mod iteration;
 mod newton;
 
 use crate::error::Side;
-use crate::problem::{check_costs, checked_count, checked_mass};
+use crate::problem::{check_finite_costs, checked_count, checked_mass};
 use crate::{CostMatrix, Error, Sinkhorn, Status, divergence};
 
 use iteration::Iteration;
@@ -145,7 +145,7 @@ impl BarycentreProblem {
             return Ok(None);
         }
         let mass = checked_mass(Side::Rows, weights)?;
-        check_costs(cost.values(), weights, &vec![1.0; expected])?;
+        check_finite_costs(cost.values(), weights, &vec![1.0; expected])?;
         Ok(Some(mass))
     }
 

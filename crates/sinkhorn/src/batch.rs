@@ -1,6 +1,7 @@
 //! Many problems at once, padded to one shape or ragged, each solved and stopped for itself.
 
 mod apply;
+mod forbidden;
 mod part;
 
 use std::borrow::Cow;
@@ -345,7 +346,7 @@ fn solve_one<T: Real>(
     start: Option<&[f64]>,
     workspace: &mut Workspace<T>,
     (f, g): (&mut [f64], &mut [f64]),
-) -> Result<Report, Error> {
+) -> End {
     let (a, b) = batch.weights_of(place);
     let cost = &batch.costs[place.costs.clone()];
     if settings.is_balanced() {
@@ -363,10 +364,10 @@ fn solve_one<T: Real>(
     let stride = place.columns.len();
     let (n, m) = (kept(&a), kept(&b));
     let whole = |kept: usize, weights: &[T]| weights[..kept].iter().all(|w| *w > T::ZERO);
-    // Where the quick test fails, the slow one names the cost.
-    let spread = |workspace: &mut Workspace<T>, view| {
-        let spread = workspace.spread(settings, view);
-        spread.map_or_else(|| check_costs(cost, &a, &b).map(|()| f64::NAN), Ok)
+    // Where a cost is not finite, the slow test names it, or it forbids a cell.
+    let forbidden = |f: &mut [f64], g: &mut [f64]| {
+        check_costs(cost, &a, &b)?;
+        forbidden::solve(settings, (cost, &a, &b), start, (f, g))
     };
     if whole(n, &a) && whole(m, &b) {
         let view = View {
@@ -375,9 +376,13 @@ fn solve_one<T: Real>(
             a: &a[..n],
             b: &b[..m],
         };
-        let spread = spread(workspace, view)?;
+        let Some(spread) = workspace.spread(settings, view) else {
+            return forbidden(f, g);
+        };
         let start = start.map(|start| &start[..m]);
-        return workspace.solve(settings, view, spread, start, (&mut f[..n], &mut g[..m]));
+        let potentials = (&mut f[..n], &mut g[..m]);
+        let report = workspace.solve(settings, view, spread, start, potentials)?;
+        return Ok((report, workspace.offset()));
     }
     let places = |weights: &[T]| -> Vec<usize> {
         (0..weights.len())
@@ -386,7 +391,7 @@ fn solve_one<T: Real>(
     };
     let (rows, columns) = (places(&a), places(&b));
     let (kept_a, kept_b) = (gather(&rows, &a), gather(&columns, &b));
-    let start = start.map(|start| gather(&columns, start));
+    let kept_start = start.map(|start| gather(&columns, start));
     let cell = |i: usize| columns.iter().map(move |&j| cost[i * stride + j]);
     let view = View {
         cost: &rows.iter().flat_map(|&i| cell(i)).collect::<Vec<T>>(),
@@ -394,16 +399,18 @@ fn solve_one<T: Real>(
         a: &kept_a,
         b: &kept_b,
     };
-    let spread = spread(workspace, view)?;
+    let Some(spread) = workspace.spread(settings, view) else {
+        return forbidden(f, g);
+    };
     let (mut kept_f, mut kept_g) = (vec![0.0; rows.len()], vec![0.0; columns.len()]);
     let potentials = (&mut kept_f[..], &mut kept_g[..]);
-    let report = workspace.solve(settings, view, spread, start.as_deref(), potentials)?;
+    let report = workspace.solve(settings, view, spread, kept_start.as_deref(), potentials)?;
     for (places, kept, all) in [(rows, kept_f, f), (columns, kept_g, g)] {
         for (place, potential) in places.into_iter().zip(kept) {
             all[place] = potential;
         }
     }
-    Ok(report)
+    Ok((report, workspace.offset()))
 }
 
 fn gather<V: Copy>(places: &[usize], values: &[V]) -> Vec<V> {

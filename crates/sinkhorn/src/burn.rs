@@ -81,7 +81,8 @@ impl BatchSettings {
 /// Solves each balanced problem for itself; zero weights mark padding.
 ///
 /// A cost where either weight is zero is not read, `NaN` and infinities included; between positive
-/// weights costs must be finite, or that problem's potentials are `NaN`. The last update is a row
+/// weights costs must be finite, or that problem's potentials, or at least its costs, are `NaN`:
+/// cells can be forbidden on slices only. The last update is a row
 /// update: rows carry their mass up to rounding, columns up to convergence. No gradient flows into
 /// any input: the result carries no autodiff, and tensors that do take it as a constant.
 ///

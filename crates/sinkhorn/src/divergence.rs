@@ -32,9 +32,10 @@ impl DivergenceProblem {
     ///
     /// # Errors
     /// [`Error::SelfCostShape`] if a matrix has the wrong shape; [`Error::Asymmetric`] if one is not
-    /// symmetric; [`Error::InSelfCost`] around [`Error::Cost`] if a cost between positive weights is
-    /// not finite.
+    /// symmetric; [`Error::Cost`] if a cost between the measures, at positive weights, is not finite:
+    /// there is no divergence of forbidden cells; [`Error::InSelfCost`] around it if one within is not.
     pub fn new(between: Problem, rows: CostMatrix, columns: CostMatrix) -> Result<Self, Error> {
+        between.check_finite()?;
         Ok(Self {
             rows: within(Side::Rows, &rows, between.a())?,
             columns: within(Side::Columns, &columns, between.b())?,
@@ -72,6 +73,7 @@ pub(crate) fn within(side: Side, cost: &CostMatrix, weights: &[f64]) -> Result<P
         });
     }
     let given = Problem::unbalanced(cost.clone(), weights, weights);
+    let given = given.and_then(|given| given.check_finite().map(|()| given));
     let given = given.map_err(|error| Error::InSelfCost {
         side,
         error: Box::new(error),

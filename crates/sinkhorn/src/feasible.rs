@@ -68,6 +68,59 @@ pub(crate) fn round(plan: &mut [f64], a: &[f64], b: &[f64]) {
     }
 }
 
+/// Gives a plan its marginals up to `rounding` without a cell that had no mass: what rows and columns
+/// have too much or too little of moves along a tree of its heaviest cells. Nothing if these do not
+/// have as much.
+pub(crate) fn mend(plan: &mut [f64], a: &[f64], b: &[f64], rounding: f64) -> Option<()> {
+    let (n, m) = (a.len(), b.len());
+    let cell = |node: usize, other: usize| {
+        let (row, column) = (node.min(other), node.max(other) - n);
+        row * m + column
+    };
+    let lacks = |weights: &[f64], sums: Vec<f64>| -> Vec<f64> {
+        weights
+            .iter()
+            .zip(sums)
+            .map(|(weight, sum)| weight - sum)
+            .collect()
+    };
+    let mut lack = lacks(a, row_sums(plan, m));
+    lack.extend(lacks(b, column_sums(plan, m)));
+    // Prim's method: the heaviest cell between a node and those in the tree, and the node there.
+    let mut heaviest = vec![(0.0_f64, usize::MAX); n + m];
+    let mut open: Vec<usize> = (0..n + m).collect();
+    let mut joined = Vec::with_capacity(n + m);
+    while !open.is_empty() {
+        let weights = open.iter().map(|&node| heaviest[node].0).enumerate();
+        let (at, _) = weights.max_by(|one, other| one.1.total_cmp(&other.1))?;
+        let node = open.swap_remove(at);
+        joined.push(node);
+        for &other in open.iter().filter(|&&other| (other < n) != (node < n)) {
+            let mass = plan[cell(node, other)];
+            if mass > heaviest[other].0 {
+                heaviest[other] = (mass, node);
+            }
+        }
+    }
+    for &node in joined.iter().rev() {
+        let (_, above) = heaviest[node];
+        let missing = lack[node];
+        if above == usize::MAX {
+            if missing.abs() > rounding {
+                return None;
+            }
+            continue;
+        }
+        let mass = &mut plan[cell(node, above)];
+        *mass += missing;
+        if *mass < 0.0 {
+            return None;
+        }
+        lack[above] -= missing;
+    }
+    Some(())
+}
+
 pub(crate) fn column_sums(plan: &[f64], m: usize) -> Vec<f64> {
     let mut sums = vec![0.0; m];
     for row in plan.chunks_exact(m) {
@@ -99,6 +152,30 @@ mod tests {
             assert_close(&column_sums(&plan, case.m), &case.b, 1e-14);
             let rows: Vec<f64> = plan.chunks(case.m).map(|row| row.iter().sum()).collect();
             assert_close(&rows, &case.a, 1e-14);
+        }
+
+        #[test]
+        fn mending_gives_a_plan_its_marginals_where_it_has_mass(
+            case in cases(), noise in prop::collection::vec(-1e-6..1e-6_f64, 81)
+        ) {
+            let exact = crate::ExactSolution::of(&case.problem()).unwrap();
+            let moved = exact.plan().iter().zip(&noise);
+            let start: Vec<f64> = moved.map(|(mass, noise)| mass * (1.0 + noise)).collect();
+            let mut plan = start.clone();
+            if mend(&mut plan, &case.a, &case.b, 1e-5).is_some() {
+                let same = plan.iter().zip(&start).all(|(mass, start)| {
+                    *mass >= 0.0 && (*start > 0.0 || *mass == 0.0)
+                });
+                prop_assert!(same);
+                let error = |sums: Vec<f64>, weights: &[f64]| -> f64 {
+                    sums.iter().zip(weights).map(|(sum, weight)| (sum - weight).abs()).sum()
+                };
+                let rows = error(row_sums(&plan, case.m), &case.a);
+                let columns = error(column_sums(&plan, case.m), &case.b);
+                prop_assert!(rows + columns < 1e-5 * (case.n + case.m) as f64);
+            } else {
+                prop_assert!(exact.plan().iter().any(|mass| *mass > 0.0 && *mass < 1e-4));
+            }
         }
 
         #[test]

@@ -4,6 +4,7 @@ mod implicit;
 mod unrolled;
 
 use crate::log_domain::Support;
+use crate::real::Lanes;
 use crate::relaxation::Relaxation;
 use crate::{Error, Problem, Solution};
 
@@ -58,11 +59,14 @@ impl Solution {
     /// one drowns in rounding.
     pub fn gradient(&self, problem: &Problem, gradient: Gradient) -> Result<Vec<f64>, Error> {
         self.check_shape(problem)?;
-        let support = || Support::of(problem).relaxed(self.rho);
+        let support = || {
+            let support = Support::of(problem).relaxed(self.rho);
+            support.without_forbidden(problem, f64::ROUNDING)
+        };
         match gradient {
             Gradient::Envelope | Gradient::Detached => Ok(self.plan(problem)),
             Gradient::Implicit => {
-                let support = support();
+                let support = support()?;
                 let kept = |places: &[usize], all: &[f64]| -> Vec<f64> {
                     places.iter().map(|&place| all[place]).collect()
                 };
@@ -72,7 +76,7 @@ impl Solution {
                 Ok(spread(problem, &support, &slope))
             }
             Gradient::Unrolled => {
-                let support = support();
+                let support = support()?;
                 let start = self.start.as_ref().ok_or(Error::NotUnrolled)?;
                 let slope = unrolled::slope(&support, self.epsilon, self.iterations(), start);
                 Ok(spread(problem, &support, &slope))

@@ -41,6 +41,7 @@ mod error;
 mod exact;
 mod feasible;
 mod fixed_point;
+mod forbidden;
 mod gradient;
 mod log_domain;
 mod newton;

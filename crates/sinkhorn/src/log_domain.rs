@@ -8,6 +8,10 @@ use crate::Problem;
 use crate::relaxation::{Relaxation, translation};
 use crate::scaling::View;
 
+/// How many times the costs in use a cost has to be to count as a filler, written where no mass
+/// should be.
+pub(crate) const FAR: f64 = 1e4;
+
 /// Column potentials, what they imply, and how far from right they are.
 #[derive(Clone)]
 pub(crate) struct Iterate {
@@ -33,7 +37,10 @@ pub(crate) struct Support {
     pub columns: Vec<usize>,
     /// The smallest cost between positive weights.
     pub offset: f64,
-    /// The largest cost between positive weights, less `offset`.
+    /// The largest finite cost between positive weights, less `offset`.
+    pub extent: f64,
+    /// The same without costs so far beyond the others that no mass takes them if it has a choice:
+    /// what potentials may be expected to differ by.
     pub spread: f64,
     pub a: Vec<f64>,
     pub b: Vec<f64>,
@@ -44,6 +51,9 @@ pub(crate) struct Support {
     /// Costs less `offset`, row by row and column by column.
     pub by_row: Vec<f64>,
     pub by_column: Vec<f64>,
+    /// Where no plan can use some finite cells, ranks of the rows' and the columns' blocks: such
+    /// cells lead from a block to one of lower rank.
+    pub ranks: Option<[Vec<usize>; 2]>,
 }
 
 impl Support {
@@ -79,13 +89,18 @@ impl Support {
         b: Vec<f64>,
     ) -> Self {
         let offset = by_row.iter().copied().fold(f64::INFINITY, f64::min);
+        let finite = by_row.iter().copied().filter(|cost| cost.is_finite());
+        let extent = finite.fold(offset, f64::max) - offset;
         by_row.iter_mut().for_each(|cost| *cost -= offset);
         let by_column = (0..columns.len())
             .flat_map(|j| by_row.iter().skip(j).step_by(columns.len()).copied())
             .collect();
+        // Where all cells are forbidden there is nothing to compare.
+        let extent = if extent.is_nan() { 0.0 } else { extent };
         Self {
             offset,
-            spread: by_row.iter().copied().fold(0.0, f64::max),
+            extent,
+            spread: spread(&by_row, columns.len(), extent),
             log_a: a.iter().map(|weight| weight.ln()).collect(),
             log_b: b.iter().map(|weight| weight.ln()).collect(),
             rows,
@@ -96,6 +111,7 @@ impl Support {
             relaxed_columns: Relaxation::HELD,
             by_row,
             by_column,
+            ranks: None,
         }
     }
 
@@ -107,6 +123,16 @@ impl Support {
             relaxed_columns,
             ..self
         }
+    }
+
+    /// The same cells with no cost above the least by more than a ceiling.
+    pub(crate) fn lowered(mut self, ceiling: f64) -> Self {
+        for costs in [&mut self.by_row, &mut self.by_column] {
+            costs.iter_mut().for_each(|cost| *cost = cost.min(ceiling));
+        }
+        self.extent = self.by_row.iter().copied().fold(0.0, f64::max);
+        self.spread = self.extent;
+        self
     }
 
     pub(crate) fn is_balanced(&self) -> bool {
@@ -204,6 +230,31 @@ impl Support {
         }
         plan
     }
+}
+
+/// The largest of some costs that are not far beyond those in use, of rows of `m` costs up to
+/// `extent`.
+fn spread(costs: &[f64], m: usize, extent: f64) -> f64 {
+    let rows = costs.chunks_exact(m);
+    let least = |row: &[f64]| row.iter().copied().fold(f64::INFINITY, f64::min);
+    // Every row has to use one of its costs.
+    let needed = rows.map(least).filter(|least| least.is_finite());
+    let needed = needed.fold(0.0, f64::max);
+    if extent <= FAR * needed {
+        return extent;
+    }
+    let mut sorted: Vec<f64> = costs
+        .iter()
+        .copied()
+        .filter(|cost| cost.is_finite())
+        .collect();
+    sorted.sort_unstable_by(f64::total_cmp);
+    // A plan takes as many cells as a tree has edges, as a rule.
+    let tree = costs.len() / m + m - 1;
+    let pairs = sorted.windows(2).skip(tree.saturating_sub(1));
+    let mut steps = pairs.filter(|pair| pair[0] >= needed && pair[0] > 0.0);
+    let far = steps.find(|pair| pair[1] > FAR * pair[0]);
+    far.map_or(extent, |pair| pair[0])
 }
 
 /// L1 distance of a plan's row sums from `a` plus that of its column sums from `b`.

@@ -4,8 +4,10 @@
 //! "Partial Optimal Transport with Applications on Positive-Unlabeled Learning", section 3); the
 //! problem so extended is balanced and is solved exactly.
 
+use crate::exact::ROUNDING;
+use crate::feasible::{column_sums, row_sums};
 use crate::log_domain::Support;
-use crate::{CostMatrix, Error, ExactSolution, Problem};
+use crate::{CostMatrix, Error, ExactSolution, Problem, Side, Status};
 
 /// The cheapest plan of a given mass, with the prices that prove it.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,15 +21,17 @@ pub struct PartialSolution {
     duality_gap: f64,
     marginal_error: f64,
     iterations: usize,
+    status: Status,
 }
 
 impl PartialSolution {
     /// Solves `min <P, C>` over plans of total `mass`, with row sums of at most `a` and column sums
-    /// of at most `b`.
+    /// of at most `b`, none of it where a cost is infinite.
     ///
     /// # Errors
     /// [`Error::NotPositive`] if `mass` is not positive and finite, [`Error::MassBeyond`] if it is
-    /// more than either side has, [`Error::OutOfRange`] as [`ExactSolution::of`].
+    /// more than either side has, [`Error::Blocked`] if it is more than can move at finite costs,
+    /// [`Error::OutOfRange`] as [`ExactSolution::of`].
     pub fn of(problem: &Problem, mass: f64) -> Result<Self, Error> {
         if !(mass > 0.0 && mass.is_finite()) {
             return Err(Error::NotPositive {
@@ -46,7 +50,8 @@ impl PartialSolution {
         let mass = mass.min(limit);
         let support = Support::of(problem);
         let extended = extended(&support, rows - mass, columns - mass)?;
-        let exact = ExactSolution::of(&extended)?;
+        let exact = ExactSolution::of(&extended);
+        let exact = exact.map_err(|error| unextended(error, &support, [rows, columns], mass))?;
 
         let (n, m) = (support.a.len(), support.b.len());
         let plan: Vec<f64> = (0..n * m)
@@ -64,47 +69,78 @@ impl PartialSolution {
         let f: Vec<f64> = f.iter().map(|f| (f + row_stays).min(0.0)).collect();
         let g: Vec<f64> = g.iter().map(|g| (g + column_stays).min(0.0)).collect();
         // The largest price a unit of mass can bear.
-        let cells = support.by_row.iter().enumerate();
-        let price = cells
-            .map(|(cell, cost)| cost - f[cell / m] - g[cell % m])
-            .fold(f64::INFINITY, f64::min);
+        let slack = |cell: usize| support.by_row[cell] - f[cell / m] - g[cell % m];
+        let price = (0..n * m).map(slack).fold(f64::INFINITY, f64::min);
 
-        let above: f64 = plan
-            .iter()
-            .zip(&support.by_row)
-            .map(|(mass, cost)| mass * cost)
-            .sum();
-        let weighted = |prices: &[f64], weights: &[f64]| -> f64 {
-            prices
-                .iter()
-                .zip(weights)
-                .map(|(price, weight)| price * weight)
-                .sum()
+        let used = || plan.iter().enumerate().filter(|(_, mass)| **mass > 0.0);
+        let above: f64 = used().map(|(cell, mass)| mass * support.by_row[cell]).sum();
+        let given = |cell: usize| {
+            let row = support.rows[cell / m] * problem.b().len();
+            problem.cost().values()[row + support.columns[cell % m]]
         };
-        let dual = weighted(&f, &support.a) + weighted(&g, &support.b) + price * mass;
+        let sums = [row_sums(&plan, m), column_sums(&plan, m)];
+        let [unsent, unmet] = [(&support.a, &sums[0], &f), (&support.b, &sums[1], &g)].map(
+            |(weights, sums, prices)| -> f64 {
+                let sides = weights.iter().zip(sums).zip(prices);
+                sides
+                    .map(|((weight, sum), price)| price * (sum - weight))
+                    .sum()
+            },
+        );
+        // A sum of what each mass wastes loses no digits, unlike the difference of the objectives.
+        let wasted: f64 = used()
+            .map(|(cell, mass)| mass * (slack(cell) - price))
+            .sum();
         let moved: f64 = plan.iter().sum();
+        let duality_gap = wasted + unsent + unmet + price * (moved - mass);
+        let over = |(sum, weight): (&f64, &f64)| (sum - weight).max(0.0);
+        let excess: f64 = (sums[0].iter().zip(&support.a).map(over))
+            .chain(sums[1].iter().zip(&support.b).map(over))
+            .sum();
+        let marginal_error = excess + (moved - mass).abs();
+        let proven = duality_gap <= ROUNDING * above && marginal_error <= ROUNDING * mass;
         let mut full = Self {
+            transport_cost: used().map(|(cell, mass)| mass * given(cell)).sum(),
             plan: vec![0.0; problem.a().len() * problem.b().len()],
             f: vec![0.0; problem.a().len()],
             g: vec![0.0; problem.b().len()],
             mass,
             mass_price: price + support.offset,
-            transport_cost: above + support.offset * moved,
-            duality_gap: above - dual,
-            marginal_error: excess(&plan, &support) + (moved - mass).abs(),
+            duality_gap,
+            marginal_error,
             iterations: exact.iterations(),
+            status: if proven {
+                Status::Converged
+            } else {
+                Status::Unproven
+            },
         };
         for (cell, mass) in plan.iter().enumerate() {
             full.plan[support.rows[cell / m] * problem.b().len() + support.columns[cell % m]] =
                 *mass;
         }
         support.rows.iter().zip(f).for_each(|(&i, f)| full.f[i] = f);
-        support
-            .columns
-            .iter()
-            .zip(g)
-            .for_each(|(&j, g)| full.g[j] = g);
+        (support.columns.iter().zip(g)).for_each(|(&j, g)| full.g[j] = g);
+        full.price_absent(problem, &support);
         Ok(full)
+    }
+
+    /// Gives rows and columns without mass the largest prices that exceed no cost.
+    fn price_absent(&mut self, problem: &Problem, support: &Support) {
+        let m = problem.b().len();
+        let cost = |i: usize, j: usize| problem.cost().values()[i * m + j] - self.mass_price;
+        let least = |bounds: &mut dyn Iterator<Item = f64>| {
+            let finite = bounds.filter(|bound| bound.is_finite());
+            finite.fold(0.0, f64::min)
+        };
+        for i in (0..self.f.len()).filter(|i| problem.a()[*i] == 0.0) {
+            let bounds = support.columns.iter().map(|&j| cost(i, j) - self.g[j]);
+            self.f[i] = least(&mut { bounds });
+        }
+        for j in (0..m).filter(|j| problem.b()[*j] == 0.0) {
+            let bounds = (0..self.f.len()).map(|i| cost(i, j) - self.f[i]);
+            self.g[j] = least(&mut { bounds });
+        }
     }
 
     /// The plan: `n * m` masses, row by row.
@@ -163,25 +199,31 @@ impl PartialSolution {
     pub fn iterations(&self) -> usize {
         self.iterations
     }
+
+    /// [`Status::Unproven`] if the gap is more than a share of 1e-9 of the plan's cost above the least.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.status
+    }
+
+    /// Whether plan and prices prove each other.
+    #[must_use]
+    pub fn converged(&self) -> bool {
+        self.status == Status::Converged
+    }
 }
 
 /// The support with one more row, for what columns do not get, and one more column, for what rows do
-/// not send.
+/// not send; between these two nothing may move.
 fn extended(support: &Support, rows_keep: f64, columns_keep: f64) -> Result<Problem, Error> {
     let m = support.b.len();
-    // Dearer than anything that a detour over the corner could save.
-    let forbidden = if support.spread > 0.0 {
-        2.0 * support.spread
-    } else {
-        1.0
-    };
     let mut cost = Vec::with_capacity((support.a.len() + 1) * (m + 1));
     for row in support.by_row.chunks_exact(m) {
         cost.extend_from_slice(row);
         cost.push(0.0);
     }
     cost.extend(std::iter::repeat_n(0.0, m));
-    cost.push(forbidden);
+    cost.push(f64::INFINITY);
     let cost = CostMatrix::new(&cost, support.a.len() + 1, m + 1)?;
     let with = |weights: &[f64], last: f64| [weights, &[last]].concat();
     Problem::new(
@@ -191,14 +233,34 @@ fn extended(support: &Support, rows_keep: f64, columns_keep: f64) -> Result<Prob
     )
 }
 
-/// What row and column sums exceed the weights by.
-fn excess(plan: &[f64], support: &Support) -> f64 {
-    let m = support.b.len();
-    let over = |sum: f64, weight: f64| (sum - weight).max(0.0);
-    let rows = plan.chunks_exact(m).zip(&support.a);
-    let rows: f64 = rows.map(|(row, &a)| over(row.iter().sum(), a)).sum();
-    let columns = (0..m).map(|j| over(plan.iter().skip(j).step_by(m).sum(), support.b[j]));
-    rows + columns.sum::<f64>()
+/// A refusal of the extended problem in terms of the one it was made of: rows that cannot send what
+/// they have to, or columns that cannot take it.
+fn unextended(error: Error, support: &Support, [rows, columns]: [f64; 2], mass: f64) -> Error {
+    let Error::Blocked {
+        side,
+        places,
+        mass: blocked,
+        partners,
+        room,
+    } = error
+    else {
+        return error;
+    };
+    let (mine, theirs, stays) = match side {
+        Side::Rows => (&support.rows, &support.columns, rows - mass),
+        Side::Columns => (&support.columns, &support.rows, columns - mass),
+    };
+    let named = |all: &[usize], places: &[usize]| {
+        let places = places.iter().filter_map(|&place| all.get(place));
+        places.copied().collect()
+    };
+    Error::Blocked {
+        side,
+        places: named(mine, &places),
+        mass: blocked - stays,
+        partners: named(theirs, &partners),
+        room: room - stays,
+    }
 }
 
 #[cfg(test)]
@@ -225,6 +287,23 @@ mod tests {
             let exact = ExactSolution::of(&problem).unwrap();
             prop_assert!((partial.transport_cost() - exact.transport_cost()).abs() < 1e-12);
         }
+    }
+
+    #[test]
+    fn forbidden_cells_are_avoided_or_named() {
+        let inf = f64::INFINITY;
+        let cost = CostMatrix::new(&[inf, 1.0, inf, 2.0, 3.0, inf], 3, 2).unwrap();
+        let problem = Problem::unbalanced(cost, &[0.5, 0.3, 0.2], &[0.4, 0.6]).unwrap();
+        let partial = PartialSolution::of(&problem, 0.8).unwrap();
+        assert_close(partial.plan(), &[0.0, 0.5, 0.0, 0.1, 0.2, 0.0], 1e-12);
+        assert!(partial.converged(), "{partial:?}");
+        assert_close(&[partial.transport_cost()], &[1.3], 1e-12);
+        // Rows 0 and 1 have but column 1.
+        let refused = PartialSolution::of(&problem, 0.9).unwrap_err().to_string();
+        assert!(
+            refused.contains("column 0") || refused.contains("rows 0 and 1"),
+            "{refused}"
+        );
     }
 
     #[test]

@@ -9,8 +9,8 @@ const MASS_TOLERANCE: f64 = 1e-9;
 
 /// A cost with the mass each row sends and each column receives.
 ///
-/// A zero weight takes its row or column out of the problem, with whatever cost stands there. The
-/// total mass need not be one.
+/// A zero weight takes its row or column out of the problem, with whatever cost stands there. A cost
+/// of infinity forbids a cell: plans have no mass there. The total mass need not be one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Problem {
     cost: CostMatrix,
@@ -23,8 +23,8 @@ impl Problem {
     ///
     /// # Errors
     /// If a length differs from the cost's, a weight is negative or not finite, a side has no mass,
-    /// the masses differ by more than a relative 1e-9, or a cost between positive weights is not
-    /// finite.
+    /// the masses differ by more than a relative 1e-9, or a cost between positive weights is `NaN` or
+    /// negative infinity.
     pub fn new(cost: CostMatrix, a: &[f64], b: &[f64]) -> Result<Self, Error> {
         let problem = Self::unbalanced(cost, a, b)?;
         problem.check_balanced()?;
@@ -49,6 +49,11 @@ impl Problem {
         })
     }
 
+    /// Refuses forbidden cells, for methods that have no use for them.
+    pub(crate) fn check_finite(&self) -> Result<(), Error> {
+        check_finite_costs(self.cost.values(), &self.a, &self.b)
+    }
+
     /// Refuses marginals of different mass, which no plan can have.
     pub(crate) fn check_balanced(&self) -> Result<(), Error> {
         check_weights(&self.a, &self.b)
@@ -57,7 +62,7 @@ impl Problem {
     /// Gives every row the weight `1 / n` and every column `1 / m`.
     ///
     /// # Errors
-    /// [`Error::Cost`] if a cost is not finite.
+    /// [`Error::Cost`] if a cost is `NaN` or negative infinity.
     pub fn uniform(cost: CostMatrix) -> Result<Self, Error> {
         let (n, m) = (cost.n(), cost.m());
         Self::new(cost, &vec![1.0 / n as f64; n], &vec![1.0 / m as f64; m])
@@ -82,10 +87,16 @@ impl Problem {
     }
 }
 
+/// Share of the mass by which the sums of `n` and `m` weights may differ, each of them rounded to a
+/// relative `rounding`.
+pub(crate) fn mass_tolerance(rounding: f64, n: usize, m: usize) -> f64 {
+    MASS_TOLERANCE.max(4.0 * rounding * n.max(m) as f64)
+}
+
 /// Checks the weights of both sides, and that no side has more mass than the other.
 pub(crate) fn check_weights<T: Real>(a: &[T], b: &[T]) -> Result<(), Error> {
     let (mass_a, mass_b) = checked_masses(a, b)?;
-    let tolerance = MASS_TOLERANCE.max(4.0 * T::ROUNDING * a.len().max(b.len()) as f64);
+    let tolerance = mass_tolerance(T::ROUNDING, a.len(), b.len());
     if (mass_a - mass_b).abs() > tolerance * mass_a.max(mass_b) {
         return Err(Error::MassMismatch {
             a: mass_a,
@@ -103,10 +114,25 @@ pub(crate) fn checked_masses<T: Real>(a: &[T], b: &[T]) -> Result<(f64, f64), Er
     ))
 }
 
-/// Checks the costs between positive weights, given row by row.
+/// Checks the costs between positive weights, given row by row: finite, or infinity for a forbidden
+/// cell.
 pub(crate) fn check_costs<T: Real>(cost: &[T], a: &[T], b: &[T]) -> Result<(), Error> {
+    check_each(cost, a, b, |cost| cost.is_finite() || cost == f64::INFINITY)
+}
+
+/// As [`check_costs`], where no cell can be forbidden.
+pub(crate) fn check_finite_costs<T: Real>(cost: &[T], a: &[T], b: &[T]) -> Result<(), Error> {
+    check_each(cost, a, b, f64::is_finite)
+}
+
+fn check_each<T: Real>(
+    cost: &[T],
+    a: &[T],
+    b: &[T],
+    is_fine: impl Fn(f64) -> bool,
+) -> Result<(), Error> {
+    let bad = |(&cost, &b): (&T, &T)| b > T::ZERO && !is_fine(cost.to_f64());
     for (i, (row, &weight)) in cost.chunks_exact(b.len()).zip(a).enumerate() {
-        let bad = |(&cost, &b): (&T, &T)| b > T::ZERO && !cost.to_f64().is_finite();
         if weight > T::ZERO
             && let Some(j) = row.iter().zip(b).position(bad)
         {

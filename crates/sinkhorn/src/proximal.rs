@@ -7,8 +7,8 @@
 //! multiplied up. Halving `beta_k` makes the method converge faster than at any fixed rate
 //! (Rockafellar 1976, "Monotone Operators and the Proximal Point Algorithm").
 
-use crate::exact::check_spread;
-use crate::feasible::round;
+use crate::exact::{out_of_range, scale};
+use crate::feasible::{mend, round};
 use crate::log_domain::Support;
 use crate::sinkhorn::descend;
 use crate::{Error, ExactSolution, Problem};
@@ -21,6 +21,12 @@ const STEP_SHARE: f64 = 0.01;
 
 /// Below this share of the spread, epsilon is less than what rounding does to the costs.
 const LEAST_EPSILON: f64 = 1e-14;
+
+/// How many times the plan's mean cost a cost may be without being far from it.
+const FAR: f64 = 100.0;
+
+/// Share of the mass that mending may leave in the wrong place.
+const ROUNDING: f64 = 1e-9;
 
 /// Settings of the proximal point method.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -49,7 +55,9 @@ impl ProximalPoint {
         })
     }
 
-    /// Stops once the duality gap is at most this share of the costs' spread times the mass.
+    /// Stops once the duality gap is at most this share of the costs' spread times the mass; of a
+    /// hundred times the plan's mean cost above the least instead, where that is less, so that costs
+    /// far beyond those in use do not make it meaningless.
     #[must_use]
     pub fn with_threshold(self, threshold: f64) -> Self {
         Self { threshold, ..self }
@@ -65,15 +73,26 @@ impl ProximalPoint {
     }
 
     /// Solves `min <P, C>` over plans with row sums `a` and column sums `b`. The plan returned has
-    /// these sums up to rounding, whether the method converged or not.
+    /// these sums up to rounding, whether the method converged or not, unless it cannot have them
+    /// without cells that must not or need not be used: then its marginal error tells.
+    ///
+    /// Costs are lowered to what the best plan, found by the network simplex, can bear where they are
+    /// infinite, which forbids a cell, or many times larger.
     ///
     /// # Errors
     /// As [`ExactSolution::of`], and [`Error::OutOfRange`] if `beta` is too small for the costs.
     pub fn solve(&self, problem: &Problem) -> Result<ExactSolution, Error> {
         problem.check_balanced()?;
-        let support = Support::of(problem);
-        check_spread(support.spread)?;
-        if !(support.spread / self.beta).is_finite() {
+        let whole = Support::of(problem);
+        if !whole.extent.is_finite() {
+            return Err(out_of_range(whole.extent));
+        }
+        let Range { ceiling, scale } = Range::of(problem, &whole)?;
+        let highest = ceiling.unwrap_or(f64::INFINITY);
+        let unwanted: Vec<bool> = whole.by_row.iter().map(|cost| *cost > highest).collect();
+        let support = whole.lowered(highest);
+        let first = self.beta.min(highest);
+        if !(support.spread / first).is_finite() {
             return Err(Error::OutOfRange {
                 epsilon: self.beta,
                 spread: support.spread,
@@ -81,7 +100,7 @@ impl ProximalPoint {
         }
         let mass: f64 = support.b.iter().sum();
         let budget = self.max_iterations.max(1);
-        let (mut epsilon, mut beta, mut used) = (self.beta, self.beta, 0);
+        let (mut epsilon, mut beta, mut used) = (first, first, 0);
         let mut step_threshold = FIRST_THRESHOLD;
         let mut prices = vec![0.0; support.b.len()];
         // What the potentials leave of the costs: of epsilon's size wherever there is mass, so that
@@ -93,7 +112,19 @@ impl ProximalPoint {
             let (point, spent) = descend(&reduced, epsilon, step_threshold * mass, left, start);
             used += spent;
             let mut plan = reduced.plan(epsilon, &point.f, &point.g);
-            round(&mut plan, &support.a, &support.b);
+            if ceiling.is_some() {
+                let cells = plan.iter_mut().zip(&unwanted);
+                cells
+                    .filter(|cell| *cell.1)
+                    .for_each(|(mass, _)| *mass = 0.0);
+                // What cannot be mended has a marginal error, and is no solution.
+                let kept = plan.clone();
+                if mend(&mut plan, &support.a, &support.b, ROUNDING * mass).is_none() {
+                    plan = kept;
+                }
+            } else {
+                round(&mut plan, &support.a, &support.b);
+            }
             reduced.absorb(&point.f, &point.g);
             prices
                 .iter_mut()
@@ -105,17 +136,63 @@ impl ProximalPoint {
             let share = if support.spread > 0.0 { epsilon } else { 0.0 };
             let g = prices.iter().zip(&support.b);
             let g = g.map(|(g, b)| g + share * b.ln()).collect();
-            let solution = ExactSolution::on(problem, &support, &plan, g, used, self.threshold);
+            let proof = (self.threshold, scale);
+            let solution = ExactSolution::on(problem, &support, &plan, g, used, proof);
             let least = LEAST_EPSILON * support.spread;
             if solution.converged() || used >= budget || epsilon <= least {
                 return Ok(solution);
             }
-            let gap = solution.duality_gap() / (support.spread * mass);
+            let gap = solution.duality_gap().abs() / (scale * mass);
             step_threshold = (STEP_SHARE * gap).min(FIRST_THRESHOLD);
             step_threshold = step_threshold.max(0.1 * self.threshold);
             beta /= 2.0;
             epsilon = 1.0 / (1.0 / epsilon + 1.0 / beta);
         }
+    }
+}
+
+/// Which costs count, and for how much.
+struct Range {
+    /// What costs are lowered to, above the least.
+    ceiling: Option<f64>,
+    /// The cost that the duality gap has to be small against.
+    scale: f64,
+}
+
+impl Range {
+    fn of(problem: &Problem, support: &Support) -> Result<Self, Error> {
+        let least = |costs: &[f64], weights: &[f64]| -> f64 {
+            let lines = costs.chunks_exact(costs.len() / weights.len());
+            let least = lines.map(|line| line.iter().copied().fold(f64::INFINITY, f64::min));
+            let shares = least.zip(weights).map(|(cost, weight)| cost * weight);
+            shares.sum::<f64>() / weights.iter().sum::<f64>()
+        };
+        // No plan costs less on average.
+        let rows = least(&support.by_row, &support.a);
+        let columns = least(&support.by_column, &support.b);
+        let forbids = support.by_row.iter().any(|cost| cost.is_infinite());
+        if !forbids && support.extent <= FAR * rows.max(columns) {
+            return Ok(Self {
+                ceiling: None,
+                scale: support.spread,
+            });
+        }
+        let seen = scale(problem)?;
+        if seen.mean > 0.0 {
+            // Twice as much as it may be leaves a plan nothing to gain beyond.
+            let ceiling = 2.0 * seen.spread;
+            return Ok(Self {
+                ceiling: Some(ceiling),
+                scale: ceiling.min(FAR * seen.mean),
+            });
+        }
+        let positive = support.by_row.iter().copied().filter(|cost| *cost > 0.0);
+        let smallest = positive.fold(f64::INFINITY, f64::min);
+        let smallest = Some(smallest).filter(|cost| cost.is_finite());
+        Ok(Self {
+            ceiling: Some(smallest.map_or(1.0, |cost| FAR * cost)),
+            scale: smallest.unwrap_or(0.0),
+        })
     }
 }
 

@@ -12,7 +12,8 @@ pub struct Report {
     /// L1 distance of the plan's column sums from `b`; its row sums are `a` up to rounding.
     pub marginal_error: f64,
     /// An upper bound on how far the dual cost is from the least regularised cost, up to rounding;
-    /// not computed after a fixed number of iterations.
+    /// not computed after a fixed number of iterations, and absent where costs are infinite, or far
+    /// beyond those in use, and the plan does not get the right marginals without them.
     pub duality_gap: Option<f64>,
     /// Expected cost `<P, C>` of the plan.
     pub transport_cost: f64,

@@ -1,6 +1,7 @@
 //! The entropic solver: log-domain Sinkhorn, warm-started and accelerated where that pays.
 
 use crate::log_domain::{Iterate, Support};
+use crate::real::Lanes;
 use crate::scaling::Relaxed;
 use crate::solution::Start;
 use crate::{Error, Instructions, Problem, Solution, fixed_point, newton, solver};
@@ -165,15 +166,20 @@ impl Sinkhorn {
     ///
     /// # Errors
     /// [`Error::MassMismatch`] if both marginals have to be met and differ in mass;
-    /// [`Error::OutOfRange`] if the result is not finite. A solve that ran out of iterations is no
-    /// error: its [`status`](Solution::status) says so.
+    /// [`Error::Blocked`] if infinite costs, which forbid cells, leave no plan;
+    /// [`Error::OutOfRange`] or [`Error::TooMuchMass`] if the result is not finite. A solve that ran
+    /// out of iterations is no error: its [`status`](Solution::status) says so.
     pub fn solve(&self, problem: &Problem) -> Result<Solution, Error> {
-        let support = self.support(problem)?;
+        self.solve_on(problem, &self.support(problem)?)
+    }
+
+    /// As [`solve`](Self::solve), on the cells that can have mass.
+    pub(crate) fn solve_on(&self, problem: &Problem, support: &Support) -> Result<Solution, Error> {
         if !self.accelerated {
-            return self.iterate(problem, &support, Start::Level);
+            return self.iterate(problem, support, Start::Level);
         }
-        if let Some((g, used)) = solver::scaled(self, &support) {
-            return self.finish(problem, &support, used, g);
+        if let Some((g, used)) = solver::scaled(self, support) {
+            return self.finish(problem, support, used, g);
         }
         let mass: f64 = support.b.iter().sum();
         let mut g = vec![0.0; support.b.len()];
@@ -184,12 +190,12 @@ impl Sinkhorn {
                 break;
             }
             let threshold = (WARM_START_THRESHOLD * mass).max(self.threshold);
-            let (stage, used) = descend(&support, epsilon, threshold, left / 2, g);
+            let (stage, used) = descend(support, epsilon, threshold, left / 2, g);
             left -= used;
             g = stage.image;
         }
         let used = self.max_iterations.max(1) - left;
-        self.finish(problem, &support, used, g)
+        self.finish(problem, support, used, g)
     }
 
     /// As [`solve`](Self::solve), starting from column potentials `g` at the epsilon asked for: those
@@ -210,22 +216,43 @@ impl Sinkhorn {
             let value = g[index];
             return Err(Error::Potential { index, value });
         }
+        self.solve_on_from(problem, &support, g)
+    }
+
+    /// As [`solve_from`](Self::solve_from), on the cells that can have mass.
+    pub(crate) fn solve_on_from(
+        &self,
+        problem: &Problem,
+        support: &Support,
+        g: &[f64],
+    ) -> Result<Solution, Error> {
         let offset = support.relaxed_columns.offset();
         let start = support.columns.iter().map(|&j| g[j] - offset).collect();
         if self.accelerated {
-            self.finish(problem, &support, 0, start)
+            self.finish(problem, support, 0, start)
         } else {
-            self.iterate(problem, &support, Start::Given(start))
+            self.iterate(problem, support, Start::Given(start))
         }
     }
 
-    /// The cells between positive weights, if these settings can deal with them.
+    /// The cells that can have mass, if these settings can deal with them.
     pub(crate) fn support(&self, problem: &Problem) -> Result<Support, Error> {
         if self.is_balanced() {
             problem.check_balanced()?;
         }
+        self.support_within(problem, f64::ROUNDING)
+    }
+
+    /// As [`support`](Self::support), of weights that are right to a relative `rounding` and were
+    /// found to be of equal mass where they have to.
+    pub(crate) fn support_within(
+        &self,
+        problem: &Problem,
+        rounding: f64,
+    ) -> Result<Support, Error> {
         let support = Support::of(problem).relaxed(self.rho);
-        self.check_range(support.spread)?;
+        let support = support.without_forbidden(problem, rounding)?;
+        self.check_range(support.extent)?;
         Ok(support)
     }
 
@@ -271,14 +298,29 @@ impl Sinkhorn {
         iterations: usize,
     ) -> Result<Solution, Error> {
         let (epsilon, threshold) = (self.epsilon, self.threshold);
-        let solution = Solution::new(problem, support, epsilon, potentials, iterations, threshold);
+        let (mut f, mut g) = (potentials.0.to_vec(), potentials.1.to_vec());
+        support.apart(epsilon, problem, &mut f, &mut g);
+        let solution = Solution::new(problem, support, epsilon, (&f, &g), iterations, threshold);
         let mut potentials = solution.f().iter().chain(solution.g());
         let finite = potentials.all(|potential| potential.is_finite());
         if finite && solution.marginal_error().is_finite() {
             return Ok(solution);
         }
-        let spread = support.spread;
-        Err(Error::OutOfRange { epsilon, spread })
+        Err(self.beyond_range(support.extent, support.offset))
+    }
+
+    /// What to say of a result that is not finite, for costs of this spread from `least` on.
+    pub(crate) fn beyond_range(&self, spread: f64, least: f64) -> Error {
+        let (epsilon, rho) = (self.epsilon, self.rho);
+        let draws = !self.is_balanced() && least < 0.0;
+        if draws && spread / epsilon < -least / (epsilon + rho[0].min(rho[1])) {
+            return Error::TooMuchMass {
+                epsilon,
+                least,
+                rho,
+            };
+        }
+        Error::OutOfRange { epsilon, spread }
     }
 }
 

@@ -1,7 +1,10 @@
 //! What a solver found: potentials, plan, named costs, and how far to trust them.
 
-use crate::feasible::{column_sums, meet, row_sums};
-use crate::log_domain::{Support, soft_minimum};
+use crate::feasible::{column_sums, meet, mend, row_sums};
+use crate::forbidden::keeps;
+use crate::log_domain::{FAR, Support, soft_minimum};
+use crate::problem::mass_tolerance;
+use crate::real::Lanes;
 use crate::relaxation::{Relaxation, divergence};
 use crate::{Error, Problem};
 
@@ -13,6 +16,8 @@ pub enum Status {
     Converged,
     /// The iterations ran out first.
     MaxIterations,
+    /// An exact method ended, but rounding left more of a duality gap than counts as none.
+    Unproven,
 }
 
 /// Dual potentials of a problem, with `P_ij = a_i b_j exp((f_i + g_j - C_ij) / epsilon)`.
@@ -83,8 +88,17 @@ impl Solution {
                 .unzip();
             columns.update(epsilon, soft_minimum(&costs, &biases, epsilon))
         };
-        let all_f = extended(problem.a().len(), &support.rows, f, opposite_row);
-        let all_g = extended(problem.b().len(), &support.columns, g, opposite_column);
+        let mut all_f = extended(problem.a().len(), &support.rows, f, opposite_row);
+        let mut all_g = extended(problem.b().len(), &support.columns, g, opposite_column);
+        for (side, all, weights, places) in [
+            (rows, &mut all_f, problem.a(), &support.rows),
+            (columns, &mut all_g, problem.b(), &support.columns),
+        ] {
+            // What has mass and is not in the support has nowhere to send it.
+            let stranded = (0..weights.len()).filter(|&place| weights[place] > 0.0);
+            let stranded = stranded.filter(|place| places.binary_search(place).is_err());
+            stranded.for_each(|place| all[place] = Some(keeps(side.rho()) - side.offset()));
+        }
         let whole = |centred: &[Option<f64>], offset: f64| -> Vec<f64> {
             let or_zero = |value: &Option<f64>| value.map_or(0.0, |value| value + offset);
             centred.iter().map(or_zero).collect()
@@ -177,7 +191,7 @@ impl Solution {
     /// Expected cost `<P, C>` of the plan.
     #[must_use]
     pub fn transport_cost(&self, problem: &Problem) -> f64 {
-        let above: f64 = self.cells(problem).map(|cell| cell.mass * cell.cost).sum();
+        let above: f64 = self.cells(problem).map(|cell| cell.spent()).sum();
         above + self.offset * self.cells(problem).map(|cell| cell.mass).sum::<f64>()
     }
 
@@ -186,10 +200,7 @@ impl Solution {
     /// than one; with `rho KL(P 1 | a)` and its like where a marginal may be missed.
     #[must_use]
     pub fn regularised_cost(&self, problem: &Problem) -> f64 {
-        let divergence: f64 = self
-            .cells(problem)
-            .map(|cell| cell.mass * cell.exponent - cell.mass + cell.reference)
-            .sum();
+        let divergence: f64 = self.cells(problem).map(|cell| cell.divergence()).sum();
         let [rows, columns] = Relaxation::sides(self.rho, 0.0);
         let (plan, m) = (self.plan(problem), problem.b().len());
         self.transport_cost(problem)
@@ -213,32 +224,53 @@ impl Solution {
 
     /// How far the plan, once given the marginals that it has to meet, is from the optimum at most:
     /// its regularised cost less the dual cost, both computed on costs less their minimum.
+    ///
+    /// Where costs are infinite, or so far beyond those in use that a trace of mass there would hide
+    /// the rest, marginals are met without cells that have no mass. Infinity if they cannot be so:
+    /// then nothing is known.
     #[must_use]
     pub fn duality_gap(&self, problem: &Problem) -> f64 {
         let (a, b) = (problem.a(), problem.b());
         let [rows, columns] = Relaxation::sides(self.rho, self.offset);
-        let excess: f64 = self
-            .cells(problem)
-            .map(|cell| cell.mass - cell.reference)
-            .sum();
+        let [mut excess, mut above, mut mass, mut largest] = [0.0_f64; 4];
+        for cell in self.cells(problem) {
+            excess += cell.mass - cell.reference;
+            above += cell.spent();
+            mass += cell.mass;
+            largest = largest.max(cell.cost);
+        }
+        // Whether some costs are infinite, or far beyond those in use.
+        let has_fillers = largest > FAR * (above / mass).max(self.epsilon);
         let dual = rows.dual(a, &self.centred_f) + columns.dual(b, &self.centred_g)
             - self.epsilon * excess;
 
         let mut plan = self.plan(problem);
-        meet(&mut plan, (a, rows.is_held()), (b, columns.is_held()));
+        let held = (rows.is_held(), columns.is_held());
+        if held == (true, true) && has_fillers {
+            let mass: f64 = b.iter().sum();
+            // Weights of single precision may be there.
+            let rounding = mass_tolerance(f32::ROUNDING, a.len(), b.len()) * mass;
+            if mend(&mut plan, a, b, rounding).is_none() {
+                return f64::INFINITY;
+            }
+        } else {
+            meet(&mut plan, (a, held.0), (b, held.1));
+        }
         let cells = plan.iter().zip(self.cells(problem));
         let primal: f64 = cells
             .filter(|(_, cell)| cell.reference > 0.0)
-            .map(|(mass, cell)| mass * cell.cost + self.epsilon * divergence(*mass, cell.reference))
+            .map(|(&mass, cell)| Cell { mass, ..cell })
+            .map(|cell| cell.spent() + self.epsilon * divergence(cell.mass, cell.reference))
             .sum();
         // The mass of a plan that meets a marginal is that of the weights: the offset cancels.
-        let relaxed = !rows.is_held() && !columns.is_held();
+        let relaxed = held == (false, false);
         let offset = if relaxed { self.offset } else { 0.0 };
-        primal
+        let gap = primal
             + offset * plan.iter().sum::<f64>()
             + rows.penalty(&row_sums(&plan, b.len()), a)
             + columns.penalty(&column_sums(&plan, b.len()), b)
-            - dual
+            - dual;
+        if gap.is_nan() { f64::INFINITY } else { gap }
     }
 
     fn cells(&self, problem: &Problem) -> impl Iterator<Item = Cell> {
@@ -276,6 +308,26 @@ struct Cell {
     exponent: f64,
     /// `a_i b_j`.
     reference: f64,
+}
+
+impl Cell {
+    /// What its mass costs; none costs nothing, even where the cost is infinite.
+    fn spent(&self) -> f64 {
+        if self.mass > 0.0 {
+            self.mass * self.cost
+        } else {
+            0.0
+        }
+    }
+
+    /// Its term of the divergence of the plan from the product of the weights.
+    fn divergence(&self) -> f64 {
+        if self.mass > 0.0 {
+            self.mass * self.exponent - self.mass + self.reference
+        } else {
+            self.reference
+        }
+    }
 }
 
 /// Writes the potentials of a support to their places and fills the others by `update`; nothing where

@@ -1,10 +1,10 @@
 //! From a problem to its report: scaling iterations first, the exact solver for stragglers.
 
-use crate::log_domain::Support;
+use crate::log_domain::{FAR, Support};
 use crate::real::{Lanes, Real};
 use crate::scaling::{Ended, Rules, Scaling, Solve, Spread, View};
 use crate::sinkhorn::descend;
-use crate::{Error, Report, Sinkhorn, Status, newton};
+use crate::{CostMatrix, Error, Problem, Report, Sinkhorn, Solution, Status, newton};
 
 /// Iterations after which a problem is a straggler, for which Newton steps are cheaper.
 const SCALING_ITERATIONS: usize = 300;
@@ -12,6 +12,9 @@ const SCALING_ITERATIONS: usize = 300;
 /// Errors of the marginals that rounding may leave in the sums of a plan of `n` rows, in units of
 /// rounding and of the mass, beside the square root of `n`.
 const ROUNDING_MARGIN: f64 = 8.0;
+
+/// A cost at which nothing moves.
+const FORBIDDEN: f64 = 1e250;
 
 /// Memory of the solver, kept from one problem to the next.
 #[derive(Debug, Default)]
@@ -80,7 +83,8 @@ impl<T: Real> Workspace<T> {
             started = ended.marginal_error.is_finite();
             if settings.is_final(&ended) {
                 let ended = settings.checked(ended, view, (spread, mass), f, g);
-                return settings.report(ended, spread, f, g);
+                let ended = settings.certified(ended, view, (spread, self.offset()), f, g)?;
+                return settings.report(ended, (spread, self.offset()), f, g);
             }
         }
         if let (false, Some(start)) = (started, start) {
@@ -91,7 +95,8 @@ impl<T: Real> Workspace<T> {
         self.double.start_from(&self.scaling);
         let ended = self.solve_double(settings, double.view(), rules, (used, started), f, g)?;
         let ended = settings.checked(ended, view, (spread, mass), f, g);
-        settings.report(ended, spread, f, g)
+        let ended = settings.certified(ended, view, (spread, self.offset()), f, g)?;
+        settings.report(ended, (spread, self.offset()), f, g)
     }
 
     /// Goes on in double precision, from `g` where iterations have started.
@@ -166,7 +171,12 @@ pub(crate) fn scaled(settings: &Sinkhorn, support: &Support) -> Option<(Vec<f64>
     } else {
         0.0
     };
-    let cost: Vec<f64> = support.by_row.iter().map(|cost| cost + shift).collect();
+    // In place of infinity, a number that leaves no mass and can be multiplied by none.
+    let cost = support
+        .by_row
+        .iter()
+        .map(|cost| (cost + shift).min(FORBIDDEN));
+    let cost: Vec<f64> = cost.collect();
     let view = View {
         cost: &cost,
         stride: support.b.len(),
@@ -257,13 +267,45 @@ impl Sinkhorn {
         }
     }
 
-    fn report(&self, ended: Ended, spread: f64, f: &[f64], g: &[f64]) -> Result<Report, Error> {
+    /// The same end with a duality gap that means something where some costs are far beyond those in
+    /// use: a plan with the right marginals that has a trace of mass there would cost any amount.
+    fn certified<T: Real>(
+        &self,
+        ended: Ended,
+        view: View<'_, T>,
+        (spread, offset): (f64, f64),
+        f: &[f64],
+        g: &[f64],
+    ) -> Result<Ended, Error> {
+        let mass: f64 = view.b.iter().map(|b| b.to_f64()).sum();
+        let mean = ended.transport_cost / mass - offset;
+        let finite = f.iter().chain(g).all(|potential| potential.is_finite());
+        let near = spread <= FAR * mean.max(self.epsilon());
+        if ended.duality_gap.is_none() || !self.is_balanced() || !finite || near {
+            return Ok(ended);
+        }
+        let Double { cost, a, b } = Double::of(&view);
+        let problem = Problem::unbalanced(CostMatrix::new(&cost, a.len(), b.len())?, &a, &b)?;
+        let support = Support::of(&problem);
+        let (epsilon, threshold) = (self.epsilon(), self.threshold());
+        let solution = Solution::new(&problem, &support, epsilon, (f, g), 0, threshold);
+        let duality_gap = Some(solution.duality_gap(&problem)).filter(|gap| gap.is_finite());
+        Ok(Ended {
+            duality_gap,
+            ..ended
+        })
+    }
+
+    fn report(
+        &self,
+        ended: Ended,
+        (spread, offset): (f64, f64),
+        f: &[f64],
+        g: &[f64],
+    ) -> Result<Report, Error> {
         let finite = f.iter().chain(g).all(|potential| potential.is_finite());
         if !finite || !ended.marginal_error.is_finite() {
-            return Err(Error::OutOfRange {
-                epsilon: self.epsilon(),
-                spread,
-            });
+            return Err(self.beyond_range(spread, offset));
         }
         Ok(Report {
             status: if ended.marginal_error <= self.threshold() {

@@ -13,7 +13,7 @@ use optical_tokenize::{Markers, Role, Tokenizer};
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = std::env::args_os().nth(1).map(PathBuf::from);
     let path = path.ok_or("expected the path of a tokenizer.json")?;
-    let tokenizer = Tokenizer::from_file(&path, Markers::default())?;
+    let tokenizer = Tokenizer::from_bytes(&std::fs::read(path)?, Markers::default())?;
     let mut output = std::io::BufWriter::new(std::io::stdout().lock());
     for line in std::io::stdin().lines() {
         let tokens = tokenizer.encode(&line?, Role::Query, 1 << 20)?;

@@ -11,9 +11,9 @@
 //! ```no_run
 //! use optical_tokenize::{Markers, Role, Tokenizer};
 //!
-//! # fn main() -> Result<(), optical_tokenize::TokenizeError> {
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let markers = Markers { query: "query: ".into(), document: "passage: ".into() };
-//! let tokenizer = Tokenizer::from_file("model/tokenizer.json".as_ref(), markers)?;
+//! let tokenizer = Tokenizer::from_bytes(&std::fs::read("model/tokenizer.json")?, markers)?;
 //! let batch = tokenizer.batch(&["Habari ya dunia"], Role::Query, 32)?;
 //! assert_eq!(batch.ids.len(), batch.rows * batch.width);
 //! # Ok(())

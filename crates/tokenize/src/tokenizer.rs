@@ -1,7 +1,6 @@
 //! A Hugging Face tokenizer with markers, lengths and kept tokens.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use tokenizers::utils::truncation::TruncationDirection;
@@ -13,14 +12,6 @@ use crate::{Colbert, TokenBatch, TokenSequence};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenizeError {
-    /// The file is missing or is not a `tokenizer.json`.
-    #[error("{path} is not a readable tokenizer.json: {reason}", path = .path.display())]
-    Load {
-        /// The file asked for.
-        path: PathBuf,
-        /// What the tokenizer library said.
-        reason: String,
-    },
     /// The bytes are not a `tokenizer.json`.
     #[error("not a tokenizer.json: {0}")]
     Parse(String),
@@ -73,26 +64,12 @@ pub struct Tokenizer {
     markers: Markers,
     padding_id: u32,
     special_tokens: usize,
+    /// Where long texts are cut.
+    cut_at: TruncationDirection,
     colbert: Option<ColbertIds>,
 }
 
 impl Tokenizer {
-    /// Reads a `tokenizer.json`.
-    ///
-    /// # Errors
-    /// If the file is missing or malformed, or its vocabulary has no padding token.
-    pub fn from_file(path: &Path, markers: Markers) -> Result<Self, TokenizeError> {
-        let load = |reason: String| TokenizeError::Load {
-            path: path.to_owned(),
-            reason,
-        };
-        let bytes = std::fs::read(path).map_err(|error| load(error.to_string()))?;
-        Self::from_bytes(&bytes, markers).map_err(|error| match error {
-            TokenizeError::Parse(reason) => load(reason),
-            other => other,
-        })
-    }
-
     /// Reads the bytes of a `tokenizer.json`.
     ///
     /// # Errors
@@ -100,6 +77,8 @@ impl Tokenizer {
     pub fn from_bytes(bytes: &[u8], markers: Markers) -> Result<Self, TokenizeError> {
         let mut inner = tokenizers::Tokenizer::from_bytes(bytes)
             .map_err(|error| TokenizeError::Parse(error.to_string()))?;
+        let truncation = inner.get_truncation();
+        let cut_at = truncation.map_or(TruncationDirection::Right, |own| own.direction);
         // Lengths are this crate's business: a file's own settings would pad or cut a second time.
         inner.with_padding(None);
         inner
@@ -117,6 +96,7 @@ impl Tokenizer {
             markers,
             padding_id,
             special_tokens,
+            cut_at,
             colbert: None,
         })
     }
@@ -277,7 +257,7 @@ impl Tokenizer {
             reason: error.to_string(),
         };
         let mut encoding = self.inner.encode(text, false).map_err(refused)?;
-        encoding.truncate(maximum - special, 0, TruncationDirection::Right);
+        encoding.truncate(maximum - special, 0, self.cut_at);
         self.inner
             .post_process(encoding, None, true)
             .map_err(refused)
@@ -407,8 +387,17 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_file_is_named() {
-        let error = Tokenizer::from_file("no/such.json".as_ref(), Markers::default()).unwrap_err();
-        assert!(error.to_string().contains("no/such.json"));
+    fn long_texts_are_cut_at_the_side_that_the_file_says() {
+        let cut = |side: &str| {
+            let mut json: serde_json::Value = serde_json::from_slice(&tiny_unigram()).unwrap();
+            json["truncation"] = serde_json::json!({"direction": side, "max_length": 2,
+                "strategy": "LongestFirst", "stride": 0});
+            let json = json.to_string();
+            let tokenizer = Tokenizer::from_bytes(json.as_bytes(), Markers::default()).unwrap();
+            let ids = tokenizer.encode("a dunia", Role::Document, 3).unwrap().ids;
+            tokenizer.piece(ids[1]).unwrap()
+        };
+        assert_eq!(cut("Right"), "▁a");
+        assert_eq!(cut("Left"), "▁dunia");
     }
 }

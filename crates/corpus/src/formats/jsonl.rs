@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
+use optical_files::text::Lines;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::lines::Lines;
 use crate::bitext::{DataRoots, files_of};
 use crate::error::{CorpusError, LineProblem};
 use crate::intake::Intake;
@@ -45,7 +45,10 @@ impl Jsonl {
                     file.skip();
                     continue;
                 }
-                match line.and_then(|line| sides(line, &keys)) {
+                match line
+                    .map_err(LineProblem::from)
+                    .and_then(|line| sides(line, &keys))
+                {
                     Ok([english, foreign]) => file.pair(&english, &foreign)?,
                     Err(problem) => file.bad(problem),
                 }
@@ -64,9 +67,21 @@ fn sides(line: &str, keys: &[String; 2]) -> Result<[String; 2], LineProblem> {
         Some(Value::String(text)) => Ok(text.clone()),
         Some(Value::Null) => Ok(String::new()),
         Some(_) => Err(LineProblem::Pair(format!("{key} is not a text"))),
-        None => Err(LineProblem::Pair(format!("there is no {key}"))),
+        None => Err(LineProblem::Pair(format!(
+            "there is no {key}{}",
+            keys_of(&object)
+        ))),
     };
     Ok([text(&keys[0])?, text(&keys[1])?])
+}
+
+/// The keys that an object has, for an error.
+fn keys_of(object: &Value) -> String {
+    let keys = object.as_object().map(|object| {
+        let keys: Vec<&str> = object.keys().map(String::as_str).collect();
+        format!("; its keys are {}", keys.join(", "))
+    });
+    keys.unwrap_or_default()
 }
 
 /// The value under a key, or under the keys between its dots.

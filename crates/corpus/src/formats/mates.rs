@@ -11,7 +11,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::lines::{collapse, read_lines};
-use crate::bitext::{DataRoots, files_of};
+use super::parallel_lines::{is_absent, languages_of, path_of};
+use crate::bitext::DataRoots;
 use crate::collection::{Collection, Document, Judgement, Origin, Query};
 use crate::error::CorpusError;
 
@@ -19,11 +20,12 @@ use crate::error::CorpusError;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mates {
-    /// The folder of all files.
+    /// The folder that all files lie below; without it, they are named like files of other layouts.
+    #[serde(default, skip_serializing_if = "is_absent")]
     pub folder: PathBuf,
-    /// The name of the English file.
+    /// The English file, one for all languages.
     pub english: String,
-    /// The name of the other file, with `{language}` where files of several languages differ.
+    /// The other file, with `{language}` where files of several languages differ.
     pub foreign: String,
     /// The languages to read, by their ISO 639-3 codes.
     pub languages: Vec<String>,
@@ -34,8 +36,7 @@ impl Mates {
     /// are the others, under the language and the number of their line. There is no English version
     /// of a query: it would be the document.
     pub(crate) fn read(&self, roots: &DataRoots) -> Result<Collection, CorpusError> {
-        let folder = roots.resolve(&self.folder);
-        let english_path = folder.join(&self.english);
+        let english_path = roots.resolve(&self.folder.join(&self.english));
         let english_file: Arc<Path> = english_path.as_path().into();
         let mut collection = Collection::default();
         // The document of each line; none for an empty line.
@@ -59,8 +60,8 @@ impl Mates {
             });
             mates.push(Some(id.clone()));
         }
-        for (language, file) in files_of(&self.foreign, &self.languages)? {
-            let path = folder.join(file);
+        for language in languages_of(&self.folder, &self.foreign, &self.languages)? {
+            let path = path_of(roots, &self.folder, &self.foreign, &language);
             let lines = read_lines(&path)?;
             if lines.len() != mates.len() {
                 return Err(CorpusError::LineCounts {

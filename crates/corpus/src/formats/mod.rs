@@ -1,5 +1,7 @@
 //! One reader for each layout of files.
 
+#[cfg(test)]
+mod any_bytes;
 pub mod jsonl;
 mod lines;
 pub mod mates;

@@ -1,11 +1,11 @@
 //! Text files aligned by line number: line N of each is the same sentence (NTREX, FLORES, OPUS
 //! in Moses layout). An empty line is a missing translation.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use optical_files::text::Lines;
 use serde::{Deserialize, Serialize};
 
-use super::lines::Lines;
 use crate::bitext::{DataRoots, files_of};
 use crate::error::{CorpusError, LineProblem};
 use crate::intake::Intake;
@@ -14,11 +14,13 @@ use crate::intake::Intake;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ParallelLines {
-    /// The folder of all files.
+    /// The folder that both files lie below; without it, they are named like files of other layouts.
+    #[serde(default, skip_serializing_if = "is_absent")]
     pub folder: PathBuf,
-    /// The name of the English file.
+    /// The English file, with `{language}` where each language has one of its own.
     pub english: String,
-    /// The name of the other file, with `{language}` where files of several languages differ.
+    /// The other file, with `{language}` where files of several languages differ, if it is not in the
+    /// folder's name.
     pub foreign: String,
     /// The languages to read, by their ISO 639-3 codes.
     pub languages: Vec<String>,
@@ -30,21 +32,22 @@ impl ParallelLines {
         roots: &DataRoots,
         intake: &mut Intake<'_>,
     ) -> Result<(), CorpusError> {
-        let folder = roots.resolve(&self.folder);
-        let english_path = folder.join(&self.english);
-        for (language, file) in files_of(&self.foreign, &self.languages)? {
-            let foreign_path = folder.join(file);
+        for language in languages_of(&self.folder, &self.foreign, &self.languages)? {
+            let path = |file: &str| path_of(roots, &self.folder, file, &language);
+            let (english_path, foreign_path) = (path(&self.english), path(&self.foreign));
             let mut english = Lines::open(&english_path)?;
             let mut foreign = Lines::open(&foreign_path)?;
             let mut file = intake.file(&foreign_path, &language)?;
             loop {
                 match (english.next()?, foreign.next()?) {
                     (Some(Ok(english)), Some(Ok(foreign))) => file.pair(english, foreign)?,
-                    (Some(Err(problem)), Some(_)) => file.bad(LineProblem::English(problem.into())),
-                    (Some(Ok(_)), Some(Err(problem))) => file.bad(problem),
+                    (Some(Err(problem)), Some(_)) => {
+                        file.bad(LineProblem::English(Box::new(problem.into())));
+                    }
+                    (Some(Ok(_)), Some(Err(problem))) => file.bad(problem.into()),
                     (None, None) => break,
                     _ => {
-                        // Behind the last line of one, the lines of the other are counted.
+                        // After the last line of one, the lines of the other are counted.
                         while english.next()?.is_some() {}
                         while foreign.next()?.is_some() {}
                         return Err(CorpusError::LineCounts {
@@ -60,6 +63,28 @@ impl ParallelLines {
         }
         Ok(())
     }
+}
+
+pub(super) fn is_absent(folder: &Path) -> bool {
+    folder.as_os_str().is_empty()
+}
+
+/// The languages, if each has a file of its own in a folder.
+pub(super) fn languages_of<'a>(
+    folder: &Path,
+    file: &str,
+    languages: &'a [String],
+) -> Result<impl Iterator<Item = String> + use<'a>, CorpusError> {
+    let pattern = folder.join(file);
+    files_of(&pattern.to_string_lossy(), languages)?;
+    Ok(languages.iter().cloned())
+}
+
+/// A file of a language in a folder, either of which may have the language in its name.
+pub(super) fn path_of(roots: &DataRoots, folder: &Path, file: &str, language: &str) -> PathBuf {
+    let folder = folder.to_string_lossy().replace("{language}", language);
+    let file = file.replace("{language}", language);
+    roots.resolve(&Path::new(&folder).join(file))
 }
 
 #[cfg(test)]
@@ -128,7 +153,7 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(
-            message.ends_with("swa.txt:2: the English line is not UTF-8"),
+            message.contains("swa.txt:2: the English line is not UTF-8: byte 0xff"),
             "{message}"
         );
         std::fs::write(news.join("eng.txt"), "One.\nTwo.\n").unwrap();
@@ -136,7 +161,40 @@ mod tests {
         let message = read(&[source("['swa']")], &roots, "")
             .unwrap_err()
             .to_string();
-        assert!(message.ends_with("swa.txt:2: is not UTF-8"), "{message}");
+        assert!(message.contains("swa.txt:2: is not UTF-8"), "{message}");
+    }
+
+    /// As OPUS has them: a folder a language pair, with an English file of its own.
+    #[test]
+    fn each_side_may_lie_in_its_own_folder() {
+        let files = [
+            ("en-swa/news.en", "One.\n"),
+            ("en-swa/news.swa", "Moja.\n"),
+            ("en-hau/news.en", "Two.\n"),
+            ("en-hau/news.hau", "Biyu.\n"),
+            ("english/all.txt", "Three.\n"),
+            ("swahili/all.txt", "Tatu.\n"),
+        ];
+        let (folder, roots) = folder(&files);
+        let languages = "languages = ['swa', 'hau']\nformat = 'parallel-lines'\n";
+        let opus = "english = 'en-{language}/news.en'\nforeign = 'en-{language}/news.{language}'";
+        let by_folder =
+            "folder = 'en-{language}'\nenglish = 'news.en'\nforeign = 'news.{language}'";
+        for keys in [opus, by_folder] {
+            let (bitext, _) = read(&[format!("{languages}{keys}")], &roots, "").unwrap();
+            assert_eq!(pairs_of(bitext), ["One. = Moja.", "Two. = Biyu."]);
+        }
+        let absolute = folder.path().join("english/all.txt");
+        for english in ["../english/all.txt", absolute.to_str().unwrap()] {
+            let keys = format!(
+                "format = 'parallel-lines'\nfolder = 'swahili'\nenglish = '{english}'\n\
+                 foreign = 'all.txt'\nlanguages = ['swa']"
+            );
+            let (bitext, _) = read(&[keys], &roots, "").unwrap();
+            assert_eq!(pairs_of(bitext), ["Three. = Tatu."]);
+        }
+        let without: BitextSource = toml::from_str(&format!("{languages}{opus}")).unwrap();
+        assert!(!toml::to_string(&without).unwrap().contains("folder"));
     }
 
     #[test]

@@ -1,12 +1,14 @@
-//! Files of two columns: English, tab, translation. An empty column is a missing sentence.
+//! Files of two columns: English, tab, translation. An empty column is a missing sentence; a blank
+//! line says nothing, nor does a first line that names the columns.
 
 use std::path::PathBuf;
 
+use optical_files::text::Lines;
 use serde::{Deserialize, Serialize};
 
-use super::lines::{Lines, columns};
+use super::lines::columns;
 use crate::bitext::{DataRoots, files_of};
-use crate::error::CorpusError;
+use crate::error::{CorpusError, LineProblem};
 use crate::intake::Intake;
 
 /// Files of sentence pairs, as named in a run file.
@@ -29,8 +31,15 @@ impl Tsv {
             let path = roots.resolve(&PathBuf::from(file));
             let mut lines = Lines::open(&path)?;
             let mut file = intake.file(&path, &language)?;
+            let mut is_first = true;
             while let Some(line) = lines.next()? {
-                match line.and_then(columns) {
+                if line.as_ref().is_ok_and(|line| line.trim().is_empty()) {
+                    file.skip();
+                    continue;
+                }
+                let is_first = std::mem::take(&mut is_first);
+                match line.map_err(LineProblem::from).and_then(columns) {
+                    Ok(sides) if is_first && is_header(sides, &language) => file.skip(),
                     Ok([english, foreign]) => file.pair(english, foreign)?,
                     Err(problem) => file.bad(problem),
                 }
@@ -39,6 +48,14 @@ impl Tsv {
         }
         Ok(())
     }
+}
+
+/// Whether a line names its columns, as `en` and the language's code, or `source` and `target`.
+fn is_header([english, foreign]: [&str; 2], language: &str) -> bool {
+    const ENGLISH: [&str; 5] = ["en", "eng", "english", "source", "src"];
+    const FOREIGN: [&str; 4] = ["target", "tgt", "foreign", "translation"];
+    let [english, foreign] = [english, foreign].map(|name| name.trim().to_lowercase());
+    ENGLISH.contains(&&*english) && (foreign == language || FOREIGN.contains(&&*foreign))
 }
 
 #[cfg(test)]
@@ -64,6 +81,34 @@ mod tests {
         let counts = &report.languages["swa"];
         let dropped = [DropReason::Empty, DropReason::Duplicate].map(|reason| counts.of(reason));
         assert_eq!((counts.read, counts.kept, dropped), (4, 2, [1, 1]));
+    }
+
+    #[test]
+    fn marks_headers_and_blank_lines_are_no_pairs() {
+        let text = "\u{feff}English\tswa\r\n\r\nOne.\tMoja.\r\nen\tswa\r\n \r\n";
+        let (_folder, roots) = folder(&[("a.tsv", text)]);
+        let (bitext, report) = read(&[source("a.tsv")], &roots, "").unwrap();
+        assert_eq!(pairs_of(bitext), ["One. = Moja.", "en = swa"]);
+        assert_eq!(report.languages["swa"].bad_lines, 0);
+    }
+
+    #[test]
+    fn bytes_that_are_no_utf8_cost_their_line() {
+        let (folder, roots) = folder(&[]);
+        let path = folder.path().join("a.tsv");
+        std::fs::write(&path, b"One.\tMoja.\nCaf\xe9.\tMkahawa.\n").unwrap();
+        let message = read(&[source("a.tsv")], &roots, "")
+            .unwrap_err()
+            .to_string();
+        let expected = "a.tsv:2: is not UTF-8: byte 0xe9 after 3 good ones";
+        assert!(message.contains(expected), "{message}");
+        let (_, report) = read(&[source("a.tsv")], &roots, "maximum_bad_share = 0.5").unwrap();
+        assert_eq!(report.languages["swa"].bad_lines, 1);
+        std::fs::write(&path, "").unwrap();
+        let message = read(&[source("a.tsv")], &roots, "")
+            .unwrap_err()
+            .to_string();
+        assert!(message.ends_with("a.tsv is empty"), "{message}");
     }
 
     #[test]

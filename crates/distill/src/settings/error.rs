@@ -11,7 +11,7 @@ pub struct SettingsError {
     /// What the run file says.
     pub value: String,
     /// What it may say.
-    pub expected: &'static str,
+    pub expected: String,
 }
 
 /// Refuses a value that is not more than zero.
@@ -19,11 +19,7 @@ pub(crate) fn positive(key: &str, value: f64) -> Result<(), SettingsError> {
     if 0.0 < value && value.is_finite() {
         return Ok(());
     }
-    Err(SettingsError {
-        key: key.to_owned(),
-        value: value.to_string(),
-        expected: "more than 0",
-    })
+    Err(refuse(key.to_owned(), value, "more than 0"))
 }
 
 /// Refuses freezing all that there is to train below a head.
@@ -45,11 +41,21 @@ pub(crate) fn count(key: &str, value: u64) -> Result<(), SettingsError> {
     if 0 < value {
         return Ok(());
     }
-    Err(SettingsError {
-        key: key.to_owned(),
-        value: "0".to_owned(),
-        expected: "at least 1",
-    })
+    Err(refuse(key.to_owned(), 0, "at least 1"))
+}
+
+/// Refuses more of something than a model has.
+pub(crate) fn within(
+    key: &str,
+    value: usize,
+    most: usize,
+    what: &str,
+) -> Result<(), SettingsError> {
+    if value <= most {
+        return Ok(());
+    }
+    let expected = format!("at most {most}, the {what} of the model");
+    Err(refuse(key.to_owned(), value, expected))
 }
 
 /// The first of some faults.
@@ -58,10 +64,14 @@ pub(crate) fn first(faults: Vec<SettingsError>) -> Result<(), SettingsError> {
 }
 
 /// What is wrong with `key`.
-pub(crate) fn refuse(key: String, value: impl Display, expected: &'static str) -> SettingsError {
+pub(crate) fn refuse(
+    key: String,
+    value: impl Display,
+    expected: impl Into<String>,
+) -> SettingsError {
     SettingsError {
         key,
         value: value.to_string(),
-        expected,
+        expected: expected.into(),
     }
 }

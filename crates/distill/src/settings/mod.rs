@@ -5,13 +5,14 @@ mod training;
 
 use std::collections::BTreeMap;
 
+use optical_encoder::EncoderConfig;
 use serde::{Deserialize, Serialize};
 
 use crate::objectives::Objectives;
 use crate::pairs::{retention_group, switched_group};
 
 pub use self::error::SettingsError;
-pub(crate) use self::error::{count, first, frozen, positive, refuse};
+pub(crate) use self::error::{count, first, frozen, positive, refuse, within};
 pub use self::training::{
     Decay, InstrumentSettings, OptimiserSettings, StoppingMetric, StoppingSettings,
     TrainingSettings,
@@ -156,6 +157,17 @@ impl DistillSettings {
     /// Names the first key whose value lies outside it.
     pub fn check(&self) -> Result<(), SettingsError> {
         first(self.faults())
+    }
+
+    /// Checks that a teacher has as many layers and positions as are asked for.
+    ///
+    /// # Errors
+    /// Names the first key that asks for more.
+    pub fn check_teacher(&self, teacher: &EncoderConfig) -> Result<(), SettingsError> {
+        let (layers, length) = (teacher.num_hidden_layers, teacher.maximum_length());
+        within("distill.layers", self.layers, layers, "layers")?;
+        let key = "distill.maximum_length";
+        within(key, self.maximum_length, length, "positions")
     }
 }
 

@@ -64,7 +64,7 @@ impl RankingText {
 /// `"eng"`.
 ///
 /// # Errors
-/// If the settings are out of their domain, no example is left, the loss stops being a number, or a
+/// If the settings are out of their domain or beyond the model, no example is left, the loss stops being a number, or a
 /// checkpoint cannot be read or written.
 pub fn teach(
     settings: &TeachSettings,
@@ -75,13 +75,7 @@ pub fn teach(
     observer: &mut dyn Observer,
 ) -> Result<Outcome, DistillError> {
     settings.check()?;
-    // Nothing is read beyond the model's positions.
-    let most = model.config.maximum_length();
-    let settings = &TeachSettings {
-        query_length: settings.query_length.min(most),
-        document_length: settings.document_length.min(most),
-        ..settings.clone()
-    };
+    settings.check_model(model)?;
     let checkpoints = CheckpointFolder::new(checkpoints);
     let seats = Seat::all(devices, &settings.training)?;
     let moving = Moving {

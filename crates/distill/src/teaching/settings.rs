@@ -1,9 +1,12 @@
 //! What the training of a teacher depends on; a run file states every value.
 
+use optical_encoder::Model;
 use optical_tokenize::Role;
 use serde::{Deserialize, Serialize};
 
-use crate::settings::{SettingsError, TrainingSettings, count, first, frozen, positive, refuse};
+use crate::settings::{
+    SettingsError, TrainingSettings, count, first, frozen, positive, refuse, within,
+};
 
 /// One training, as written under `[teach]` in a run file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -88,6 +91,32 @@ impl TeachSettings {
     /// Names the first key whose value lies outside it.
     pub fn check(&self) -> Result<(), SettingsError> {
         first(self.faults())
+    }
+
+    /// Checks that `model`, with its head, has as many layers, positions and dimensions as are asked for;
+    /// a model without a head gets one as wide as its states.
+    ///
+    /// # Errors
+    /// Names the first key that asks for more.
+    pub fn check_model(&self, model: &Model) -> Result<(), SettingsError> {
+        let (layers, length) = (
+            model.config.num_hidden_layers,
+            model.config.maximum_length(),
+        );
+        within("teach.layers", self.layers, layers, "layers")?;
+        within("teach.query_length", self.query_length, length, "positions")?;
+        within(
+            "teach.document_length",
+            self.document_length,
+            length,
+            "positions",
+        )?;
+        within(
+            "teach.dimensions",
+            self.dimensions,
+            model.dimensions(),
+            "dimensions",
+        )
     }
 
     /// Tokens a text may have.

@@ -171,6 +171,39 @@ fn a_stronger_rankers_scores_are_learned() {
     assert_eq!(batch.documents.rows, 12);
 }
 
+/// Nothing is cut to what the model has without a word.
+#[test]
+fn more_than_the_model_has_is_refused_before_training() {
+    let folder = model_folder();
+    let device = Device::flex();
+    let model = Model::load(&folder.path().join("model"), &device).unwrap();
+    let refused = |settings: &TeachSettings| {
+        let checkpoints = folder.path().join("checkpoints");
+        let devices = std::slice::from_ref(&device);
+        let mut observe = |_: &Event| -> ControlFlow<()> { panic!("it began") };
+        let texts = texts();
+        let texts = [&texts[..], &texts];
+        let outcome = teach(settings, &model, texts, &checkpoints, devices, &mut observe);
+        outcome.err().unwrap().to_string()
+    };
+    let wide = TeachSettings {
+        dimensions: 9,
+        ..settings()
+    };
+    let expected = "teach.dimensions = 9, expected at most 8, the dimensions of the model";
+    assert_eq!(refused(&wide), expected);
+    let deep = TeachSettings {
+        layers: 3,
+        ..settings()
+    };
+    assert!(refused(&deep).starts_with("teach.layers = 3, expected at most 2"));
+    let long = TeachSettings {
+        document_length: 25,
+        ..settings()
+    };
+    assert!(refused(&long).starts_with("teach.document_length = 25, expected at most 24"));
+}
+
 #[test]
 fn missing_candidates_come_from_other_queries() {
     let folder = model_folder();

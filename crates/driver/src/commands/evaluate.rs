@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use clap::ValueEnum;
 use optical_retrieval::{Evaluation, Measure, Options, Qrels, Run, ScorePrecision, evaluate};
 use serde_json::{Map, Value};
@@ -12,12 +12,13 @@ use serde_json::{Map, Value};
 /// Evaluates a TREC run against TREC qrels, with `trec_eval`'s measures and conventions.
 ///
 /// Documents are ordered by score, equal scores by document id, descending as bytes. A topic counts
-/// if it is in both files.
+/// if it is in both files; none in common is an error. Both files may be packed with gzip or zstd;
+/// blank lines and lines that begin with # are passed over, as trec_eval 10 does.
 #[derive(Debug, clap::Args)]
 pub struct EvaluateArgs {
     /// Judgements: topic, iteration, document, grade
     qrels: PathBuf,
-    /// Retrieved documents: topic, Q0, document, rank, score, tag
+    /// Retrieved documents: topic, Q0, document, rank, score, tag; words after the tag are ignored
     run: PathBuf,
     /// A measure such as `map`, `ndcg_cut_10` or `recall_100`, a group such as `P`, or the set
     /// `official` or `all_trec`; may be repeated
@@ -84,15 +85,17 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
             Precision::F64 => ScorePrecision::F64,
         },
     };
-    if run.is_empty() {
-        eprintln!("warning: {} retrieves nothing", args.run.display());
-    } else if !run.topics().any(|topic| qrels.contains(topic)) {
-        let (run, qrels) = (args.run.display(), args.qrels.display());
-        eprintln!("warning: {run} and {qrels} have no topic in common");
-    }
+    let names = (args.run.display(), args.qrels.display());
+    ensure!(!run.is_empty(), "{} retrieves nothing", names.0);
+    ensure!(
+        run.topics().any(|topic| qrels.contains(topic)),
+        "{} and {} have no topic in common",
+        names.0,
+        names.1
+    );
     let evaluation = evaluate(&qrels, &run, &measures, &options);
     let taken = args.json && evaluation.topics().any(|(topic, _)| topic == "all");
-    anyhow::ensure!(
+    ensure!(
         !taken,
         "a topic is named \"all\", which in JSON stands for all topics"
     );

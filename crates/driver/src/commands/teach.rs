@@ -15,9 +15,9 @@ use optical_tokenize::Role;
 use serde::{Deserialize, Serialize};
 
 use crate::device::TrainingDevices;
-use crate::experiment::check::lengths::{self, Beyond, length};
+use crate::experiment::check::lengths::{self, length};
 use crate::experiment::check::{Reach, disk, outline};
-use crate::experiment::data::roots;
+use crate::experiment::data::{roots, say_empty_negatives};
 use crate::experiment::findings::Findings;
 use crate::experiment::metrics::{self, Metrics};
 use crate::experiment::watcher::Watcher;
@@ -63,7 +63,7 @@ struct TeachFile {
 
 /// Trains, and writes the teacher to the run folder.
 pub fn run(args: &TeachArgs) -> anyhow::Result<()> {
-    let read = std::fs::read_to_string(&args.config);
+    let read = optical_files::text::read(&args.config);
     let text = read.with_context(|| args.config.display().to_string())?;
     let file: TeachFile =
         toml::from_str(&text).map_err(|error| faults::of_toml(&args.config, &text, &error))?;
@@ -93,6 +93,9 @@ pub fn run(args: &TeachArgs) -> anyhow::Result<()> {
     let model_folder = model_source::folder(&file.model, &cache, args.offline)?;
     let mut model =
         Model::load(&model_folder, device).with_context(|| format!("model {}", file.model))?;
+    model_source::say_left_out(&file.model, &model);
+    let fits = file.teach.check_model(&model);
+    fits.with_context(|| args.config.display().to_string())?;
     folder.create(&text)?;
     if model.head.is_none() {
         model.head = Some(head(&file, &model, &training, device)?);
@@ -143,9 +146,8 @@ impl TeachFile {
                     Role::Document,
                 ),
             ] {
-                let beyond = Beyond::Cut;
                 let tokenizer = &outline.tokenizer;
-                let found = length(tokenizer, most, key, value, role, beyond, findings);
+                let found = length(tokenizer, most, key, value, role, findings);
                 findings.take(found.map_err(Into::into));
             }
         }
@@ -179,7 +181,9 @@ impl TeachFile {
                 texts.push(ranking_text(&example));
                 ControlFlow::Continue(())
             });
-            whole &= findings.take(read.context("[[relevance]]")).is_some();
+            let documents = findings.take(read.context("[[relevance]]"));
+            documents.iter().for_each(say_empty_negatives);
+            whole &= documents.is_some();
         }
         if !whole {
             return None;

@@ -8,6 +8,7 @@ use optical_corpus::bitext::{Bitext, BitextSource, DataRoots, SentencePair};
 use optical_corpus::collection::Collection;
 use optical_corpus::draw::{Sample, fingerprint, unit};
 use optical_corpus::error::CorpusError;
+use optical_corpus::relevance::Texts;
 use optical_corpus::report::BitextReport;
 use optical_corpus::shape::Shaper;
 use optical_corpus::split::{Split, SplitError, hold_out};
@@ -192,7 +193,25 @@ impl ExperimentData {
             self.collection.documents.len(),
             queries.join(", ")
         );
+        let without = |language: &&String| !self.collection.english.contains_key(*language);
+        let languages = self.collection.queries.keys();
+        let without: Vec<&str> = languages.filter(without).map(String::as_str).collect();
+        if !without.is_empty() {
+            eprintln!(
+                "collection: no English versions of all queries in {}; bm25-english and english are \
+                 left out there",
+                without.join(", ")
+            );
+        }
         Ok(())
+    }
+}
+
+/// Says on standard error how many negatives of relevance data had nothing in their place.
+pub fn say_empty_negatives(documents: &Texts) {
+    let count = documents.empty_negatives;
+    if 0 < count {
+        eprintln!("[[relevance]]: {count} empty negatives were passed over");
     }
 }
 

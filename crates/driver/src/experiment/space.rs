@@ -30,6 +30,18 @@ impl Teacher {
         let folder = model_source::folder(name, &experiment.cache, offline)?;
         let model =
             Model::load(&folder, &experiment.device).with_context(|| format!("model {name}"))?;
+        model_source::say_left_out(name, &model);
+        // Before the bitext is tokenized and the documents are encoded.
+        experiment.run.distill.check_teacher(&model.config)?;
+        let retrieval = &experiment.run.retrieval;
+        for (key, length) in [
+            ("retrieval.query_length", retrieval.query_length),
+            ("retrieval.document_length", retrieval.document_length),
+        ] {
+            model
+                .check_length(length)
+                .with_context(|| format!("{key} = {length}"))?;
+        }
         Ok(Self { folder, model })
     }
 }

@@ -226,6 +226,11 @@ fn each_thing_that_can_be_known_is_told_before_anything_is_computed() {
         ),
         (
             "document_length = 16",
+            "document_length = 90",
+            "retrieval.document_length = 90, expected at most 24",
+        ),
+        (
+            "document_length = 16",
             "document_length = 1",
             "retrieval.document_length = 1, expected at least 3",
         ),
@@ -284,11 +289,6 @@ fn each_thing_that_can_be_known_is_told_before_anything_is_computed() {
             "documents = 6",
             "documents = 7",
             "distill.head.documents = 7: there are 6",
-        ),
-        (
-            "document_length = 16",
-            "document_length = 90",
-            "document_length = 90: the model reads 24 tokens",
         ),
         (
             "[distill]\n",

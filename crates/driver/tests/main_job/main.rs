@@ -6,6 +6,7 @@ mod checking;
 mod devices;
 mod setting;
 mod study;
+mod texts;
 mod training;
 
 use std::path::Path;

@@ -91,7 +91,7 @@ fn archives_hold_what_json_holds() {
 }
 
 /// An archive as NumPy writes one, of arrays given by kind, shape and bytes.
-fn archive(arrays: &[(&str, &str, &str, Vec<u8>)]) -> Vec<u8> {
+pub fn archive(arrays: &[(&str, &str, &str, Vec<u8>)]) -> Vec<u8> {
     let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
     for (name, kind, shape, values) in arrays {
         let options = zip::write::SimpleFileOptions::default();
@@ -105,7 +105,7 @@ fn archive(arrays: &[(&str, &str, &str, Vec<u8>)]) -> Vec<u8> {
     archive.finish().unwrap().into_inner()
 }
 
-fn bytes(values: &[f64]) -> Vec<u8> {
+pub fn bytes(values: &[f64]) -> Vec<u8> {
     values
         .iter()
         .flat_map(|value| value.to_le_bytes())

@@ -3,6 +3,8 @@
 
 mod archives;
 mod asking;
+mod fillers;
+mod weights;
 
 use serde_json::{Value, json};
 

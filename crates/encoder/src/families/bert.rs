@@ -84,14 +84,12 @@ pub(super) fn complete(config: &mut Map<String, Value>, padding: usize) {
 
 pub(super) const BERT: Layout = Layout {
     class: "BertModel",
-    prefix: "bert.",
     words: "embeddings.word_embeddings.weight",
     heads: &["pooler.", "cls."],
 };
 
 pub(super) const XLM_ROBERTA: Layout = Layout {
     class: "XLMRobertaModel",
-    prefix: "roberta.",
     words: "embeddings.word_embeddings.weight",
     heads: &["pooler.", "lm_head."],
 };

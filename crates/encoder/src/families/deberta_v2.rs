@@ -150,7 +150,6 @@ pub(super) fn complete(config: &mut Map<String, Value>) {
 
 pub(super) const LAYOUT: Layout = Layout {
     class: "DebertaV2Model",
-    prefix: "deberta.",
     words: "embeddings.word_embeddings.weight",
     heads: &[
         "pooler.",

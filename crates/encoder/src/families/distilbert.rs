@@ -69,7 +69,6 @@ pub(super) fn complete(config: &mut Map<String, Value>) {
 
 pub(super) const LAYOUT: Layout = Layout {
     class: "DistilBertModel",
-    prefix: "distilbert.",
     words: "embeddings.word_embeddings.weight",
     heads: &["vocab_transform.", "vocab_layer_norm.", "vocab_projector."],
 };

@@ -52,11 +52,9 @@ pub enum Family {
 pub(crate) struct Layout {
     /// The class of the Hugging Face library that reads the bare encoder.
     pub(crate) class: &'static str,
-    /// In front of the encoder's tensors in the checkpoint of a whole model.
-    pub(crate) prefix: &'static str,
-    /// The word embedding.
+    /// The word embedding; what stands before it in a checkpoint stands before the whole encoder.
     pub(crate) words: &'static str,
-    /// Beginnings of the names of heads for other tasks, which are left alone.
+    /// Beginnings of the names of this family's heads for other tasks, which are left alone.
     pub(crate) heads: &'static [&'static str],
 }
 

@@ -151,7 +151,6 @@ pub(super) fn complete(config: &mut Map<String, Value>) {
 
 pub(super) const LAYOUT: Layout = Layout {
     class: "ModernBertModel",
-    prefix: "model.",
     words: "embeddings.tok_embeddings.weight",
     heads: &["head.", "decoder."],
 };

@@ -15,7 +15,6 @@ use crate::{EncoderConfig, EncoderError};
 
 pub(super) const LAYOUT: Layout = Layout {
     class: "XLMRobertaXLModel",
-    prefix: "roberta.",
     words: "embeddings.word_embeddings.weight",
     heads: &["pooler.", "lm_head."],
 };

@@ -81,8 +81,12 @@ impl<'a> Source<'a> {
     }
 
     /// What was taken, by its names.
-    pub(crate) fn into_names(self) -> Names {
-        Names(Arc::new(self.names))
+    ///
+    /// # Errors
+    /// If something was missing; zeros stood for it until here.
+    pub(crate) fn into_names(self) -> Result<Names, EncoderError> {
+        self.weights.check_missing()?;
+        Ok(Names(Arc::new(self.names)))
     }
 
     /// Takes a vector.
@@ -91,7 +95,7 @@ impl<'a> Source<'a> {
         name: &str,
         size: usize,
     ) -> Result<Param<Tensor<1>>, EncoderError> {
-        let values = self.weights.take(name, &[size])?;
+        let values = self.weights.take_or_note(name, &[size])?;
         Ok(self.parameter(name, values, [size], false))
     }
 
@@ -102,7 +106,7 @@ impl<'a> Source<'a> {
         rows: usize,
         width: usize,
     ) -> Result<Embedding, EncoderError> {
-        let values = self.weights.take(name, &[rows, width])?;
+        let values = self.weights.take_or_note(name, &[rows, width])?;
         // Parameters of burn's modules are created lazily: the random ones are never made.
         let mut embedding = EmbeddingConfig::new(rows, width).init(self.device);
         embedding.weight = self.parameter(name, values, [rows, width], false);
@@ -118,7 +122,7 @@ impl<'a> Source<'a> {
         biased: bool,
     ) -> Result<Linear, EncoderError> {
         let weight = format!("{name}.weight");
-        let values = self.weights.take(&weight, &[output, input])?;
+        let values = self.weights.take_or_note(&weight, &[output, input])?;
         let values = transpose(&values, output, input);
         let mut linear = LinearConfig::new(input, output)
             .with_bias(false)

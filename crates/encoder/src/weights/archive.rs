@@ -16,7 +16,7 @@ pub(super) struct Span {
 
 /// The entries by their names.
 pub(super) fn entries(file: &mut File, length: u64) -> Result<BTreeMap<String, Span>, Unreadable> {
-    let refused = |error: zip::result::ZipError| format!("it is no zip archive: {error}");
+    let refused = |error: zip::result::ZipError| format!("it is not a whole zip archive: {error}");
     let mut archive = ZipArchive::new(file).map_err(refused)?;
     let mut entries = BTreeMap::new();
     for index in 0..archive.len() {

@@ -2,7 +2,7 @@
 //!
 //! A reader hands out each tensor once, cast to `f32` and checked against the shape that the
 //! configuration implies; what is left over at the end is an error, since a tensor that nobody
-//! used means a model that is not the one on disk. Files are indexed when they are opened and read
+//! used means a model that is not the one on disk, unless it is the head of another task. Files are indexed when they are opened and read
 //! when a tensor is taken, so that a damaged file never asks for more memory than it has bytes, and
 //! a large one is never in memory as a whole.
 
@@ -16,9 +16,10 @@ mod tests;
 mod torch;
 mod write;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+pub(crate) use self::folder::files;
 use self::stored::Stored;
 pub use self::write::{NamedTensor, write_atomically, write_weights};
 use crate::EncoderError;
@@ -28,7 +29,28 @@ use crate::EncoderError;
 pub struct WeightsReader {
     path: PathBuf,
     tensors: BTreeMap<String, Stored>,
+    /// What stood before the encoder's names.
+    prefix: String,
+    /// Tensors that were asked for and are not there, with their shapes.
+    missing: Vec<(String, Vec<usize>)>,
 }
+
+/// Most names that a message lists.
+const LISTED: usize = 8;
+
+/// Most values that stand for a tensor that is missing, until all of those are known.
+const STAND_IN: usize = 1 << 28;
+
+/// Beginnings of the names of heads for other tasks, in checkpoints of any family.
+const HEADS: [&str; 7] = [
+    "pooler.",
+    "classifier.",
+    "qa_outputs.",
+    "score.",
+    "cls.",
+    "lm_head.",
+    "predictions.",
+];
 
 impl WeightsReader {
     /// Indexes a safetensors file or, under any other extension, a file of `torch.save`.
@@ -66,21 +88,42 @@ impl WeightsReader {
             tensors: tensors
                 .map(|(name, tensor)| (modern(name), tensor))
                 .collect(),
+            prefix: String::new(),
+            missing: Vec::new(),
         }
     }
 
     /// Tensors that are in memory already.
     pub(crate) fn of(tensors: Vec<NamedTensor>) -> Self {
         let named = |(name, shape, values)| (name, Stored::in_memory(shape, values));
-        Self {
-            path: PathBuf::from("memory"),
-            tensors: tensors.into_iter().map(named).collect(),
-        }
+        let tensors = tensors.into_iter().map(named).collect();
+        Self::new(PathBuf::from("memory"), tensors)
     }
 
-    /// Removes `prefix` from the names that have it, as checkpoints of whole models do.
-    pub fn strip_prefix(&mut self, prefix: &str) {
-        let long = self.tensors.keys().filter(|name| name.starts_with(prefix));
+    /// Removes what stands before the tensor `landmark`, such as `bert.` or `module.`, from all names
+    /// that begin so, as they do in checkpoints of whole or wrapped models.
+    ///
+    /// # Errors
+    /// If there are several tensors of that name, each behind another prefix.
+    pub(crate) fn strip_prefix_of(&mut self, landmark: &str) -> Result<(), EncoderError> {
+        if self.tensors.contains_key(landmark) {
+            return Ok(());
+        }
+        let names = self.tensors.keys();
+        let prefixes = names.filter_map(|name| name.strip_suffix(landmark));
+        let prefixes: Vec<&str> = prefixes.filter(|prefix| prefix.ends_with('.')).collect();
+        let prefix = match prefixes[..] {
+            // Whoever takes the tensor hears that it is missing.
+            [] => return Ok(()),
+            [prefix] => prefix.to_owned(),
+            _ => {
+                return Err(EncoderError::SeveralEncoders {
+                    path: self.path.clone(),
+                    prefixes: prefixes.join(", "),
+                });
+            }
+        };
+        let long = self.tensors.keys().filter(|name| name.starts_with(&prefix));
         let long: Vec<String> = long.cloned().collect();
         for name in long {
             let bare = &name[prefix.len()..];
@@ -91,6 +134,8 @@ impl WeightsReader {
                 self.tensors.insert(bare.to_owned(), tensor);
             }
         }
+        self.prefix = prefix;
+        Ok(())
     }
 
     /// The shape of the tensor `name`, if there is one.
@@ -116,6 +161,7 @@ impl WeightsReader {
             .ok_or_else(|| EncoderError::Missing {
                 path: self.path.clone(),
                 name: name.to_owned(),
+                left: String::new(),
             })?;
         if stored.shape() != shape {
             return Err(EncoderError::Shape {
@@ -137,27 +183,90 @@ impl WeightsReader {
         }
     }
 
-    /// Checks that nothing is left but tensors whose name starts with one of `ignorable`, and the
-    /// tables of integers called `position_ids`, which only repeat 0, 1, 2, ….
+    /// Hands out the tensor `name`, or zeros in place of one that is missing: [`Self::check_missing`]
+    /// then names all of them at once.
     ///
     /// # Errors
-    /// If other tensors are left.
-    pub fn finish(self, ignorable: &[&str]) -> Result<(), EncoderError> {
-        let ignored = |name: &String| {
-            ignorable.iter().any(|prefix| name.starts_with(prefix))
-                || name.ends_with("position_ids")
-        };
-        let left: Vec<_> = self
-            .tensors
-            .into_keys()
-            .filter(|name| !ignored(name))
-            .collect();
-        if left.is_empty() {
+    /// As [`Self::take`].
+    pub(crate) fn take_or_note(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+    ) -> Result<Vec<f32>, EncoderError> {
+        let count = shape
+            .iter()
+            .try_fold(1_usize, |all, &size| all.checked_mul(size));
+        match count.filter(|&count| count <= STAND_IN) {
+            Some(count) if !self.tensors.contains_key(name) => {
+                self.missing.push((name.to_owned(), shape.to_vec()));
+                Ok(vec![0.0; count])
+            }
+            _ => self.take(name, shape),
+        }
+    }
+
+    /// Checks that no tensor was missing.
+    ///
+    /// # Errors
+    /// Lists those that were, with the shapes expected.
+    pub(crate) fn check_missing(&self) -> Result<(), EncoderError> {
+        if self.missing.is_empty() {
             return Ok(());
+        }
+        let missing = self.missing.iter();
+        let missing = missing.map(|(name, shape)| format!("{name} {shape:?}"));
+        Err(EncoderError::Missing {
+            path: self.path.clone(),
+            name: listed(missing.collect()),
+            left: listed(self.tensors.keys().cloned().collect()),
+        })
+    }
+
+    /// Returns the beginnings of the names that are left: of heads for other tasks, which are `heads` and
+    /// what all families may have.
+    ///
+    /// Tables of integers called `position_ids`, which only repeat 0, 1, 2, …, are not counted.
+    ///
+    /// # Errors
+    /// If other tensors are left: a model that is not the one on disk would not use them.
+    pub fn finish(self, heads: &[&str]) -> Result<Vec<String>, EncoderError> {
+        // Heads stand beside the encoder, before or behind any part of what stood before its names.
+        let ends = self.prefix.match_indices('.').map(|(dot, _)| dot + 1);
+        let before: Vec<&str> = ends.map(|end| &self.prefix[..end]).collect();
+        let head = |name: &str| {
+            let bare = before
+                .iter()
+                .rev()
+                .find_map(|start| name.strip_prefix(start));
+            let bare = bare.unwrap_or(name);
+            let mut known = heads.iter().chain(&HEADS);
+            known.find(|head| bare.starts_with(*head)).copied()
+        };
+        let (mut left_out, mut left) = (BTreeSet::new(), Vec::new());
+        for name in self.tensors.into_keys() {
+            if let Some(head) = head(&name) {
+                left_out.insert(head.trim_end_matches('.').to_owned());
+            } else if !name.ends_with("position_ids") {
+                left.push(name);
+            }
+        }
+        if left.is_empty() {
+            return Ok(left_out.into_iter().collect());
         }
         Err(EncoderError::Unused {
             path: self.path,
-            names: left.join(", "),
+            names: listed(left),
         })
+    }
+}
+
+/// The first of some names, and how many there are behind them.
+fn listed(mut names: Vec<String>) -> String {
+    let more = names.len().saturating_sub(LISTED);
+    names.truncate(LISTED);
+    let names = names.join(", ");
+    match more {
+        0 => names,
+        _ => format!("{names} and {more} more"),
     }
 }

@@ -25,7 +25,8 @@ pub(super) fn index(file: &mut File, length: u64) -> Result<Vec<(String, Located
     let data = 8 + size;
     let end = data.saturating_add(metadata.data_len() as u64);
     if end != length {
-        return Err(format!("its values end at byte {end}, the file at {length}").into());
+        let again = if length < end { "; fetch it again" } else { "" };
+        return Err(format!("its values end at byte {end}, the file at {length}{again}").into());
     }
     let located = |(name, info): (String, &safetensors::tensor::TensorInfo)| {
         let located = Located {

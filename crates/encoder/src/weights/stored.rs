@@ -8,6 +8,10 @@ use std::sync::Arc;
 
 use super::{safetensors, torch};
 use crate::EncoderError;
+use crate::files::placeholder;
+
+/// Bytes that tell a file from what lies in its place.
+const BEGINNING: u64 = 256;
 
 /// A tensor that has not been read yet.
 #[derive(Debug)]
@@ -62,6 +66,17 @@ pub(super) fn index(path: &Path) -> Result<BTreeMap<String, Stored>, EncoderErro
             reason,
         },
     };
+    let mut beginning = Vec::new();
+    let begun = (&mut file).take(BEGINNING).read_to_end(&mut beginning);
+    begun
+        .and_then(|_| file.rewind())
+        .map_err(|error| EncoderError::read(path, error))?;
+    if let Some(reason) = placeholder(&beginning) {
+        return Err(EncoderError::Placeholder {
+            path: path.to_owned(),
+            reason,
+        });
+    }
     let is_safetensors = path.extension().is_some_and(|end| end == "safetensors");
     let index = if is_safetensors {
         safetensors::index
@@ -118,7 +133,7 @@ impl From<&str> for Unreadable {
 impl From<std::io::Error> for Unreadable {
     fn from(error: std::io::Error) -> Self {
         if error.kind() == std::io::ErrorKind::UnexpectedEof {
-            Self::Corrupt("it ends too early".to_owned())
+            Self::Corrupt("it ends too early; fetch it again".to_owned())
         } else {
             Self::Io(error)
         }

@@ -28,12 +28,11 @@ fn refused(name: &str, bytes: &[u8]) -> String {
 
 #[test]
 fn what_is_written_is_read() {
-    let (_folder, path) = file(&[named("bert.a", &[1.0, -2.5]), named("pooler.w", &[3.0])]);
+    let (_folder, path) = file(&[named("a", &[1.0, -2.5]), named("own.w", &[3.0])]);
     let mut reader = WeightsReader::open(&path).unwrap();
-    reader.strip_prefix("bert.");
     assert_eq!(reader.shape("a"), Some(&[2][..]));
     assert_eq!(reader.take("a", &[2]).unwrap(), [1.0, -2.5]);
-    reader.finish(&["pooler."]).unwrap();
+    assert_eq!(reader.finish(&["own."]).unwrap(), ["own"]);
 }
 
 #[test]
@@ -73,10 +72,91 @@ fn missing_unused_misshapen_and_nan_tensors_are_named() {
 fn a_tensor_under_both_names_is_refused() {
     let (_folder, path) = file(&[named("bert.a", &[1.0]), named("a", &[2.0])]);
     let mut reader = WeightsReader::open(&path).unwrap();
-    reader.strip_prefix("bert.");
+    reader.strip_prefix_of("a").unwrap();
     reader.take("a", &[1]).unwrap();
     let unused = reader.finish(&[]).unwrap_err().to_string();
     assert!(unused.ends_with("does not use: bert.a"), "{unused}");
+}
+
+/// What is left out of an encoder that lies behind a prefix, with heads beside it.
+#[test]
+fn whatever_stands_before_the_encoder_is_taken_off() {
+    for (prefix, head) in [
+        ("", "classifier.weight"),
+        ("bert.", "classifier.weight"),
+        ("module.", "module.classifier.weight"),
+        ("module.bert.", "module.classifier.weight"),
+        (
+            "_orig_mod.module.roberta.",
+            "_orig_mod.module.classifier.weight",
+        ),
+        ("0.auto_model.", "0.auto_model.classifier.weight"),
+        ("model.encoder.", "model.classifier.weight"),
+    ] {
+        let tensors = ["a.words", "a.b"].map(|name| named(&format!("{prefix}{name}"), &[1.0]));
+        let (_folder, path) = file(&[&tensors[..], &[named(head, &[1.0])]].concat());
+        let mut reader = WeightsReader::open(&path).unwrap();
+        reader.strip_prefix_of("a.words").unwrap();
+        reader.take("a.words", &[1]).unwrap();
+        reader.take("a.b", &[1]).unwrap();
+        assert_eq!(reader.finish(&[]).unwrap(), ["classifier"], "{prefix}");
+    }
+    let two = [
+        named("question.a.words", &[1.0]),
+        named("answer.a.words", &[1.0]),
+    ];
+    let (_folder, path) = file(&two);
+    let mut reader = WeightsReader::open(&path).unwrap();
+    let error = reader.strip_prefix_of("a.words").unwrap_err().to_string();
+    assert!(error.contains("begin with answer., question.;"), "{error}");
+}
+
+#[test]
+fn all_that_is_missing_is_named_at_once() {
+    let (_folder, path) = file(&[named("x", &[1.0]), named("y", &[1.0])]);
+    let mut reader = WeightsReader::open(&path).unwrap();
+    for name in 0..9 {
+        reader.take_or_note(&format!("n{name}"), &[2, 3]).unwrap();
+    }
+    reader.take_or_note("y", &[1]).unwrap();
+    let error = reader.check_missing().unwrap_err().to_string();
+    assert!(
+        error.contains("has no tensor n0 [2, 3], n1 [2, 3], ")
+            && error.ends_with("n7 [2, 3] and 1 more; it has others: x"),
+        "{error}"
+    );
+    // None is made room for that only a damaged configuration could ask for.
+    assert!(reader.take_or_note("z", &[1 << 24, 1 << 24]).is_err());
+}
+
+#[test]
+fn what_was_never_fetched_is_told_from_damage() {
+    let pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 470641600\n";
+    let page = b"\n<!DOCTYPE html>\n<html><head><title>Sign in</title>";
+    for name in ["model.safetensors", "pytorch_model.bin"] {
+        assert!(
+            refused(name, pointer)
+                .contains("a Git LFS pointer, not the file itself; run `git lfs pull`")
+        );
+        assert!(refused(name, page).contains("is a web page"));
+        assert!(refused(name, b"").contains("is an empty file"));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("release.bin");
+    std::fs::write(&path, pointer).unwrap();
+    let error = crate::convert_e5s1(&path, folder.path())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("release.bin is a Git LFS pointer"),
+        "{error}"
+    );
+    let json = folder.path().join("model.safetensors.index.json");
+    std::fs::write(&json, pointer).unwrap();
+    let error = WeightsReader::in_folder(folder.path())
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("index.json is a Git LFS pointer"), "{error}");
 }
 
 #[test]
@@ -163,7 +243,7 @@ fn shards_are_joined() {
 #[test]
 fn an_index_that_lies_is_an_error() {
     for (map, expected) in [
-        ("[]", "weight_map is missing or no object"),
+        ("[]", "weight_map is missing or not an object"),
         (
             r#"{"a": 3}"#,
             "weight_map.a = 3, expected the name of a file",

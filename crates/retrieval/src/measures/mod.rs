@@ -127,7 +127,8 @@ impl Evaluation {
 fn aggregate(measure: Measure, values: impl ExactSizeIterator<Item = Option<f64>>) -> Option<f64> {
     let topics = values.len();
     if measure.is_count() {
-        return values.sum();
+        // The sum of nothing is -0.0 to the standard library.
+        return values.sum::<Option<f64>>().map(|sum| sum + 0.0);
     }
     if topics == 0 {
         return None;

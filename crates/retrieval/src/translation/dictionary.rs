@@ -14,11 +14,12 @@
 //! of a translation share its probability.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use optical_files::text::{Lines, read_bytes};
+
 use super::{TranslationError, TranslationTable};
-use crate::bm25::words;
+use crate::words::words;
 
 /// Reads the dictionary `stem.index`, `stem.dict.dz` or `stem.dict`.
 ///
@@ -27,20 +28,20 @@ use crate::bm25::words;
 /// entry.
 pub fn read(stem: &Path) -> Result<TranslationTable, TranslationError> {
     let path = with_suffix(stem, ".index");
-    let index = read_bytes(&path)?;
+    let mut index = Lines::open(&path)?;
     let text = match with_suffix(stem, ".dict") {
         plain if plain.is_file() => read_bytes(&plain)?,
         _ => read_bytes(&with_suffix(stem, ".dict.dz"))?,
     };
     let mut entries: BTreeMap<String, Vec<Vec<String>>> = BTreeMap::new();
-    for (number, line) in index.split(|byte| *byte == b'\n').enumerate() {
-        if line.is_empty() {
+    while let Some((number, line)) = index.next_good()? {
+        if line.trim().is_empty() {
             continue;
         }
         let (headword, entry) = locate(line, &text).ok_or_else(|| TranslationError::Line {
             path: path.clone(),
-            line: number + 1,
-            found: String::from_utf8_lossy(line).into_owned(),
+            line: number,
+            found: line.to_owned(),
             expected: "a headword, a tab, where its entry begins, a tab, and how long it is",
         })?;
         // The dictionary's description of itself.
@@ -81,27 +82,10 @@ fn with_suffix(stem: &Path, suffix: &str) -> PathBuf {
     path.into()
 }
 
-/// Reads a whole file, unpacked if its name ends in `.dz`.
-fn read_bytes(path: &Path) -> Result<Vec<u8>, TranslationError> {
-    let read = || -> io::Result<Vec<u8>> {
-        let bytes = std::fs::read(path)?;
-        if path.extension().is_none_or(|extension| extension != "dz") {
-            return Ok(bytes);
-        }
-        let mut text = Vec::new();
-        flate2::read::MultiGzDecoder::new(&bytes[..]).read_to_end(&mut text)?;
-        Ok(text)
-    };
-    read().map_err(|source| TranslationError::Read {
-        path: path.to_owned(),
-        source,
-    })
-}
-
 /// A line of the index as headword and entry.
-fn locate<'a>(line: &'a [u8], text: &'a [u8]) -> Option<(&'a str, &'a [u8])> {
+fn locate<'a>(line: &'a str, text: &'a [u8]) -> Option<(&'a str, &'a [u8])> {
     // A fourth column spells the headword as it was before it was sorted.
-    let mut columns = std::str::from_utf8(line).ok()?.split('\t');
+    let mut columns = line.split('\t');
     let headword = columns.next()?;
     let begin = base64(columns.next()?)?;
     let length = base64(columns.next()?)?;
@@ -282,6 +266,6 @@ mod tests {
         }
         std::fs::remove_file(folder.path().join("x.dict.dz")).unwrap();
         let message = read(&stem).unwrap_err().to_string();
-        assert!(message.ends_with("x.dict.dz: cannot be read"), "{message}");
+        assert!(message.ends_with("x.dict.dz cannot be read"), "{message}");
     }
 }

@@ -20,7 +20,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::TranslationTable;
-use crate::bm25::words;
+use crate::words::words;
 
 /// How a table is estimated.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

@@ -16,6 +16,8 @@ mod table;
 use std::io;
 use std::path::PathBuf;
 
+use optical_files::text::TextError;
+
 pub use self::query::{Combine, QueryTranslation, Unknown, Weights};
 pub use self::switch::CodeSwitch;
 pub use self::table::{Pruning, Translation, TranslationTable};
@@ -24,14 +26,9 @@ pub use self::table::{Pruning, Translation, TranslationTable};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TranslationError {
-    /// The file cannot be read.
-    #[error("{}: cannot be read", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    /// The file cannot be read as text.
+    #[error(transparent)]
+    Text(#[from] TextError),
     /// The file cannot be written.
     #[error("{}: cannot be written", path.display())]
     Write {

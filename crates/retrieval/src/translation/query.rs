@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Pruning, TranslationTable};
-use crate::bm25::{QueryTerm, words};
+use crate::bm25::QueryTerm;
+use crate::words::words;
 
 /// How the words of a query become English ones.
 ///
@@ -113,7 +114,9 @@ impl QueryTranslation {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::{Bm25Index, Bm25Settings};
+    use crate::translation::CodeSwitch;
+    use crate::translation::ibm1::{Direction, Ibm1Settings, train};
+    use crate::{Bm25Index, Bm25Settings, words};
 
     fn table() -> TranslationTable {
         let english =
@@ -200,6 +203,56 @@ mod tests {
                 term("nuhu", 0.5)
             ]
         );
+    }
+
+    /// Bitext, dictionary of it, queries and documents agree on what a word is, however accents are typed.
+    #[test]
+    fn six_words_with_marks_are_whole_from_bitext_to_ranking() {
+        let bitext = [
+            ("omi da\u{301}ra", "water is good"),
+            ("ọjà ṣí", "the market opens"),
+            ("ọ̀rọ̀ náà dára", "the word is good"),
+            ("ọ̀rọ̀ àlàáfíà", "a word of peace"),
+            ("ọmọ náà ní ọ̀rọ̀", "the child has a word"),
+            ("हिन्दी एक भाषा है", "hindi is a language"),
+            ("दिल्ली एक शहर है", "delhi is a city"),
+            ("पुस्तक हिन्दी में है", "the book is in hindi"),
+            ("दिल्ली में बाज़ार है", "delhi has a market"),
+            ("दिल्ली की भाषा", "a language of delhi"),
+        ];
+        let settings = Ibm1Settings {
+            iterations: 5,
+            direction: Direction::Both,
+            minimum_probability: 0.0,
+        };
+        let table = train(bitext, settings).table;
+        let known: Vec<&str> = table.iter().map(|(word, _)| word).collect();
+        let mut seen: Vec<String> = bitext.iter().flat_map(|(text, _)| words(text)).collect();
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(known, seen);
+        let documents = [
+            ("d0", "A word of peace"),
+            ("d1", "Delhi is a city"),
+            ("d2", "Hindi"),
+        ];
+        let index = Bm25Index::new(documents, Bm25Settings { k1: 0.9, b: 0.4 }).unwrap();
+        let switch = CodeSwitch::new(&table, 0.1);
+        for (query, apart, english, document) in [
+            ("ọ̀rọ̀", "o\u{323}\u{300}ro\u{323}\u{300}", "word", "d0"),
+            ("दिल्ली", "दिल्ली", "delhi", "d1"),
+            ("हिन्दी", "हिन्दी", "hindi", "d2"),
+        ] {
+            let best = &table.translations(&words(query).next().unwrap())[0];
+            assert_eq!(best.word, english, "{query}");
+            for query in [query, apart] {
+                let terms = TWO.terms(query, &table);
+                assert_eq!(terms.len(), 1, "{query}");
+                assert_eq!(index.search_terms(&terms, 1, &[])[0].id, document);
+            }
+            let switched = switch.switch(&english.to_uppercase(), || true).unwrap();
+            assert_eq!(words(&switched).next(), words(query).next());
+        }
     }
 
     /// An empty table is no translation: both ways are BM25 on the query as it is.

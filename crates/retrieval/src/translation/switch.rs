@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::TranslationTable;
+use crate::words::{composed, pieces, word};
 
 /// For English words, the foreign word that means them most surely.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -42,23 +43,17 @@ impl CodeSwitch {
     /// The text with the words of the table replaced for which `replaces` says so; it is asked once
     /// for each of them. `None` if none was replaced.
     pub fn switch(&self, text: &str, mut replaces: impl FnMut() -> bool) -> Option<String> {
+        let text = composed(text);
         let mut switched = String::with_capacity(text.len());
-        let (mut any, mut rest) = (false, text);
-        while !rest.is_empty() {
-            let is_word = |character: char| character.is_alphanumeric();
-            let end = rest.find(is_word).unwrap_or(rest.len());
-            switched.push_str(&rest[..end]);
-            rest = &rest[end..];
-            let end = rest.find(|it| !is_word(it)).unwrap_or(rest.len());
-            let (word, behind) = rest.split_at(end);
-            match self.0.get(&word.to_lowercase()) {
+        let mut any = false;
+        for piece in pieces(&text) {
+            match word(piece).and_then(|word| self.0.get(&word)) {
                 Some(foreign) if replaces() => {
                     switched.push_str(foreign);
                     any = true;
                 }
-                _ => switched.push_str(word),
+                _ => switched.push_str(piece),
             }
-            rest = behind;
         }
         any.then_some(switched)
     }
@@ -91,6 +86,12 @@ mod tests {
         assert_eq!(one.as_deref(), Some("Drink the maji, in Nairobi."));
         assert_eq!(switch.switch(text, || false), None);
         assert_eq!(switch.switch("", || true), None);
+        // The word ends behind its marks.
+        let marked = switch.switch("Drink the water\u{301}! The water’s cold.", || true);
+        assert_eq!(
+            marked.as_deref(),
+            Some("kunywa the water\u{301}! The maji's cold.")
+        );
         assert!(CodeSwitch::new(&table(), 0.95).is_empty());
     }
 }

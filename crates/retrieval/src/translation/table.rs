@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 
+use optical_files::text::{Lines, TextError};
+
 use super::TranslationError;
 use crate::atomic;
 
@@ -137,23 +139,23 @@ impl TranslationTable {
     /// # Errors
     /// If the file cannot be read, or a line is not two words and a probability.
     pub fn read(path: &Path) -> Result<Self, TranslationError> {
-        let bytes = std::fs::read(path).map_err(|source| TranslationError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
+        let mut lines = match Lines::open(path) {
+            // A table without a word is written as an empty file.
+            Err(TextError::Empty { .. }) => return Ok(Self::default()),
+            lines => lines?,
+        };
         let mut words: BTreeMap<String, Vec<Translation>> = BTreeMap::new();
-        for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
-            if line.is_empty() {
+        while let Some((number, line)) = lines.next_good()? {
+            if line.trim().is_empty() {
                 continue;
             }
             let fault = || TranslationError::Line {
                 path: path.to_owned(),
-                line: index + 1,
-                found: String::from_utf8_lossy(line).into_owned(),
+                line: number,
+                found: line.to_owned(),
                 expected: "a word, a tab, an English word, a tab, and a probability within 0 and 1",
             };
-            let text = std::str::from_utf8(line).map_err(|_| fault())?;
-            let columns: Vec<&str> = text.trim_end_matches('\r').split('\t').collect();
+            let columns: Vec<&str> = line.split('\t').collect();
             let [foreign, english, probability] = columns[..] else {
                 return Err(fault());
             };
@@ -266,15 +268,31 @@ mod tests {
         }
         let missing = TranslationTable::read(&folder.path().join("none.tsv")).unwrap_err();
         assert!(
-            missing.to_string().ends_with("none.tsv: cannot be read"),
+            missing.to_string().ends_with("none.tsv cannot be read"),
             "{missing}"
         );
-        std::fs::write(&path, "jua\tsun\t0.3\r\n\njua\tknow\t0.1\n").unwrap();
+        std::fs::write(&path, "\u{feff}jua\tsun\t0.3\r\n\njua\tknow\t0.1\n").unwrap();
         let read = TranslationTable::read(&path).unwrap();
         assert!((read.translations("jua")[0].probability - 0.75).abs() < 1e-12);
     }
 
     proptest! {
+        #[test]
+        fn any_bytes_are_a_table_or_an_error(
+            pieces in prop::collection::vec(prop::sample::select(vec![
+                &b"jua\tsun\t0.5\n"[..], b"\xef\xbb\xbf", b"\t", b"\n", b"\r\n", b"-0", b"1e-999", b"nan", b"a", b"\xff", b"\x1f\x8b",
+            ]), 0..9)
+        ) {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("x.index");
+            std::fs::write(&path, pieces.concat()).unwrap();
+            std::fs::write(folder.path().join("x.dict"), b"jua\n sun\n").unwrap();
+            if let Err(error) = TranslationTable::read(&path) {
+                prop_assert!(error.to_string().contains("x.index"), "{error}");
+            }
+            let _ = crate::translation::dictionary::read(&folder.path().join("x"));
+        }
+
         #[test]
         fn a_table_is_read_as_it_was_written(
             words in prop::collection::btree_map("[a-zé]{1,4}", prop::collection::btree_map("[a-z]{1,4}", 0.0..1.0, 0..9), 0..9)

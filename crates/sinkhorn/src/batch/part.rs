@@ -92,7 +92,7 @@ impl<T: Real> Part<'_, '_, T> {
             let (this_g, rest_g) = g.split_at_mut(place.columns.len());
             let start = self.start.map(|start| &start[place.columns.clone()]);
             let potentials = (this_f, this_g);
-            let report = solve_one(
+            *end = solve_one(
                 self.settings,
                 self.batch,
                 place,
@@ -100,7 +100,6 @@ impl<T: Real> Part<'_, '_, T> {
                 &mut workspace,
                 potentials,
             );
-            *end = report.map(|report| (report, workspace.offset()));
             (f, g) = (rest_f, rest_g);
         }
     }

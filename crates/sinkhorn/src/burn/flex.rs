@@ -50,8 +50,17 @@ fn solve_as<T: Real + Element>(
     for (index, report) in found.reports().enumerate() {
         let (rows, columns) = (index * n..(index + 1) * n, index * m..(index + 1) * m);
         let without_mass = |weights: &[T]| weights.iter().all(|weight| *weight == T::ZERO);
+        let cells = &cost[index * n * m..][..n * m];
         let (error, count) = match report {
-            Ok(report) => (report.marginal_error, report.iterations),
+            Ok(report) if !forbids(cells, &a[rows.clone()], &b[columns.clone()]) => {
+                (report.marginal_error, report.iterations)
+            }
+            // Tensors have no forbidden cells.
+            Ok(_) => {
+                f[rows].fill(f64::NAN);
+                g[columns].fill(f64::NAN);
+                (f64::NAN, 0)
+            }
             // As library ops do, a problem without mass is solved by nothing.
             Err(_) if without_mass(&a[rows.clone()]) && without_mass(&b[columns.clone()]) => {
                 (0.0, 0)
@@ -75,6 +84,16 @@ fn solve_as<T: Real + Element>(
         iterations: Tensor::from_data(TensorData::new(iterations, [batch]), &device),
         settings: *settings,
     }
+}
+
+/// Whether a cost between positive weights is infinite.
+fn forbids<T: Real>(cost: &[T], a: &[T], b: &[T]) -> bool {
+    let rows = cost.chunks_exact(b.len()).zip(a);
+    cost.contains(&T::INFINITY)
+        && rows.filter(|(_, a)| **a > T::ZERO).any(|(row, _)| {
+            let mut cells = row.iter().zip(b);
+            cells.any(|(cost, b)| *b > T::ZERO && *cost == T::INFINITY)
+        })
 }
 
 fn solver(settings: &BatchSettings) -> Sinkhorn {

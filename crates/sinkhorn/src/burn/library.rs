@@ -116,6 +116,9 @@ impl AbsorbedKernel {
         // Masked before it is scaled, so that no `NaN` enters a derivative; and multiplied, since
         // the derivative that burn has for a division by a scalar is of single precision.
         let scaled = cost.mask_fill(padding.clone(), 0.0) * epsilon.recip();
+        // Tensors have no forbidden cells: an infinite cost is as wrong as one that is no number.
+        let forbidden = scaled.clone().equal_elem(f32::INFINITY);
+        let scaled = scaled.mask_fill(forbidden, f32::NAN);
         let cost = scaled.mask_fill(padding, PADDED_COST);
         let f = cost.clone().min_dim(2).mask_fill(empty_rows.clone(), 0.0);
         let g = (cost.clone() - f.clone())

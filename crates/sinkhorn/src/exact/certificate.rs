@@ -2,10 +2,11 @@
 
 use super::ExactSolution;
 use crate::Status;
+use crate::problem::mass_tolerance;
 use crate::real::Real;
 
-/// Duality gap, as a share of the costs' spread times the mass, and marginal error, as a share of
-/// the mass, that rounding may leave of an exact plan.
+/// Share of a plan's cost above the least cost that rounding may leave as a duality gap, and of its
+/// mass as a marginal error.
 pub(crate) const ROUNDING: f64 = 1e-9;
 
 /// A problem, row by row, and the places of its rows and columns that carry mass.
@@ -15,6 +16,8 @@ pub(crate) struct Kept<'a, T> {
     pub b: &'a [T],
     pub rows: &'a [usize],
     pub columns: &'a [usize],
+    /// Largest relative error that the weights may have.
+    pub rounding: f64,
 }
 
 /// A cell that may carry mass, by its place among the rows and columns kept.
@@ -22,21 +25,26 @@ pub(crate) struct Cell {
     pub row: usize,
     pub column: usize,
     pub mass: f64,
-    /// Relative to an offset.
-    pub cost: f64,
 }
 
 /// What is to be proven.
 pub(crate) struct Claim<C> {
     pub cells: C,
-    /// Potentials of the rows and columns kept, which exceed no cost.
+    /// Potentials of the rows and columns kept, which exceed no cost less the offset.
     pub potentials: (Vec<f64>, Vec<f64>),
-    /// What costs are relative to, and their range.
+    /// What costs are relative to.
     pub offset: f64,
-    pub spread: f64,
+    /// The least cost, and the most above it that mass may cost for other reasons than the rounding of
+    /// weights.
+    pub least: f64,
+    pub ceiling: f64,
     pub iterations: usize,
-    /// Duality gap, as a share of spread and mass, that counts as none.
+    /// Duality gap that counts as none, as a share of the plan's cost or, where that is more, of
+    /// this cost for all its mass.
     pub threshold: f64,
+    pub scale: f64,
+    /// What to say of a plan with a larger one.
+    pub otherwise: Status,
 }
 
 impl<T: Real> Kept<'_, T> {
@@ -68,51 +76,90 @@ impl<T: Real> Kept<'_, T> {
         };
         let (a, b) = (weights(self.a, self.rows), weights(self.b, self.columns));
         let (mass_a, mass_b) = (a.iter().sum::<f64>(), b.iter().sum::<f64>());
-        let mean = b.iter().zip(&g).map(|(b, g)| b * g).sum::<f64>() / mass_b;
-        f.iter_mut().for_each(|f| *f += mean);
-        g.iter_mut().for_each(|g| *g -= mean);
-
         let mut plan = vec![0.0; self.cost.len()];
         let (mut lack_a, mut lack_b) = (a, b);
-        let (mut moved, mut cost, mut duality_gap) = (0.0, 0.0, 0.0);
+        let [mut above, mut cost, mut duality_gap] = [0.0; 3];
         for cell in claim.cells {
+            let given = self.given(&cell);
+            if self.is_rounding(&cell, given - claim.least > claim.ceiling, mass_b) {
+                continue;
+            }
             plan[self.rows[cell.row] * m + self.columns[cell.column]] = cell.mass;
             lack_a[cell.row] -= cell.mass;
             lack_b[cell.column] -= cell.mass;
-            moved += cell.mass;
-            cost += cell.mass * cell.cost;
+            cost += cell.mass * given;
+            above += cell.mass * (given - claim.least);
             // A sum of what each mass wastes loses no digits, unlike the difference of the objectives.
-            duality_gap += cell.mass * (cell.cost - f[cell.row] - g[cell.column]);
+            duality_gap += cell.mass * (given - claim.offset - f[cell.row] - g[cell.column]);
         }
+        // At the least cost everywhere, a plan needs no other potentials.
+        if above == 0.0 && duality_gap != 0.0 {
+            f.fill(claim.least - claim.offset);
+            g.fill(0.0);
+            duality_gap = 0.0;
+        }
+        let mean = (self.columns.iter().zip(&g))
+            .map(|(&j, g)| self.b[j].to_f64() * g)
+            .sum::<f64>()
+            / mass_b;
+        f.iter_mut().for_each(|f| *f += mean);
+        g.iter_mut().for_each(|g| *g -= mean);
         let marginal_error: f64 = lack_a.iter().chain(&lack_b).map(|lack| lack.abs()).sum();
         // Weights of different mass cannot all be met.
         let unavoidable = (mass_a - mass_b).abs();
-        let proven = duality_gap <= claim.threshold * claim.spread * mass_b
-            && marginal_error <= unavoidable + claim.threshold.max(ROUNDING) * mass_b;
+        let tolerance = claim.threshold.max(self.mass_tolerance());
+        let proven = duality_gap <= claim.threshold * above.max(claim.scale * mass_b)
+            && marginal_error <= unavoidable + tolerance * mass_b;
         let (f, g) = self.everywhere(&f, &g, claim.offset);
         ExactSolution {
             plan,
             f,
             g,
-            transport_cost: cost + claim.offset * moved,
+            transport_cost: cost,
             duality_gap,
             marginal_error,
             iterations: claim.iterations,
             status: if proven {
                 Status::Converged
             } else {
-                Status::MaxIterations
+                claim.otherwise
             },
         }
     }
 
-    /// Potentials of all rows and columns: those kept in their places, the others as large as their
-    /// finite costs to those kept allow, or zero.
+    /// The cost of a cell, as it was given.
+    pub(crate) fn given(&self, cell: &Cell) -> f64 {
+        let row = self.rows[cell.row] * self.b.len();
+        self.cost[row + self.columns[cell.column]].to_f64()
+    }
+
+    /// Share of the mass that may be missed.
+    pub(crate) fn mass_tolerance(&self) -> f64 {
+        mass_tolerance(self.rounding, self.a.len(), self.b.len())
+    }
+
+    /// Whether mass lies on a cell, or on one that it should not use, only because of the rounding
+    /// of weights, of which `whole` is the sum.
+    pub(crate) fn is_rounding(&self, cell: &Cell, unwanted: bool, whole: f64) -> bool {
+        let nodes = self.rows.len() + self.columns.len();
+        let share = match unwanted {
+            _ if cell.mass == 0.0 => return true,
+            false => return false,
+            true if self.given(cell).is_finite() => 4.0 * self.rounding * nodes as f64,
+            true => self.mass_tolerance(),
+        };
+        cell.mass <= share * whole
+    }
+
+    /// Potentials of all rows and columns: those kept in their places, the others as large as finite
+    /// costs allow, or zero; of rows that are not kept, those to the columns kept, and of columns
+    /// those to all rows, so that potentials exceed no cost anywhere.
     fn everywhere(&self, f: &[f64], g: &[f64], offset: f64) -> (Vec<f64>, Vec<f64>) {
         let m = self.b.len();
         let cost = |i: usize, j: usize| self.cost[i * m + j].to_f64();
         let least = |bounds: &mut dyn Iterator<Item = f64>| {
-            let least = bounds.fold(f64::INFINITY, f64::min);
+            let finite = bounds.filter(|bound| bound.is_finite());
+            let least = finite.fold(f64::INFINITY, f64::min);
             if least.is_finite() { least } else { 0.0 }
         };
         let (mut rows, mut columns) = (vec![0.0; self.a.len()], vec![0.0; m]);
@@ -127,7 +174,7 @@ impl<T: Real> Kept<'_, T> {
             rows[i] = least(&mut { bounds });
         }
         for j in absent(self.columns, m) {
-            let bounds = self.rows.iter().map(|&i| cost(i, j) - rows[i]);
+            let bounds = (0..rows.len()).map(|i| cost(i, j) - rows[i]);
             columns[j] = least(&mut { bounds });
         }
         (rows, columns)

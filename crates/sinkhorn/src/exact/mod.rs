@@ -4,18 +4,22 @@
 //! compared costs at least `<f, a> + <g, b>`, which `P` exceeds by `sum_ij P_ij (C_ij - f_i - g_j)`
 //! (Kantorovich 1942; Peyré and Cuturi 2019, "Computational Optimal Transport", section 3.3).
 
+pub(crate) mod ceiling;
 mod certificate;
 pub(crate) mod padded;
+pub(crate) mod room;
 pub(crate) mod scan;
 mod simplex;
 mod tree;
 
-use certificate::{Cell, Claim, Kept, ROUNDING};
-use simplex::{Simplex, Solve};
+use ceiling::{Ceiling, Seen};
+pub(crate) use certificate::ROUNDING;
+use certificate::{Cell, Claim, Kept};
+use simplex::{Pricing, Simplex, Solve};
 
 use crate::log_domain::Support;
 use crate::problem::{check_costs, check_weights};
-use crate::real::Real;
+use crate::real::{Lanes, Real};
 use crate::{Batch, Error, Instructions, Problem, Status};
 
 /// The plan of least cost, with potentials that prove it.
@@ -35,8 +39,9 @@ impl ExactSolution {
     /// Solves `min <P, C>` over plans with row sums `a` and column sums `b`.
     ///
     /// # Errors
-    /// [`Error::MassMismatch`] if the sides differ in mass, [`Error::OutOfRange`] if the costs
-    /// spread beyond the range of numbers.
+    /// [`Error::MassMismatch`] if the sides differ in mass, [`Error::Blocked`] if no plan does
+    /// without the cells that an infinite cost forbids, [`Error::OutOfRange`] if the cost of the plan
+    /// is beyond the range of numbers.
     pub fn of(problem: &Problem) -> Result<Self, Error> {
         problem.check_balanced()?;
         Solver::default().solve(problem.cost().values(), problem.a(), problem.b())
@@ -61,36 +66,38 @@ impl ExactSolution {
 
     /// Spreads a plan on a support over the whole problem, with potentials made feasible there from
     /// the column potentials `g`; it has converged if the gap between them is at most `threshold`
-    /// times the spread and the mass.
+    /// times the plan's cost above the least or, where that is more, `scale` times the mass.
     pub(crate) fn on(
         problem: &Problem,
         support: &Support,
         plan: &[f64],
         g: Vec<f64>,
         iterations: usize,
-        threshold: f64,
+        (threshold, scale): (f64, f64),
     ) -> Self {
         let m = support.b.len();
-        let cells = plan.iter().zip(&support.by_row).enumerate();
         let kept = Kept {
             cost: problem.cost().values(),
             a: problem.a(),
             b: problem.b(),
             rows: &support.rows,
             columns: &support.columns,
+            rounding: f64::ROUNDING,
         };
         kept.prove(Claim {
-            cells: cells.map(|(cell, (&mass, &cost))| Cell {
+            cells: plan.iter().enumerate().map(|(cell, &mass)| Cell {
                 row: cell / m,
                 column: cell % m,
                 mass,
-                cost,
             }),
             potentials: (minima(&support.by_row, &g), g),
             offset: support.offset,
-            spread: support.spread,
+            least: support.offset,
+            ceiling: f64::INFINITY,
             iterations,
             threshold,
+            scale,
+            otherwise: Status::MaxIterations,
         })
     }
 
@@ -101,8 +108,9 @@ impl ExactSolution {
         &self.plan
     }
 
-    /// Row potentials, in units of the cost: `f_i + g_j <= C_ij` between positive weights. A row
-    /// without mass gets the largest value that its finite costs allow.
+    /// Row potentials, in units of the cost: `f_i + g_j <= C_ij` wherever that is a number, up to
+    /// rounding. A row without mass gets the largest value that its finite costs to columns with mass
+    /// allow, and then a column without mass the largest that all rows do.
     #[must_use]
     pub fn f(&self) -> &[f64] {
         &self.f
@@ -127,7 +135,8 @@ impl ExactSolution {
     }
 
     /// What the plan costs above the proven least: zero up to rounding, computed on costs less
-    /// their minimum.
+    /// their minimum. [`converged`](Self::converged) compares it with the costs that are in use,
+    /// however large others are.
     #[must_use]
     pub fn duality_gap(&self) -> f64 {
         self.duality_gap
@@ -167,47 +176,121 @@ struct Solver {
 }
 
 impl Solver {
-    /// Solves a problem of checked weights.
-    fn solve<T: Real>(&mut self, cost: &[T], a: &[T], b: &[T]) -> Result<ExactSolution, Error> {
+    /// Finds the rows and columns that carry mass.
+    fn keep<T: Real>(&mut self, a: &[T], b: &[T]) {
         for (places, weights) in [(&mut self.rows, a), (&mut self.columns, b)] {
             places.clear();
             places.extend((0..weights.len()).filter(|&place| weights[place] > T::ZERO));
         }
+    }
+
+    /// Solves a problem of checked weights.
+    fn solve<T: Real>(&mut self, cost: &[T], a: &[T], b: &[T]) -> Result<ExactSolution, Error> {
+        self.keep(a, b);
         let kept = Kept {
             cost,
             a,
             b,
             rows: &self.rows,
             columns: &self.columns,
+            rounding: T::ROUNDING,
         };
-        let exchanges = Instructions::detected().run(Solve {
-            simplex: &mut self.simplex,
-            problem: &kept,
-        });
-        let iterations = match exchanges {
-            Ok(exchanges) => exchanges,
-            Err(spread) => {
-                check_costs(cost, a, b)?;
-                return Err(out_of_range(spread));
-            }
-        };
-        Ok(kept.prove(Claim {
+        let (iterations, _) = optimise(&mut self.simplex, &kept, Ceiling::new(f64::INFINITY))?;
+        let solution = kept.prove(Claim {
             cells: self.simplex.cells(),
             potentials: self.simplex.potentials(),
             offset: self.simplex.offset(),
-            spread: self.simplex.spread(),
+            least: self.simplex.least(),
+            ceiling: self.simplex.ceiling(),
             iterations,
             threshold: ROUNDING,
-        }))
+            scale: 0.0,
+            otherwise: Status::Unproven,
+        });
+        if solution.transport_cost.is_finite() {
+            Ok(solution)
+        } else {
+            Err(out_of_range(self.simplex.ceiling()))
+        }
     }
 }
 
-/// Refuses costs whose differences leave the range of numbers.
-pub(crate) fn check_spread(spread: f64) -> Result<(), Error> {
-    if spread.is_finite() {
-        return Ok(());
+/// Finds the best plan under the right ceiling; returns the exchanges and how it stands there.
+fn optimise<T: Real>(
+    simplex: &mut Simplex,
+    kept: &Kept<'_, T>,
+    mut ceiling: Ceiling,
+) -> Result<(usize, Seen), Error> {
+    let (mut iterations, mut checked) = (0, false);
+    loop {
+        let exchanges = Instructions::detected().run(Solve {
+            simplex: &mut *simplex,
+            problem: kept,
+            pricing: Pricing::UpTo(ceiling.height()),
+        });
+        let Some(exchanges) = exchanges else {
+            check_costs(kept.cost, kept.a, kept.b)?;
+            return Err(out_of_range(f64::INFINITY));
+        };
+        iterations += exchanges;
+        if simplex.forbids() && !checked {
+            iterations += room::check(simplex, kept)?;
+            checked = true;
+            continue;
+        }
+        let seen = simplex.seen(kept);
+        if !ceiling.moves(&seen) {
+            return Ok((iterations, seen));
+        }
     }
-    Err(out_of_range(spread))
+}
+
+/// How the best plan stands to the costs, of which few are to be reckoned with.
+///
+/// # Errors
+/// As [`ExactSolution::of`].
+pub(crate) fn scale(problem: &Problem) -> Result<Seen, Error> {
+    const REACH: f64 = 64.0;
+    let mut solver = Solver::default();
+    solver.keep(problem.a(), problem.b());
+    let kept = Kept {
+        cost: problem.cost().values(),
+        a: problem.a(),
+        b: problem.b(),
+        rows: &solver.rows,
+        columns: &solver.columns,
+        rounding: f64::ROUNDING,
+    };
+    let (_, seen) = optimise(&mut solver.simplex, &kept, Ceiling::new(REACH))?;
+    Ok(seen)
+}
+
+/// The cells of a plan that has no mass on forbidden cells, by their places among the rows and columns
+/// with mass, the weights being right to a relative `rounding`.
+///
+/// # Errors
+/// [`Error::Blocked`] if there is no such plan.
+pub(crate) fn open_cells(problem: &Problem, rounding: f64) -> Result<Vec<(usize, usize)>, Error> {
+    let mut solver = Solver::default();
+    let (a, b) = (problem.a(), problem.b());
+    solver.keep(a, b);
+    let kept = Kept {
+        cost: problem.cost().values(),
+        a,
+        b,
+        rows: &solver.rows,
+        columns: &solver.columns,
+        rounding,
+    };
+    room::check(&mut solver.simplex, &kept)?;
+    let whole: f64 = a.iter().sum();
+    let used = solver.simplex.cells().filter(|cell| {
+        let weight = a[kept.rows[cell.row]].min(b[kept.columns[cell.column]]);
+        // A sliver that rounding of weights left makes no way, unless there is no more.
+        cell.mass > 0.5 * weight || !kept.is_rounding(cell, true, whole)
+    });
+    let finite = used.filter(|cell| cell.mass > 0.0 && kept.given(cell).is_finite());
+    Ok(finite.map(|cell| (cell.row, cell.column)).collect())
 }
 
 pub(crate) fn out_of_range(spread: f64) -> Error {

@@ -112,16 +112,16 @@ impl Extent {
         }
     }
 
-    /// The largest less the least number; nothing if one was not finite.
+    /// The least and the largest number; nothing if one was not finite.
     #[inline(always)]
-    pub(crate) fn spread(&self) -> Option<f64> {
+    pub(crate) fn range(&self) -> Option<(f64, f64)> {
         let largest = self
             .largest
             .iter()
             .copied()
             .fold(f64::NEG_INFINITY, f64::max);
         let finite = self.rest.iter().all(|rest| *rest == 0.0);
-        finite.then(|| largest - across(&self.least))
+        finite.then(|| (across(&self.least), largest))
     }
 }
 
@@ -242,16 +242,16 @@ mod tests {
         fn an_extent_is_finite_or_nothing(x in numbers(), place in 0..3 * LANES) {
             let range = x.iter().copied().fold((f64::INFINITY, f64::NEG_INFINITY), |range, x|
                 (range.0.min(x), range.1.max(x)));
-            let spread = |x: &[f64]| {
+            let found = |x: &[f64]| {
                 let mut extent = Extent::new();
                 extent.add(x);
-                extent.spread()
+                extent.range()
             };
-            prop_assert_eq!(spread(&x), Some(range.1 - range.0));
+            prop_assert_eq!(found(&x), Some(range));
             for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
                 let mut x = x.clone();
                 x[place] = bad;
-                prop_assert_eq!(spread(&x), None);
+                prop_assert_eq!(found(&x), None);
             }
         }
     }

@@ -12,6 +12,7 @@
 
 use std::collections::VecDeque;
 
+use super::ceiling::Seen;
 use super::certificate::{Cell, Kept};
 use super::padded::PaddedCosts;
 use super::scan::{least_sum, place_of_sum};
@@ -57,24 +58,38 @@ struct Candidate {
     cost: f64,
 }
 
+/// What a cell costs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Pricing {
+    /// What is given, or this above the least cost if that is less.
+    UpTo(f64),
+    /// One if the cell is forbidden, else nothing.
+    Forbidden,
+}
+
 /// A problem to solve between the rows and columns that carry mass.
 pub(crate) struct Solve<'a, T> {
     pub simplex: &'a mut Simplex,
     pub problem: &'a Kept<'a, T>,
+    pub pricing: Pricing,
 }
 
 impl<T: Real> Kernel for Solve<'_, T> {
-    /// The number of exchanges, or the spread of costs that leave the range of numbers.
-    type Output = Result<usize, f64>;
+    /// The number of exchanges; nothing if a cost is neither finite nor infinity.
+    type Output = Option<usize>;
 
     #[inline(always)]
-    fn run<A: Arch>(self) -> Result<usize, f64> {
-        let Self { simplex, problem } = self;
-        simplex.load(problem)?;
+    fn run<A: Arch>(self) -> Option<usize> {
+        let Self {
+            simplex,
+            problem,
+            pricing,
+        } = self;
+        simplex.load(problem, pricing)?;
         simplex.start();
         let exchanges = simplex.optimise();
         simplex.make_feasible();
-        Ok(exchanges)
+        Some(exchanges)
     }
 }
 
@@ -86,17 +101,61 @@ impl Simplex {
             row: row - width,
             column,
             mass: units as f64 / UNITS as f64 * self.mass,
-            cost: self.costs.row(row - width)[column],
         })
+    }
+
+    /// How the plan stands to the costs of its problem.
+    pub(crate) fn seen<T: Real>(&self, problem: &Kept<'_, T>) -> Seen {
+        let (width, ceiling) = (self.costs.width(), self.costs.ceiling());
+        let [mut above, mut waste, mut used] = [0.0_f64; 3];
+        let mut over = false;
+        let above_least = |cell: &Cell| problem.given(cell) - self.costs.least();
+        let solid = self
+            .cells()
+            .filter(|cell| !problem.is_rounding(cell, true, self.mass));
+        let solid = solid.map(|cell| above_least(&cell)).fold(0.0, f64::max);
+        for cell in self.cells() {
+            let given = above_least(&cell);
+            // Nor may a trace of mass that rounding left decide which costs are in use.
+            if problem.is_rounding(&cell, given > ceiling.min(solid), self.mass) {
+                continue;
+            }
+            let slack = self.costs.row(cell.row)[cell.column] + self.potentials[cell.column]
+                - self.potentials[width + cell.row];
+            above += cell.mass * given.min(ceiling);
+            waste += cell.mass * slack;
+            used = used.max(given.min(ceiling));
+            over |= given > ceiling;
+        }
+        Seen {
+            over,
+            mean: above / self.mass,
+            waste: waste / self.mass,
+            used,
+            spread: self.costs.spread(),
+            beyond: self.costs.beyond(),
+            nodes: self.supply.len() + self.demand.len(),
+        }
+    }
+
+    /// The least cost, as it was given.
+    pub(crate) fn least(&self) -> f64 {
+        self.costs.least()
+    }
+
+    /// Whether some cells are forbidden.
+    pub(crate) fn forbids(&self) -> bool {
+        self.costs.forbids()
+    }
+
+    /// What no cost exceeds the least by.
+    pub(crate) fn ceiling(&self) -> f64 {
+        self.costs.ceiling()
     }
 
     /// The cost that all others are relative to.
     pub(crate) fn offset(&self) -> f64 {
         self.costs.offset()
-    }
-
-    pub(crate) fn spread(&self) -> f64 {
-        self.costs.spread()
     }
 
     /// Potentials of the rows and of the columns.
@@ -107,7 +166,7 @@ impl Simplex {
     }
 
     #[inline(always)]
-    fn load<T: Real>(&mut self, problem: &Kept<'_, T>) -> Result<(), f64> {
+    fn load<T: Real>(&mut self, problem: &Kept<'_, T>, pricing: Pricing) -> Option<()> {
         self.mass = problem.a.iter().map(|weight| weight.to_f64()).sum();
         in_units(problem.a, problem.rows, &mut self.supply);
         in_units(problem.b, problem.columns, &mut self.demand);
@@ -121,7 +180,17 @@ impl Simplex {
             *largest += masses[0].abs_diff(masses[1]);
         }
         let (n, m) = (problem.rows.len(), problem.columns.len());
-        self.costs.fill(n, m, |i, row| problem.copy_row(i, row))
+        let (ceiling, forbids) = match pricing {
+            Pricing::UpTo(ceiling) => (ceiling, false),
+            Pricing::Forbidden => (f64::INFINITY, true),
+        };
+        self.costs.fill(n, m, ceiling, |i, row| {
+            problem.copy_row(i, row);
+            if forbids {
+                let price = |cost: f64| f64::from(u8::from(cost == f64::INFINITY));
+                row.iter_mut().for_each(|cost| *cost = price(*cost));
+            }
+        })
     }
 
     /// A first tree: rows take turns to ship to the cheapest column that has demand left.

@@ -40,7 +40,11 @@ pub(super) fn slope(
         .flat_map(|(costs, f)| costs.iter().zip(g).map(move |(cost, g)| cost - f - g))
         .map(|cost| cost / epsilon)
         .collect();
-    let product: Vec<f64> = plan.iter().zip(&reduced).map(|(p, k)| p * k).collect();
+    // The reduced cost of a forbidden cell is infinite.
+    let product = plan.iter().zip(&reduced);
+    let product: Vec<f64> = product
+        .map(|(p, k)| if *p > 0.0 { p * k } else { 0.0 })
+        .collect();
     let rows = Side::new(
         (support.relaxed_rows, epsilon),
         (&support.a, f),
@@ -67,7 +71,10 @@ pub(super) fn slope(
     Ok(rows
         .flat_map(|((plan, reduced), x)| {
             let cells = plan.iter().zip(reduced).zip(&y);
-            cells.map(move |((mass, reduced), y)| mass * (1.0 + x + y - reduced))
+            cells.map(move |((mass, reduced), y)| match *mass > 0.0 {
+                true => mass * (1.0 + x + y - reduced),
+                false => 0.0,
+            })
         })
         .collect())
 }

@@ -29,7 +29,10 @@ pub(super) fn slope(support: &Support, epsilon: f64, iterations: usize, start: &
     } else {
         support.offset
     };
-    let moved = |(mass, cost): (&f64, &f64)| mass * (cost + constant) / epsilon;
+    let moved = |(mass, cost): (&f64, &f64)| match *mass > 0.0 {
+        true => mass * (cost + constant) / epsilon,
+        false => 0.0,
+    };
     let moved: Vec<f64> = plan.iter().zip(&support.by_row).map(moved).collect();
     let mut slope: Vec<f64> = plan
         .iter()

@@ -258,15 +258,17 @@ fn bad_input_is_named() {
     ] {
         assert_eq!(Problem::new(two(1.0), &a, &b), Err(error));
     }
-    let infinite = Problem::new(two(f64::INFINITY), &half, &half);
+    let infinite = Problem::new(two(f64::NEG_INFINITY), &half, &half);
     assert_eq!(
         infinite,
         Err(Error::Cost {
             i: 1,
             j: 0,
-            value: f64::INFINITY
+            value: f64::NEG_INFINITY
         })
     );
+    // Positive infinity forbids a cell.
+    assert!(Problem::new(two(f64::INFINITY), &half, &half).is_ok());
     for epsilon in [0.0, -1.0, f64::NAN, f64::INFINITY] {
         assert!(Sinkhorn::new(epsilon).is_err(), "{epsilon}");
     }

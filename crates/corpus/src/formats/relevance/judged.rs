@@ -1,20 +1,20 @@
 //! TREC judgements, and negatives from a TREC run, as for MS MARCO's `qrels.train.tsv`.
 
 use std::collections::{HashMap, HashSet};
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use optical_files::trec;
 use serde::{Deserialize, Serialize};
 
 use super::tables::{self, Kind};
 use crate::bitext::DataRoots;
 use crate::error::{CorpusError, LineProblem};
-use crate::formats::lines::each_line;
 use crate::relevance::{Candidate, Example, Sink, Text, Texts};
 
 /// Judgements and a run, as named in a run file.
 ///
-/// Every document with a grade of 1 or more makes an example of its query.
+/// Every document with a grade of 1 or more makes an example of its query. Both files are read by the
+/// rule of [`optical_files::trec`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Judged {
@@ -75,25 +75,15 @@ fn read_relevant(
     queries: &Texts,
     documents: &Texts,
 ) -> Result<Vec<(Text, Text)>, CorpusError> {
-    let mut relevant = Vec::new();
-    let mut seen = HashSet::new();
-    each_line(path, |_, line| {
-        let [query, _, document, grade] = words(line)?;
-        let grade: i32 = grade
-            .parse()
-            .map_err(|_| LineProblem::Grade(grade.to_owned()))?;
-        if grade > 0 {
-            let query = queries.named("query", query)?;
-            let document = documents.named("document", document)?;
-            if !seen.insert((query.id.clone(), document.id.clone())) {
-                let twice = format!("{} {}", query.id, document.id);
-                return Err(LineProblem::DuplicateId(twice));
-            }
-            relevant.push((query, document));
-        }
-        Ok(ControlFlow::Continue(()))
-    })?;
-    Ok(relevant)
+    let judgements = trec::judgements(path)?.into_iter();
+    let relevant = judgements.filter(|judged| judged.grade > 0).map(|judged| {
+        let texts = || -> Result<_, LineProblem> {
+            let query = queries.named("query", &judged.topic)?;
+            Ok((query, documents.named("document", &judged.document)?))
+        };
+        texts().map_err(|problem| CorpusError::line(path, judged.line, problem))
+    });
+    relevant.collect()
 }
 
 /// The best documents of each query that are not relevant to it, by score and then by line.
@@ -105,14 +95,11 @@ fn read_negatives(
 ) -> Result<HashMap<String, Vec<Text>>, CorpusError> {
     let queries: HashSet<&str> = relevant.iter().map(|(query, _)| *query).collect();
     let mut ranked: HashMap<String, Vec<(f64, Text)>> = HashMap::new();
-    each_line(path, |_, line| {
-        let [query, _, document, _, score, _] = words(line)?;
-        let number = score.parse().ok().filter(|score: &f64| score.is_finite());
-        let score = number.ok_or_else(|| {
-            LineProblem::Example(format!("the score '{score}' is not a finite number"))
-        })?;
+    trec::retrieved(path, |entry| {
+        let (query, document, score) = (entry.topic, entry.document, entry.score);
         if queries.contains(query) && !relevant.contains(&(query, document)) {
-            let document = documents.named("document", document)?;
+            let document = documents.named("document", document);
+            let document = document.map_err(|it| CorpusError::line(path, entry.line, it))?;
             let ranking = ranked.entry(query.to_owned()).or_default();
             // Kept in order and short, since runs have a thousand documents a query.
             let place = ranking.partition_point(|(better, _)| *better >= score);
@@ -121,22 +108,13 @@ fn read_negatives(
                 ranking.truncate(count);
             }
         }
-        Ok(ControlFlow::Continue(()))
+        Ok::<_, CorpusError>(())
     })?;
     let texts = |ranking: Vec<(f64, Text)>| ranking.into_iter().map(|(_, text)| text).collect();
     Ok(ranked
         .into_iter()
         .map(|(query, ranking)| (query, texts(ranking)))
         .collect())
-}
-
-/// The columns of a TREC file, which white space separates.
-fn words<const N: usize>(line: &str) -> Result<[&str; N], LineProblem> {
-    let words: Vec<&str> = line.split_whitespace().collect();
-    let found = words.len();
-    words
-        .try_into()
-        .map_err(|_| LineProblem::Columns { expected: N, found })
 }
 
 #[cfg(test)]
@@ -164,16 +142,20 @@ mod tests {
 
     #[test]
     fn judgements_alone_are_pairs() {
-        let qrels = "7\t0\t1\t1\n7\t0\t3\t2\n9\t0\t0\t0\n9\t0\t2\t1\n";
         let expected = ["7 why: 1 one", "7 why: 3 three", "9 who: 2 two"];
-        assert_eq!(read(qrels, None).unwrap(), expected);
+        for qrels in [
+            "7\t0\t1\t1\n7\t0\t3\t2\n9\t0\t0\t0\n9\t0\t2\t1\n",
+            "\u{feff}query-id\tcorpus-id\tscore\n7\t1\t1\n7\t3\t2\n# none\n9\t2\t1\n\n",
+        ] {
+            assert_eq!(read(qrels, None).unwrap(), expected);
+        }
     }
 
     #[test]
     fn negatives_are_the_best_of_a_run_that_are_not_relevant() {
         let qrels = "7 0 1 1\n7 0 3 1\n9 0 2 1\n";
-        let run = "7 Q0 0 3 1.5 bm25\n7 Q0 1 1 3.0 bm25\n7 Q0 3 2 2.5 bm25\n7 Q0 2 4 2.0 bm25\n\
-                   8 Q0 9 1 1.0 bm25\n";
+        let run = "7 Q0 0 3 1.5 bm25\n7 Q0 1 1 3.0 bm25\n7 Q0 3 2 2.5 bm25\n7 Q0 2 4 2.0 bm25 of mine\n\
+                   \n# a remark\n8 Q0 9 1 1.0 bm25\n";
         let expected = [
             "7 why: 1 one | 2 two | 0 zero",
             "7 why: 3 three | 2 two | 0 zero",
@@ -190,28 +172,32 @@ mod tests {
     #[test]
     fn bad_lines_are_named() {
         for (qrels, run, expected) in [
-            ("7 0 1\n", "", "qrels.tsv:1: 3 columns, expected 4"),
+            (
+                "7 0 1\n",
+                "",
+                "qrels.tsv:1: has 3 columns where 4 are expected: topic iteration document grade",
+            ),
             (
                 "7 0 1 x\n",
                 "",
-                "qrels.tsv:1: the grade 'x' is not an integer",
+                "qrels.tsv:1: grade \"x\" is not an integer",
             ),
             ("8 0 1 1\n", "", "qrels.tsv:1: there is no query '8'"),
             ("7 0 9 1\n", "", "qrels.tsv:1: there is no document '9'"),
             (
                 "7 0 1 1\n7 0 1 1\n",
                 "",
-                "qrels.tsv:2: the id '7 1' occurs a second time",
+                "qrels.tsv:2: topic \"7\" already has document \"1\", in line 1",
             ),
             (
                 "7 0 1 1\n",
                 "7 Q0 0 1 x\n",
-                "bm25.run:1: 5 columns, expected 6",
+                "bm25.run:1: has 5 columns where 6 are expected: topic Q0 document rank score tag",
             ),
             (
                 "7 0 1 1\n",
                 "7 Q0 0 1 nan t\n",
-                "bm25.run:1: is not an example: the score 'nan' is not a finite number",
+                "bm25.run:1: score \"nan\" is not a number",
             ),
             (
                 "7 0 1 1\n",

@@ -101,7 +101,7 @@ impl Line {
             None | Some(Value::Null) => Ok(None),
             Some(_) => Err(refuse(format!("{key} is not a list"))),
         };
-        let query = id(first(object, &["query_id"])?)?;
+        let query = id(first(object, &["query_id", "qid"])?)?;
         let ids = list("document_ids")?.ok_or_else(|| refuse("there is no document_ids"))?;
         let ids: Vec<String> = ids.iter().map(id).collect::<Result<_, _>>()?;
         let scores: Vec<Option<f32>> = match list("scores")? {
@@ -190,7 +190,10 @@ mod tests {
                 "document_ids is not a list",
             ),
             ("{\"query_id\": 1}", "there is no document_ids"),
-            ("{\"document_ids\": [\"a\"]}", "there is no query_id"),
+            (
+                "{\"document_ids\": [\"a\"]}",
+                "there is no query_id, or qid; its keys are document_ids",
+            ),
         ] {
             let message = read(&format!("[1, \"a\"]\n{line}\n")).unwrap_err();
             let expected = format!("triples.jsonl:2: is not an example: {expected}");

@@ -14,7 +14,7 @@ use crate::relevance::{Candidate, Example, Sink, Texts};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pairs {
-    /// The file: objects with `id` and `query`, and the document's id.
+    /// The file: objects with `id` (or `query_id`, `_id`, `qid`) and `query`, and the document's id.
     pub file: PathBuf,
     /// The key of the document's id.
     pub document: String,
@@ -29,7 +29,7 @@ impl Pairs {
         let mut queries = Texts::default();
         each_line(&roots.resolve(&self.file), |_, line| {
             let object = object(line)?;
-            let query_id = filled("id", &id(first(&object, &["id"])?)?)?;
+            let query_id = id(first(&object, Kind::Queries.id_keys())?)?;
             let text = filled("query", string(&object, &["query"])?)?;
             let query = queries.insert(&query_id, &text)?.clone();
             let document = id(first(&object, &[&self.document])?)?;
@@ -75,7 +75,7 @@ mod tests {
             ),
             (
                 r#"{"id": "q1", "doc": "a1"}"#,
-                "is not an example: there is no query",
+                "is not an example: there is no query; its keys are doc, id",
             ),
             (
                 r#"{"id": "q0", "query": "y", "doc": "a1"}"#,

@@ -1,7 +1,8 @@
 //! MS MARCO's triples: a query, a relevant document and another, as ids or as texts, in three columns
 //! (`qidpidtriples.train.full.2.tsv` and `triples.train.small.tsv` of
-//! <https://microsoft.github.io/msmarco/Datasets>).
+//! <https://microsoft.github.io/msmarco/Datasets>). A first line of column names is passed over.
 
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -9,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::tables::{self, Kind, filled};
 use crate::bitext::DataRoots;
 use crate::error::CorpusError;
-use crate::formats::lines::{columns, each_line};
+use crate::formats::lines::{collapse, columns, each_line, names_id};
 use crate::relevance::{Candidate, Example, Numbered, Sink, Text, Texts};
 
 /// Triples of ids, as named in a run file.
@@ -28,8 +29,12 @@ impl IdTriples {
     pub(crate) fn read(&self, roots: &DataRoots, sink: Sink<'_>) -> Result<Texts, CorpusError> {
         let queries = tables::read(&roots.resolve(&self.queries), Kind::Queries)?;
         let documents = tables::read(&roots.resolve(&self.documents), Kind::Documents)?;
+        let mut is_first = true;
         each_line(&roots.resolve(&self.file), |_, line| {
             let [query, positive, negative] = columns(line)?;
+            if std::mem::take(&mut is_first) && names_id(query) && queries.get(query).is_none() {
+                return Ok(ControlFlow::Continue(()));
+            }
             Ok(sink(triple(
                 queries.named("query", query)?,
                 documents.named("document", positive)?,
@@ -51,16 +56,39 @@ pub struct TextTriples {
 impl TextTriples {
     pub(crate) fn read(&self, roots: &DataRoots, sink: Sink<'_>) -> Result<Texts, CorpusError> {
         let (mut queries, mut documents) = (Numbered::default(), Numbered::default());
+        let mut is_first = true;
+        let mut empty_negatives = 0;
         each_line(&roots.resolve(&self.file), |_, line| {
-            let [query, positive, negative] = columns(line)?;
-            Ok(sink(triple(
-                queries.text(&filled("query", query)?)?,
-                documents.text(&filled("document", positive)?)?,
-                documents.text(&filled("document", negative)?)?,
-            )))
+            let columns: [&str; 3] = columns(line)?;
+            if std::mem::take(&mut is_first) && is_header(columns) {
+                return Ok(ControlFlow::Continue(()));
+            }
+            let [query, positive, negative] = columns.map(collapse);
+            let query = queries.text(&filled("query", &query)?)?;
+            let mut candidates = vec![documents.text(&filled("relevant document", &positive)?)?];
+            match negative.is_empty() {
+                true => empty_negatives += 1,
+                false => candidates.push(documents.text(&negative)?),
+            }
+            let candidates = candidates.into_iter().map(Candidate::unscored).collect();
+            Ok(sink(Example { query, candidates }))
         })?;
+        documents.texts.empty_negatives = empty_negatives;
         Ok(documents.texts)
     }
+}
+
+/// Whether a line of texts names its columns.
+fn is_header(columns: [&str; 3]) -> bool {
+    const NAMES: [&[&str]; 3] = [
+        &["query", "anchor", "question"],
+        &["positive", "pos", "document", "passage", "positive passage"],
+        &["negative", "neg", "negative_1", "negative passage"],
+    ];
+    let names = NAMES.iter().zip(columns);
+    let mut are_names =
+        names.map(|(names, column)| names.contains(&&*column.trim().to_ascii_lowercase()));
+    are_names.all(|is_name| is_name)
 }
 
 fn triple(query: Text, positive: Text, negative: Text) -> Example {
@@ -117,6 +145,23 @@ mod tests {
     }
 
     #[test]
+    fn headers_blank_lines_and_empty_negatives_are_no_documents() {
+        let [queries, documents] = TABLES;
+        let triples = "qid\tpid+\tpid-\n\n7\t0\t1\n \n";
+        let read = load(IDS, &[queries, documents, ("triples.tsv", triples)]).unwrap();
+        let expected = ["7 why is the sky blue: 0 Light scatters. | 1 A river."];
+        assert_eq!(shown(&read), expected);
+        let source = "format = 'text-triples'\nfile = 'a.tsv'";
+        let text = "query\tpositive\tnegative\n\nwhy\tlight\t \nwhy\triver\tlight\n";
+        let read = load(source, &[("a.tsv", text)]).unwrap();
+        assert_eq!(shown(&read), ["1 why: 1 light", "1 why: 2 river | 1 light"]);
+        assert_eq!(
+            (read.documents.len(), read.documents.empty_negatives),
+            (2, 1)
+        );
+    }
+
+    #[test]
     fn bad_lines_are_named() {
         let [queries, documents] = TABLES;
         for (triples, expected) in [
@@ -129,6 +174,9 @@ mod tests {
             assert!(message.ends_with(expected), "{message}");
         }
         let message = load("format = 'text-triples'\nfile = 'a'", &[("a", "x\t\ty")]).unwrap_err();
-        assert!(message.ends_with("a:1: the document is empty"), "{message}");
+        assert!(
+            message.ends_with("a:1: the relevant document is empty"),
+            "{message}"
+        );
     }
 }

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::tables::{filled, object, score, string};
 use crate::bitext::DataRoots;
 use crate::error::{CorpusError, LineProblem};
-use crate::formats::lines::each_line;
+use crate::formats::lines::{collapse, each_line};
 use crate::relevance::{Candidate, Example, Numbered, Sink, Texts};
 
 /// Objects of texts, as named in a run file.
@@ -26,7 +26,8 @@ pub struct Tuples {
     /// The key of the relevant document.
     pub positive: String,
     /// What the keys of the other documents begin with, if there are any: `negative` stands for
-    /// `negative`, `negative_1`, `negative_2`, …; a text each, or a list of texts.
+    /// `negative`, `negative_1`, `negative_2`, …; a text each, or a list of texts. An empty text is no
+    /// negative, nor is its score one.
     pub negative: Option<String>,
     /// The key of the list of scores, if there is one: the relevant document's, then the others'.
     pub scores: Option<String>,
@@ -35,23 +36,29 @@ pub struct Tuples {
 impl Tuples {
     pub(crate) fn read(&self, roots: &DataRoots, sink: Sink<'_>) -> Result<Texts, CorpusError> {
         let (mut queries, mut documents) = (Numbered::default(), Numbered::default());
+        let mut empty_negatives = 0;
         each_line(&roots.resolve(&self.file), |_, line| {
             let object = object(line)?;
-            let query = queries.text(&filled("query", string(&object, &[&self.query])?)?)?;
+            let query = queries.text(&filled(&self.query, string(&object, &[&self.query])?)?)?;
             let mut texts = vec![string(&object, &[&self.positive])?];
             if let Some(prefix) = &self.negative {
                 texts.extend(numbered(&object, prefix)?);
             }
             let scores = self.scores(&object, texts.len())?;
-            let candidate = |(text, score): (&str, Option<f32>)| {
-                let document = documents.text(&filled("document", text)?)?;
-                Ok(Candidate { document, score })
-            };
-            let candidates: Result<Vec<_>, LineProblem> =
-                texts.into_iter().zip(scores).map(candidate).collect();
-            let candidates = candidates?;
+            let mut candidates = Vec::with_capacity(texts.len());
+            for (text, score) in texts.into_iter().zip(scores) {
+                let text = collapse(text);
+                // Exports of tables have an empty text where a query has fewer negatives than others.
+                if text.is_empty() && !candidates.is_empty() {
+                    empty_negatives += 1;
+                    continue;
+                }
+                let document = documents.text(&filled(&self.positive, &text)?)?;
+                candidates.push(Candidate { document, score });
+            }
             Ok(sink(Example { query, candidates }))
         })?;
+        documents.texts.empty_negatives = empty_negatives;
         Ok(documents.texts)
     }
 
@@ -140,13 +147,40 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_negative_is_none_and_an_empty_positive_is_named() {
+        let keys = "query = 'anchor'\npositive = 'positive'\nnegative = 'negative'";
+        let line = r#"{"anchor": "who", "positive": "me", "negative": "", "negative_1": "a", "negative_2": [" ", "b"]}"#;
+        assert_eq!(read(keys, line).unwrap(), ["1 who: 1 me | 2 a | 3 b"]);
+        let scored = format!("{keys}\nscores = 'scores'");
+        let line =
+            r#"{"anchor": "who", "positive": "me", "negative": ["", "a"], "scores": [3, 2, 1]}"#;
+        assert_eq!(read(&scored, line).unwrap(), ["1 who: 1 me 3 | 2 a 1"]);
+        let source = format!("format = 'tuples'\nfile = 'a.jsonl'\n{keys}");
+        let line = r#"{"anchor": "who", "positive": "me", "negative": ""}"#;
+        let read = load(&source, &[("a.jsonl", line)]).unwrap();
+        assert_eq!(shown(&read), ["1 who: 1 me"]);
+        assert_eq!(read.documents.empty_negatives, 1);
+        for (key, line) in [
+            ("positive", line.replace("\"me\"", "\" \"")),
+            ("anchor", line.replace("\"who\"", "\"\"")),
+        ] {
+            let message = load(&source, &[("a.jsonl", &line)]).unwrap_err();
+            let expected = format!("a.jsonl:1: the {key} is empty");
+            assert!(message.ends_with(&expected), "{message}");
+        }
+    }
+
+    #[test]
     fn pairs_of_texts_have_no_negative() {
         let keys = "query = 'query'\npositive = 'text'";
         let line =
             r#"{"id": "medquad-1", "query": "who", "text": "me", "url": "https://example.org"}"#;
         assert_eq!(read(keys, line).unwrap(), ["1 who: 1 me"]);
         for (line, expected) in [
-            ("{\"query\": \"who\"}", "there is no text"),
+            (
+                "{\"query\": \"who\"}",
+                "there is no text; its keys are query",
+            ),
             ("{\"query\": 1, \"text\": \"me\"}", "1 is not a text"),
         ] {
             let message = read(keys, line).unwrap_err();

@@ -42,7 +42,8 @@ pub struct EncodeArgs {
     /// The texts are documents, which is the default
     #[arg(long)]
     document: bool,
-    /// Tokens a text may have, markers included; the rest is cut off. The model's most if not given
+    /// Tokens a text may have, markers included; the rest is cut off. If not given, what the model's
+    /// files say, or its positions
     #[arg(long, value_name = "TOKENS")]
     length: Option<usize>,
     /// Tokens that go through the encoder at once, padding included
@@ -71,6 +72,14 @@ impl Pool {
             Self::Cls => "cls",
         }
     }
+
+    fn pooling(self) -> Option<Pooling> {
+        match self {
+            Self::Tokens => None,
+            Self::Mean => Some(Pooling::Mean),
+            Self::Cls => Some(Pooling::First),
+        }
+    }
 }
 
 /// Runs `optical encode`.
@@ -88,6 +97,13 @@ pub fn run(args: &EncodeArgs) -> anyhow::Result<()> {
     let device = args.device.open()?;
     let folder = model_source::folder(&args.model, &cache::folder()?, args.offline)?;
     let model = Model::load(&folder, &device).with_context(|| format!("model {}", args.model))?;
+    model_source::say_left_out(&args.model, &model);
+    if let Some(length) = args.length {
+        model.check_length(length).context("--length")?;
+    }
+    if let Some(pooling) = args.pool.pooling() {
+        model.check_pooling(pooling).context("--pool")?;
+    }
     let head = model.head_or_identity();
     let width = match args.pool {
         Pool::Tokens => head.output,
@@ -99,7 +115,7 @@ pub fn run(args: &EncodeArgs) -> anyhow::Result<()> {
         } else {
             Role::Document
         },
-        maximum_length: args.length.unwrap_or_else(|| model.config.maximum_length()),
+        maximum_length: args.length.unwrap_or_else(|| model.maximum_length()),
         tokens_per_batch: args.batch,
     };
     let least = model.tokenizer.least_length(settings.role)?;
@@ -113,7 +129,7 @@ pub fn run(args: &EncodeArgs) -> anyhow::Result<()> {
         let cursor: Cursor = serde_json::from_value(file.cursor().clone())
             .with_context(|| format!("{}.partial", args.output.display()))?;
         texts.skip_to(&cursor)?;
-        eprintln!("going on behind {} texts", cursor.lines);
+        eprintln!("resumes after {} lines", cursor.lines);
     }
 
     let interrupt = Interrupt::listen()?;
@@ -165,16 +181,12 @@ impl EncodeArgs {
     ) -> anyhow::Result<Vec<Vec<f32>>> {
         let texts: Vec<&str> = chunk.iter().map(|(_, text)| text.as_str()).collect();
         let mut all = vec![Vec::new(); texts.len()];
-        let pooling = match self.pool {
-            Pool::Tokens => {
-                model.encode(&texts, &[head], settings, device, |text| {
-                    all[text.index].clone_from(&text.vectors[0]);
-                    interrupt.check()
-                })?;
-                return Ok(all);
-            }
-            Pool::Mean => Pooling::Mean,
-            Pool::Cls => Pooling::First,
+        let Some(pooling) = self.pool.pooling() else {
+            model.encode(&texts, &[head], settings, device, |text| {
+                all[text.index].clone_from(&text.vectors[0]);
+                interrupt.check()
+            })?;
+            return Ok(all);
         };
         model.encode_pooled(&texts, pooling, settings, device, |index, vector| {
             all[index] = vector.to_vec();

@@ -1,17 +1,17 @@
 //! The texts of a file, a chunk at a time, with or without ids.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
+use optical_files::text::{self, LONGEST_LINE};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// Bytes of text that are encoded between two commits: enough to sort by length, little to lose.
 const CHUNK: usize = 1 << 18;
 
-/// How far a file of texts has been read.
+/// How far a file of texts has been read; bytes are those of its text, unpacked and without a mark.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Cursor {
@@ -26,20 +26,21 @@ pub(super) struct Cursor {
 /// Lines of a file, a chunk at a time.
 pub(super) struct Texts {
     path: PathBuf,
-    reader: BufReader<File>,
+    reader: text::Reader,
     hash: Sha256,
+    /// Bytes of the file, which are fewer than those of its text where it is packed.
     pub(super) total: u64,
     pub(super) cursor: Cursor,
 }
 
 impl Texts {
     pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
-        let name = || path.display().to_string();
-        let file = File::open(path).with_context(name)?;
-        let total = file.metadata().with_context(name)?.len();
+        let reader = text::open(path)?;
+        let data = std::fs::metadata(path);
+        let total = data.with_context(|| path.display().to_string())?.len();
         Ok(Self {
             path: path.to_owned(),
-            reader: BufReader::new(file),
+            reader,
             hash: Sha256::new(),
             total,
             cursor: Cursor {
@@ -82,9 +83,11 @@ impl Texts {
     pub(super) fn next_chunk(&mut self) -> anyhow::Result<Vec<(String, String)>> {
         let mut chunk = Vec::new();
         let (mut size, mut line) = (0, Vec::new());
-        while size < CHUNK {
+        // An empty chunk is the end, so that blank lines alone are not one.
+        while size < CHUNK || chunk.is_empty() {
             line.clear();
-            let read = self.reader.read_until(b'\n', &mut line);
+            let mut limited = (&mut self.reader).take(LONGEST_LINE as u64 + 1);
+            let read = limited.read_until(b'\n', &mut line);
             if read.with_context(|| self.name())? == 0 {
                 break;
             }
@@ -92,18 +95,31 @@ impl Texts {
             size += line.len();
             self.cursor.bytes += line.len() as u64;
             self.cursor.lines += 1;
-            chunk.push(self.parse(&line)?);
+            ensure!(
+                line.len() <= LONGEST_LINE,
+                "{} line {}: longer than {LONGEST_LINE} bytes",
+                self.name(),
+                self.cursor.lines
+            );
+            chunk.extend(self.parse(&line)?);
         }
         self.cursor.digest = self.digest();
         Ok(chunk)
     }
 
-    fn parse(&mut self, line: &[u8]) -> anyhow::Result<(String, String)> {
+    /// The id and the text of a line; none of a blank one.
+    fn parse(&mut self, line: &[u8]) -> anyhow::Result<Option<(String, String)>> {
         let (path, lines) = (self.path.display(), self.cursor.lines);
         let place = || format!("{path} line {lines}");
-        let text = std::str::from_utf8(line).with_context(|| format!("{}: not UTF-8", place()))?;
+        let text = std::str::from_utf8(line).with_context(|| {
+            let place = place();
+            format!("{place}: not UTF-8; convert the file, for example with iconv")
+        })?;
         let text = text.strip_suffix('\n').unwrap_or(text);
         let text = text.strip_suffix('\r').unwrap_or(text);
+        if text.trim_matches(' ').is_empty() {
+            return Ok(None);
+        }
         let columns: Vec<&str> = text.split('\t').collect();
         let has_ids = match (self.cursor.has_ids, columns.len()) {
             (Some(has_ids), _) => has_ids,
@@ -114,8 +130,8 @@ impl Texts {
             ),
         };
         match (has_ids, columns.as_slice()) {
-            (true, [id, text]) => Ok(((*id).to_owned(), (*text).to_owned())),
-            (false, [text]) => Ok((self.cursor.lines.to_string(), (*text).to_owned())),
+            (true, [id, text]) => Ok(Some(((*id).to_owned(), (*text).to_owned()))),
+            (false, [text]) => Ok(Some((self.cursor.lines.to_string(), (*text).to_owned()))),
             _ => bail!(
                 "{} has {} columns, expected {} as in the first line",
                 place(),
@@ -167,6 +183,43 @@ mod tests {
         assert_eq!(
             pairs(without.next_chunk().unwrap()),
             ["1=good morning", "2=habari"]
+        );
+        // A mark is no part of an id, a blank line no text, and the numbers are those of the lines.
+        let (_folder, mut with) = texts(b"\xef\xbb\xbf\r\nq1\twater\n\nq2\tfire\n \n");
+        assert_eq!(pairs(with.next_chunk().unwrap()), ["q1=water", "q2=fire"]);
+        let (_folder, mut without) = texts(b"\xef\xbb\xbfwater\n\nfire\n");
+        assert_eq!(pairs(without.next_chunk().unwrap()), ["1=water", "3=fire"]);
+    }
+
+    #[test]
+    fn what_is_packed_resumes_in_its_text() {
+        let lines = |count: u32| (0..count).map(|n| format!("id{n}\ttext {n}\n"));
+        let text = |count| ["\u{feff}", &lines(count).collect::<String>()].concat();
+        let (many, fewer) = (text(60_000), text(50_000));
+        let pack = |text: &str| zstd::encode_all(text.as_bytes(), 1).unwrap();
+        let (folder, mut first) = texts(&pack(&many));
+        let chunk = first.next_chunk().unwrap();
+        assert_eq!(chunk[0].0, "id0");
+        let next = format!("id{}", chunk.len());
+        let mut again = Texts::open(&folder.path().join("texts.tsv")).unwrap();
+        again.skip_to(&first.cursor).unwrap();
+        assert_eq!(again.next_chunk().unwrap()[0].0, next);
+        // The same text in another packing is the same text.
+        let (_folder, mut plain) = texts(many.as_bytes());
+        plain.skip_to(&first.cursor).unwrap();
+        assert_eq!(plain.next_chunk().unwrap()[0].0, next);
+        let packed = pack(&fewer);
+        let (_folder, mut cut) = texts(&packed[..packed.len() / 2]);
+        let read = loop {
+            match cut.next_chunk() {
+                Ok(chunk) if !chunk.is_empty() => {}
+                end => break end,
+            }
+        };
+        let error = format!("{:#}", read.unwrap_err());
+        assert!(
+            error.contains("texts.tsv: its Zstandard data are damaged"),
+            "{error}"
         );
     }
 

@@ -12,6 +12,7 @@ use optical_corpus::relevance::{RelevanceSource, Text, Texts};
 use serde::Deserialize;
 
 use super::MineArgs;
+use crate::experiment::data::say_empty_negatives;
 
 /// What is asked, and what is known to answer it.
 pub(super) struct Questions {
@@ -71,6 +72,7 @@ impl Questions {
             }
             ControlFlow::Continue(())
         })?;
+        say_empty_negatives(&documents);
         Ok(Self {
             pairs,
             documents,
@@ -95,7 +97,7 @@ fn specified(path: &Path) -> anyhow::Result<RelevanceSource> {
     struct Specification {
         relevance: Vec<RelevanceSource>,
     }
-    let specification: Specification = toml::from_str(&std::fs::read_to_string(path)?)?;
+    let specification: Specification = toml::from_str(&optical_files::text::read(path)?)?;
     let mut sources = specification.relevance;
     ensure!(
         sources.len() == 1,

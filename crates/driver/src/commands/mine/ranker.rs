@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use super::MineArgs;
 use super::questions::Questions;
 use crate::experiment::check::collections::tokenless;
-use crate::experiment::check::lengths::{Beyond, length};
+use crate::experiment::check::lengths::length;
 use crate::experiment::findings::{Findings, named};
 use crate::experiment::index::Indexing;
 use crate::experiment::ranking::encode_queries;
@@ -53,8 +53,12 @@ impl Ranker {
         let cache = cache::folder()?;
         let folder = model_source::folder(name, &cache, args.offline)?;
         let model = Model::load(&folder, &device).with_context(|| format!("model {name}"))?;
+        model_source::say_left_out(name, &model);
         let head = model.head_or_identity();
-        let most = model.config.maximum_length();
+        let most = model.maximum_length();
+        for length in [args.query_length, args.document_length] {
+            model.check_length(length.unwrap_or(most))?;
+        }
         let encode = |role, length: Option<usize>| EncodeSettings {
             role,
             maximum_length: length.unwrap_or(most),
@@ -86,16 +90,8 @@ impl Ranker {
                 maximum_length,
                 ..
             } = encode;
-            let (tokenizer, beyond) = (&model.tokenizer, Beyond::Cut);
-            length(
-                tokenizer,
-                most,
-                key,
-                maximum_length,
-                role,
-                beyond,
-                &mut findings,
-            )?;
+            let (tokenizer, most) = (&model.tokenizer, model.config.maximum_length());
+            length(tokenizer, most, key, maximum_length, role, &mut findings)?;
             let texts: Vec<_> = texts.iter().map(|&(id, text)| (id, text, &None)).collect();
             let without = tokenless(tokenizer, most, &texts, encode)?;
             if !without.is_empty() {

@@ -2,12 +2,13 @@
 
 use anyhow::{Context, ensure};
 use optical_sinkhorn::{
-    Assignment, CostMatrix, ExactSolution, PartialSolution, Problem, ProximalPoint, Sinkhorn,
-    Solution,
+    Assignment, CostMatrix, Error, ExactSolution, PartialSolution, Problem, ProximalPoint, Side,
+    Sinkhorn, Solution,
 };
 use serde::Serialize;
 
 use super::question::{Method, Question};
+use super::weights::taking_part;
 
 /// Default tolerance, as a share of the mass that is moved.
 const TOLERANCE: f64 = 1e-9;
@@ -17,9 +18,6 @@ const MAX_ITERATIONS: usize = 10_000;
 
 /// Default first step of the proximal point method, as a share of the costs' spread.
 const FIRST_STEP: f64 = 0.1;
-
-/// Share of the costs' spread times the mass that rounding may leave of a gap.
-const ROUNDING: f64 = 1e-9;
 
 /// A solution as other programs read it. What a method has not is left out.
 #[derive(Debug, Default, Serialize)]
@@ -50,14 +48,17 @@ pub struct Answer {
     pub iterations: Option<usize>,
     pub converged: bool,
     pub status: &'static str,
+    /// What was done to the problem before it was solved.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 impl Answer {
     /// Solves the problem that `question` states.
     pub fn to(question: &Question) -> anyhow::Result<Self> {
         question.check()?;
-        let problem = question.problem()?;
-        match question.method {
+        let (problem, notes) = question.problem()?;
+        let answer = match question.method {
             Method::Sinkhorn => sinkhorn(question, &problem),
             Method::Exact => {
                 let solution = ExactSolution::of(&problem)?;
@@ -67,7 +68,11 @@ impl Answer {
             Method::Ipot => ipot(question, &problem),
             Method::Assignment => assignment(question, &problem),
             Method::Partial => partial(question, &problem),
-        }
+        };
+        answer.map(|mut answer| {
+            answer.notes.extend(notes);
+            answer
+        })
     }
 }
 
@@ -166,7 +171,13 @@ fn ipot(question: &Question, problem: &Problem) -> anyhow::Result<Answer> {
         solver = solver.with_max_iterations(iterations);
     }
     let solution = solver.solve(problem)?;
-    let status = solved(solution.converged(), "max_iterations");
+    let most = question.max_iterations()?.unwrap_or(MAX_ITERATIONS);
+    let otherwise = if solution.iterations() < most {
+        "unproven"
+    } else {
+        "max_iterations"
+    };
+    let status = solved(solution.converged(), otherwise);
     Ok(unregularised(question, problem, &solution, status))
 }
 
@@ -194,9 +205,9 @@ fn unregularised(
 }
 
 fn partial(question: &Question, problem: &Problem) -> anyhow::Result<Answer> {
-    let solution = PartialSolution::of(problem, question.mass()?)?;
-    let proven = solution.duality_gap() <= ROUNDING * spread(problem) * solution.mass()
-        && solution.marginal_error() <= ROUNDING * solution.mass();
+    let limit = total(problem.a()).min(total(problem.b()));
+    let (mass, notes) = question.mass(limit)?;
+    let solution = PartialSolution::of(problem, mass)?;
     Ok(Answer {
         method: question.method,
         plan: in_rows(solution.plan(), problem),
@@ -209,16 +220,17 @@ fn partial(question: &Question, problem: &Problem) -> anyhow::Result<Answer> {
         mass_price: Some(solution.mass_price()),
         marginal_error: Some(solution.marginal_error()),
         iterations: Some(solution.iterations()),
-        converged: proven,
-        status: solved(proven, "unproven"),
+        converged: solution.converged(),
+        status: solved(solution.converged(), "unproven"),
+        notes,
         ..Answer::default()
     })
 }
 
 /// Matches the rows and columns that have weight, in their own places.
 fn assignment(question: &Question, problem: &Problem) -> anyhow::Result<Answer> {
-    let rows = taking_part("a", problem.a())?;
-    let columns = taking_part("b", problem.b())?;
+    let rows = taking_part("a", problem.a(), question.is_decimal())?;
+    let columns = taking_part("b", problem.b(), question.is_decimal())?;
     let (n, m) = (problem.a().len(), problem.b().len());
     let values: Vec<f64> = rows
         .iter()
@@ -228,7 +240,8 @@ fn assignment(question: &Question, problem: &Problem) -> anyhow::Result<Answer> 
                 .map(move |j| problem.cost().values()[i * m + j])
         })
         .collect();
-    let matching = Assignment::of(&CostMatrix::new(&values, rows.len(), columns.len())?)?;
+    let cost = CostMatrix::new(&values, rows.len(), columns.len())?;
+    let matching = Assignment::of(&cost).map_err(|error| in_place(error, &rows, &columns))?;
     let pairs: Vec<_> = matching
         .pairs()
         .iter()
@@ -245,7 +258,7 @@ fn assignment(question: &Question, problem: &Problem) -> anyhow::Result<Answer> 
         all
     };
     let mass = pairs.len() as f64;
-    let proven = matching.duality_gap() <= ROUNDING * spread(problem) * mass;
+    let proven = matching.converged();
     Ok(Answer {
         method: question.method,
         plan,
@@ -263,29 +276,36 @@ fn assignment(question: &Question, problem: &Problem) -> anyhow::Result<Answer> 
     })
 }
 
-/// The positions with weight. A matching takes rows and columns whole, so their weights can only say
-/// which of them there are.
-fn taking_part(name: &str, weights: &[f64]) -> anyhow::Result<Vec<usize>> {
-    let places: Vec<usize> = (0..weights.len())
-        .filter(|&index| weights[index] > 0.0)
-        .collect();
-    let first = places[0];
-    for &index in &places {
-        let (weight, other) = (weights[index], weights[first]);
-        ensure!(
-            (weight - other).abs() <= ROUNDING * other,
-            "{name}[{index}] = {weight} but {name}[{first}] = {other}: method assignment needs \
-             weights that are equal or zero"
-        );
+/// A refusal of the rows and columns that take part, by their own places.
+fn in_place(error: Error, rows: &[usize], columns: &[usize]) -> Error {
+    let Error::Blocked {
+        side,
+        places,
+        mass,
+        partners,
+        room,
+    } = error
+    else {
+        return error;
+    };
+    let (mine, theirs) = match side {
+        Side::Rows => (rows, columns),
+        Side::Columns => (columns, rows),
+    };
+    Error::Blocked {
+        side,
+        places: places.iter().map(|&place| mine[place]).collect(),
+        mass,
+        partners: partners.iter().map(|&place| theirs[place]).collect(),
+        room,
     }
-    Ok(places)
 }
 
 fn solved(converged: bool, otherwise: &'static str) -> &'static str {
     if converged { "converged" } else { otherwise }
 }
 
-/// Largest less smallest cost between positive weights.
+/// Largest less smallest finite cost between positive weights.
 fn spread(problem: &Problem) -> f64 {
     let rows = problem
         .cost()
@@ -293,7 +313,8 @@ fn spread(problem: &Problem) -> f64 {
         .zip(problem.a())
         .filter(|(_, a)| **a > 0.0);
     let cells = rows.flat_map(|(row, _)| row.iter().zip(problem.b()));
-    let costs = cells.filter(|(_, b)| **b > 0.0).map(|(cost, _)| *cost);
+    let costs = cells.filter(|(cost, b)| **b > 0.0 && cost.is_finite());
+    let costs = costs.map(|(cost, _)| *cost);
     let (least, most) = costs.fold((f64::INFINITY, f64::NEG_INFINITY), |(least, most), cost| {
         (least.min(cost), most.max(cost))
     });

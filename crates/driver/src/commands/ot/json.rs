@@ -10,11 +10,12 @@ use super::Questions;
 
 /// What stands for a bare `NaN` once it is quoted: as long as the word, so that the columns of
 /// errors stay those of the text given.
-pub const SHORT_NAN: &str = "N";
+pub const SHORT_NAN: &str = "n";
 
 /// Reads the problems that `text` states.
 pub fn read(text: &str) -> anyhow::Result<Questions> {
-    let text = quoted(text);
+    // A byte order mark, as some editors write it.
+    let text = quoted(text.trim_start_matches('\u{feff}'));
     let mut reader = serde_json::Deserializer::from_str(&text);
     let questions = if text.trim_start().starts_with('[') {
         Questions::List(at_path(&mut reader, true)?)
@@ -62,7 +63,7 @@ where
 /// `-Infinity`.
 fn quoted(text: &str) -> Cow<'_, str> {
     const WORDS: [(&str, &str); 3] = [
-        ("NaN", "\"N\""),
+        ("NaN", "\"n\""),
         ("-Infinity", "\"-inf\"   "),
         ("Infinity", "\"inf\"   "),
     ];
@@ -113,12 +114,12 @@ mod tests {
         let found = quoted(text);
         assert_eq!(
             found,
-            r#"["N", "-inf"   ,"inf"   , "NaN \" \\", "Infinity é \"NaN"]"#
+            r#"["n", "-inf"   ,"inf"   , "NaN \" \\", "Infinity é \"NaN"]"#
         );
         assert_eq!(found.len(), text.len());
         assert!(matches!(quoted("[1, null]"), Cow::Borrowed(_)));
         // Broken off inside a string, after a backslash.
-        assert_eq!(quoted("[NaN, \"\\"), "[\"N\", \"\\");
+        assert_eq!(quoted("[NaN, \"\\"), "[\"n\", \"\\");
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod npz;
 mod output;
 mod question;
 mod text;
+mod weights;
 
 use std::io::{IsTerminal, Read};
 use std::path::PathBuf;
@@ -38,10 +39,16 @@ enum OtCommand {
 /// [batch, n, m] make a batch, in which arrays without a batch index are shared.
 ///
 /// The problem:
-///   cost            n rows of m numbers. Where a row or a column has no weight,
-///                   null, "NaN", "inf" and "-inf" are as good as any number
+///   cost            n rows of m numbers. "inf" forbids a cell: the plan has no
+///                   mass there, and a problem that cannot do without is refused
+///                   with the rows or columns that stand in the way. Where a row
+///                   or a column has no weight, null, "NaN", "inf" and "-inf" are
+///                   as good as any number
 ///   a, b            weights of the n rows and m columns, zero or more; 1/n and
-///                   1/m if absent. A row or column of weight zero takes no part
+///                   1/m if absent. A row or column of weight zero takes no part.
+///                   Sums that miss each other by no more than the rounding of
+///                   the weights, that of float32 where they may be of that type
+///                   or of the digits given, are scaled, and "notes" say so
 ///   method          one of the following; sinkhorn if absent
 ///
 /// sinkhorn: the plan P >= 0 with row sums a and column sums b of the least
@@ -50,7 +57,8 @@ enum OtCommand {
 ///   epsilon         regularisation, in units of the cost; needed
 ///   rho             [rows, columns]: what missing a and b costs. A number r adds
 ///                   r KL(sums | weights) to the cost and lets the sums differ,
-///                   null holds them; one number is for both sides
+///                   null holds them, as do NaN and inf in an archive; one number
+///                   is for both sides
 ///   tolerance       L1 marginal error to stop at, in units of mass; 1e-9 of the
 ///                   mass that is moved if absent
 ///   max_iterations  10000 if absent
@@ -71,8 +79,9 @@ enum OtCommand {
 /// ipot: the same by proximal point steps, each an entropic problem.
 ///   epsilon         the first step, in units of the cost; a tenth of the distance
 ///                   between the largest and the smallest cost if absent
-///   tolerance       duality gap to stop at, as a share of that distance times
-///                   the mass; 1e-9 if absent
+///   tolerance       duality gap to stop at, as a share of that distance, or of a
+///                   hundred times the mean cost above the smallest where that is
+///                   less, times the mass; 1e-9 if absent
 ///   max_iterations  of all steps together; 10000 if absent
 ///
 /// partial: the plan of a given mass of the least transport_cost, with row sums of
@@ -92,11 +101,12 @@ enum OtCommand {
 /// honour is refused.
 ///
 /// Every answer has method, plan, f, g, transport_cost, dual_cost, duality_gap
-/// (how far the plan's cost is from the least at most), mass (of the plan),
-/// converged and status: converged, max_iterations, or unproven where rounding
-/// left a gap; all but assignment have iterations and marginal_error (the L1
-/// distance of the plan's sums from what they should be). A number that is not
-/// finite is null.
+/// (how far the plan's cost is from the least at most; null where that is not
+/// known), mass (of the plan), converged and status: converged, max_iterations, or
+/// unproven where rounding left a gap that matters beside the costs in use,
+/// however large others are; all but assignment have iterations and
+/// marginal_error (the L1 distance of the plan's sums from what they should be).
+/// A number that is not finite is null.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 struct SolveArgs {
@@ -117,6 +127,14 @@ struct SolveArgs {
     #[arg(long)]
     plans: bool,
 }
+
+/// How files begin that hold a problem in a wrapping.
+const PACKED: [(&[u8], &str); 4] = [
+    (b"\x1f\x8b", "gzip"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"BZh", "bzip2"),
+    (b"\xfd7zXZ", "xz"),
+];
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, clap::ValueEnum)]
 enum Format {
@@ -165,6 +183,17 @@ fn answer(input: &[u8], format: Format, plans: bool) -> anyhow::Result<Vec<u8>> 
     let questions = if input.starts_with(npz::MAGIC) {
         npz::read(input)?
     } else {
+        ensure!(
+            !input.starts_with(npy::MAGIC),
+            "is one NumPy array, without a name: an archive has them by name, as \
+             numpy.savez(\"problem.npz\", cost=cost, epsilon=0.1) writes it"
+        );
+        let packed = PACKED.iter().find(|(magic, _)| input.starts_with(magic));
+        ensure!(
+            packed.is_none(),
+            "is packed by {}: unpack it first",
+            packed.map_or("", |(_, name)| name)
+        );
         let text = std::str::from_utf8(input).context("neither JSON nor a NumPy archive")?;
         json::read(text).context("not a transport problem in JSON")?
     };

@@ -2,7 +2,8 @@
 
 use anyhow::{Context, bail, ensure};
 
-const MAGIC: &[u8] = b"\x93NUMPY";
+/// How an array begins.
+pub const MAGIC: &[u8] = b"\x93NUMPY";
 
 /// An array, its last index running fastest.
 #[derive(Debug, Clone, PartialEq)]

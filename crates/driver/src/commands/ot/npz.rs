@@ -11,6 +11,7 @@ use super::Questions;
 use super::answer::Answer;
 use super::json::at_path;
 use super::npy::{Array, Values};
+use super::question::Question;
 
 /// How an archive begins.
 pub const MAGIC: &[u8] = b"PK\x03\x04";
@@ -99,6 +100,10 @@ fn arrays(answer: &Answer) -> Vec<(&'static str, Array)> {
     }
     arrays.push(("converged", scalar(Values::Truth(vec![answer.converged]))));
     arrays.push(("status", text(answer.status)));
+    if !answer.notes.is_empty() {
+        let (shape, values) = (vec![answer.notes.len()], Values::Text(answer.notes.clone()));
+        arrays.push(("notes", Array { shape, values }));
+    }
     arrays
 }
 
@@ -118,12 +123,16 @@ pub fn read(bytes: &[u8]) -> anyhow::Result<Questions> {
         arrays.push((name, array));
     }
     let cost = arrays.iter().find(|(name, _)| name == "cost");
-    let shape = cost.map_or(&[][..], |(_, cost)| &cost.shape);
-    let &[batch, _, _] = shape else {
+    let shape = cost.map_or(Vec::new(), |(_, cost)| cost.shape.clone());
+    for (name, array) in &mut arrays {
+        squeeze(name, array, &shape);
+    }
+    let &[batch, _, _] = &shape[..] else {
         let question = arrays
             .iter()
             .map(|(name, array)| (name.clone(), value(array)));
-        return Ok(Questions::One(at_path(object(question), false)?));
+        let question: Question = at_path(object(question), false)?;
+        return Ok(Questions::One(question.archived()));
     };
     let shared = |name: &str| match name {
         "cost" => 2,
@@ -150,7 +159,38 @@ pub fn read(bytes: &[u8]) -> anyhow::Result<Questions> {
         object(of_one)
     };
     let list = Value::Array((0..batch).map(question).collect());
-    Ok(Questions::List(at_path(list, true)?))
+    let list: Vec<Question> = at_path(list, true)?;
+    Ok(Questions::List(
+        list.into_iter().map(Question::archived).collect(),
+    ))
+}
+
+/// Takes extents of one out of shapes that need not have them: weights in a row or a column of a matrix,
+/// and numbers in an array of one.
+fn squeeze(name: &str, array: &mut Array, cost: &[usize]) {
+    let (batch, length) = match (cost, name) {
+        (&[.., n, _], "a") => (cost.len() == 3, n),
+        (&[.., m], "b") => (cost.len() == 3, m),
+        (_, "rho") => (cost.len() == 3, 2),
+        (_, "cost" | "a" | "b") => return,
+        _ => (cost.len() == 3, 1),
+    };
+    let one = if length == 1 && !matches!(name, "a" | "b") {
+        vec![]
+    } else {
+        vec![length]
+    };
+    let mut whole = vec![cost.first().copied().unwrap_or(0)];
+    whole.extend(&one);
+    let found = &array.shape;
+    let count: usize = found.iter().product();
+    let extents = || found.iter().filter(|extent| **extent != 1);
+    let is = |shape: &[usize]| extents().eq(shape.iter().filter(|extent| **extent != 1));
+    if found.len() > one.len() && count == length && is(&one) && *found != whole {
+        array.shape = one;
+    } else if batch && count == length * whole[0] && is(&whole) {
+        array.shape = whole;
+    }
 }
 
 fn object(entries: impl Iterator<Item = (String, Value)>) -> Value {

@@ -1,6 +1,6 @@
 //! Where answers go: the terminal, another program, or a file that appears whole or not at all.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use anyhow::Context;
@@ -13,8 +13,11 @@ pub fn write(bytes: &[u8], file: Option<&Path>) -> anyhow::Result<()> {
         Some(path) => write_file(bytes, path).with_context(|| path.display().to_string()),
         None => {
             let mut output = std::io::stdout().lock();
-            let written = output.write_all(bytes).and_then(|()| output.flush());
-            written.context("standard output")
+            match output.write_all(bytes).and_then(|()| output.flush()) {
+                // A reader that has seen enough.
+                Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+                written => written.context("standard output"),
+            }
         }
     }
 }

@@ -7,6 +7,8 @@ use optical_sinkhorn::{CostMatrix, Gradient, Problem};
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize};
 
+use super::weights::{self, Weights};
+
 /// How a problem is solved.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -39,8 +41,8 @@ impl fmt::Display for Method {
 #[serde(deny_unknown_fields)]
 pub struct Question {
     cost: Vec<Vec<Number>>,
-    a: Option<Vec<Number>>,
-    b: Option<Vec<Number>>,
+    a: Option<Weights>,
+    b: Option<Weights>,
     #[serde(default)]
     pub method: Method,
     epsilon: Option<f64>,
@@ -50,6 +52,9 @@ pub struct Question {
     max_iterations: Option<usize>,
     fixed_iterations: Option<usize>,
     gradient: Option<Slope>,
+    /// Whether numbers are binary, not written in decimal digits.
+    #[serde(skip)]
+    binary: bool,
 }
 
 /// The derivatives that [`Gradient`] explains.
@@ -63,6 +68,19 @@ enum Slope {
 }
 
 impl Question {
+    /// The same question out of an archive, whose numbers are binary.
+    pub fn archived(self) -> Self {
+        Self {
+            binary: true,
+            ..self
+        }
+    }
+
+    /// Whether numbers stand as they were written, in decimal digits.
+    pub fn is_decimal(&self) -> bool {
+        !self.binary
+    }
+
     /// Refuses keys that the method cannot honour, and settings that exclude each other.
     pub fn check(&self) -> anyhow::Result<()> {
         let takers = [
@@ -97,8 +115,9 @@ impl Question {
         Ok(())
     }
 
-    /// The costs with their weights. They may differ in mass if something can be left unmoved.
-    pub fn problem(&self) -> anyhow::Result<Problem> {
+    /// The costs with their weights, and what was done to these. They may differ in mass if something
+    /// can be left unmoved.
+    pub fn problem(&self) -> anyhow::Result<(Problem, Vec<String>)> {
         let n = self.cost.len();
         let m = self.cost.first().map_or(0, Vec::len);
         let mut values = Vec::with_capacity(n * m);
@@ -111,16 +130,24 @@ impl Question {
             values.extend(row.iter().map(|number| number.0));
         }
         let cost = CostMatrix::new(&values, n, m)?;
-        let weights = |given: &Option<Vec<Number>>, count: usize| match given {
-            Some(weights) => weights.iter().map(|weight| weight.0).collect(),
-            None => vec![1.0 / count as f64; count],
+        let side = |given: &Option<Weights>, count: usize| match given {
+            Some(Weights(weights)) => {
+                let tolerance = weights::tolerance(weights, self.is_decimal());
+                (weights.clone(), tolerance)
+            }
+            None => (vec![1.0 / count as f64; count], 0.0),
         };
-        let (a, b) = (weights(&self.a, n), weights(&self.b, m));
+        let ((mut a, of_a), (mut b, of_b)) = (side(&self.a, n), side(&self.b, m));
         let free = self.rho().iter().any(|rho| rho.is_finite());
         Ok(match self.method {
-            Method::Sinkhorn if free => Problem::unbalanced(cost, &a, &b)?,
-            Method::Partial | Method::Assignment => Problem::unbalanced(cost, &a, &b)?,
-            Method::Sinkhorn | Method::Exact | Method::Ipot => Problem::new(cost, &a, &b)?,
+            Method::Sinkhorn if free => (Problem::unbalanced(cost, &a, &b)?, Vec::new()),
+            Method::Partial | Method::Assignment => {
+                (Problem::unbalanced(cost, &a, &b)?, Vec::new())
+            }
+            Method::Sinkhorn | Method::Exact | Method::Ipot => {
+                let notes = weights::level([&mut a, &mut b], [of_a, of_b]);
+                (Problem::new(cost, &a, &b)?, notes)
+            }
         })
     }
 
@@ -133,14 +160,25 @@ impl Question {
     pub fn rho(&self) -> [f64; 2] {
         match self.rho {
             None => [f64::INFINITY; 2],
-            Some(Rho::Both(rho)) => [rho; 2],
-            Some(Rho::Sides(sides)) => sides.map(|rho| rho.unwrap_or(f64::INFINITY)),
+            Some(Rho::Both(rho)) => [held(rho); 2],
+            Some(Rho::Sides(sides)) => sides.map(held),
         }
     }
 
-    /// The mass to move.
-    pub fn mass(&self) -> anyhow::Result<f64> {
-        self.mass.with_context(|| self.missing("mass"))
+    /// The mass to move, of `limit` at most, and what was done to it. All of the mass is meant by what
+    /// is more only by the rounding of the weights.
+    pub fn mass(&self, limit: f64) -> anyhow::Result<(f64, Vec<String>)> {
+        let mass = self.mass.with_context(|| self.missing("mass"))?;
+        let sides = [&self.a, &self.b].into_iter().flatten();
+        let tolerances = sides.map(|side| weights::tolerance(&side.0, self.is_decimal()));
+        let tolerance = tolerances.fold(0.0, f64::max);
+        if mass <= limit * (1.0 + 1e-12) || mass > limit + tolerance {
+            return Ok((mass, Vec::new()));
+        }
+        let note = format!(
+            "mass = {mass} is all of the {limit} there is but for the rounding of the weights"
+        );
+        Ok((limit, vec![note]))
     }
 
     /// The derivative asked for, and the value that it is a derivative of.
@@ -192,13 +230,30 @@ fn some_work(key: &str, iterations: Option<usize>) -> anyhow::Result<Option<usiz
     expecting = "rho is neither a number nor [rows, columns] of numbers or null"
 )]
 enum Rho {
-    Both(f64),
-    Sides([Option<f64>; 2]),
+    Both(Number),
+    Sides([Number; 2]),
+}
+
+/// A price; what is not a number, as where JSON has null, holds a side as infinity does.
+fn held(Number(rho): Number) -> f64 {
+    if rho.is_nan() { f64::INFINITY } else { rho }
 }
 
 /// A number that need not be finite; null is not a number.
 #[derive(Debug, Clone, Copy)]
-struct Number(f64);
+pub struct Number(pub f64);
+
+impl Number {
+    /// What is not finite, by the names that programs give it.
+    pub fn named<E: de::Error>(name: &str) -> Result<Self, E> {
+        match name.to_ascii_lowercase().as_str() {
+            "nan" | super::json::SHORT_NAN => Ok(Self(f64::NAN)),
+            "inf" | "+inf" | "infinity" | "+infinity" => Ok(Self(f64::INFINITY)),
+            "-inf" | "-infinity" => Ok(Self(f64::NEG_INFINITY)),
+            _ => Err(E::invalid_value(de::Unexpected::Str(name), &NumberVisitor)),
+        }
+    }
+}
 
 impl<'de> Deserialize<'de> for Number {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -232,12 +287,7 @@ impl Visitor<'_> for NumberVisitor {
     }
 
     fn visit_str<E: de::Error>(self, value: &str) -> Result<Number, E> {
-        match value {
-            "NaN" | super::json::SHORT_NAN => Ok(Number(f64::NAN)),
-            "inf" => Ok(Number(f64::INFINITY)),
-            "-inf" => Ok(Number(f64::NEG_INFINITY)),
-            _ => Err(E::invalid_value(de::Unexpected::Str(value), &self)),
-        }
+        Number::named(value)
     }
 }
 
@@ -254,7 +304,8 @@ mod tests {
     #[test]
     fn weights_are_uniform_unless_given() {
         let found = question(r#"{"cost": [[1, 2], [3, 4], [5, 6]], "b": [0.25, 0.75], "a": null}"#);
-        let problem = found.problem().unwrap();
+        let (problem, notes) = found.problem().unwrap();
+        assert!(notes.is_empty());
         assert_eq!(problem.a(), [1.0 / 3.0; 3]);
         assert_eq!(problem.b(), [0.25, 0.75]);
         assert_eq!(problem.cost().values(), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
@@ -316,6 +367,9 @@ mod tests {
         assert_eq!(rho("2"), [2.0, 2.0]);
         assert_eq!(rho("[0.5, null]"), [0.5, held]);
         assert_eq!(rho("[null, 0.5]"), [held, 0.5]);
+        assert_eq!(rho("[\"NaN\", 0.5]"), [held, 0.5]);
+        assert_eq!(rho("[0.5, \"Infinity\"]"), [0.5, held]);
+        assert_eq!(rho("\"inf\""), [held, held]);
         // Where one may be missed, masses may differ; where none may, they may not.
         let text = r#"{"cost": [[1]], "b": [2], "rho": [null, 0.5]}"#;
         assert!(question(text).problem().is_ok());
@@ -350,8 +404,8 @@ mod tests {
             ),
             (r#"{"cost": [[1]], "a": [2]}"#, "a sums to 2 but b to 1"),
             (
-                r#"{"cost": [[1, "inf"]]}"#,
-                "cost[0][1] = inf is not finite",
+                r#"{"cost": [[1, "-inf"]]}"#,
+                "cost[0][1] = -inf is not finite",
             ),
         ] {
             let message = question(text).problem().unwrap_err().to_string();
@@ -367,7 +421,7 @@ mod tests {
         assert!(found.max_iterations().is_err() && found.fixed_iterations().is_err());
         assert!(
             found
-                .mass()
+                .mass(1.0)
                 .unwrap_err()
                 .to_string()
                 .contains("missing field `mass`")

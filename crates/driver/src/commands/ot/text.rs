@@ -6,7 +6,7 @@ use super::answer::Answer;
 
 /// One problem: the numbers wanted first, then the plan with its potentials around it.
 pub fn one(answer: &Answer) -> String {
-    let mut text = scalars(answer) + "\n" + &plan(answer);
+    let mut text = scalars(answer) + &notes(answer, "") + "\n" + &plan(answer);
     if let Some(gradient) = gradient(answer) {
         text += &format!("\n{gradient}");
     }
@@ -35,13 +35,16 @@ pub fn list(answers: &[Answer], plans: bool) -> anyhow::Result<String> {
             format!("{} x {}", answer.f.len(), answer.g.len()),
             format!("{:.9}", answer.transport_cost),
             or_dash(answer.regularised_cost.map(|cost| format!("{cost:.9}"))),
-            format!("{:.1e}", answer.duality_gap),
+            gap(answer),
             or_dash(answer.marginal_error.map(|error| format!("{error:.1e}"))),
             or_dash(answer.iterations.map(|count| count.to_string())),
             answer.status.replace('_', " "),
         ])?;
     }
     let mut text = table.to_terminal();
+    for (index, answer) in answers.iter().enumerate() {
+        text += &notes(answer, &format!("problem {index}: "));
+    }
     if plans {
         for (index, answer) in answers.iter().enumerate() {
             text += &format!("\nproblem {index}\n\n{}", plan(answer));
@@ -53,12 +56,28 @@ pub fn list(answers: &[Answer], plans: bool) -> anyhow::Result<String> {
     Ok(text)
 }
 
+/// A line for everything that was done to the problem.
+fn notes(answer: &Answer, before: &str) -> String {
+    let notes = answer.notes.iter();
+    notes
+        .map(|note| format!("note: {before}{note}\n"))
+        .collect()
+}
+
+fn gap(answer: &Answer) -> String {
+    if answer.duality_gap.is_finite() {
+        format!("{:.1e}", answer.duality_gap)
+    } else {
+        "unproven".to_owned()
+    }
+}
+
 fn scalars(answer: &Answer) -> String {
     let mut lines = vec![("transport cost", format!("{:.9}", answer.transport_cost))];
     if let Some(cost) = answer.regularised_cost {
         lines.push(("regularised cost", format!("{cost:.9}")));
     }
-    lines.push(("duality gap", format!("{:.1e}", answer.duality_gap)));
+    lines.push(("duality gap", gap(answer)));
     lines.push(("mass", format!("{:.9}", answer.mass)));
     if let Some(price) = answer.mass_price {
         lines.push(("mass price", format!("{price:.9}")));
@@ -73,6 +92,7 @@ fn scalars(answer: &Answer) -> String {
     }
     text += match answer.status {
         "converged" => "converged",
+        "unproven" => "unproven",
         _ => "not converged",
     };
     if let Some(iterations) = answer.iterations {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
+use optical_files::text;
 use serde::Deserialize;
 use toml::{Table, Value};
 
@@ -58,13 +59,13 @@ impl StudyFile {
     /// Reads and checks a study file; returns it with the text of each variant's run file.
     pub fn load(path: &Path) -> anyhow::Result<(Self, Vec<(RunFile, String)>)> {
         let read = || {
-            let study: Self = toml::from_str(&std::fs::read_to_string(path)?)?;
+            let study: Self = toml::from_str(&text::read(path)?)?;
             study.check()?;
             anyhow::Ok(study)
         };
         let study = read().with_context(|| format!("study file {}", path.display()))?;
-        let base = std::fs::read_to_string(&study.run)
-            .with_context(|| format!("run file {}", study.run.display()))?;
+        let base =
+            text::read(&study.run).with_context(|| format!("run file {}", study.run.display()))?;
         let base: Table = base
             .parse()
             .with_context(|| format!("run file {}", study.run.display()))?;

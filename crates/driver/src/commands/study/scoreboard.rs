@@ -85,9 +85,8 @@ impl Scoreboard {
             untrained: BTreeMap::new(),
             students: BTreeMap::new(),
         };
-        let text = match std::fs::read_to_string(path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(board),
-            text => text.with_context(|| path.display().to_string())?,
+        let Some(text) = optical_files::text::read_if_there(path)? else {
+            return Ok(board);
         };
         for (number, line) in (1..).zip(text.lines()) {
             let line = serde_json::from_str(line).map_err(anyhow::Error::from);

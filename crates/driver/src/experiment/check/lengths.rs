@@ -6,15 +6,6 @@ use optical_tokenize::{Role, TokenizeError, Tokenizer};
 use crate::experiment::findings::Findings;
 use crate::run_file::RunFile;
 
-/// Whether a length may be beyond the model's positions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Beyond {
-    /// Texts are cut there.
-    Cut,
-    /// Nothing cuts them.
-    Refused,
-}
-
 /// Finds lengths that leave a text no token, or are more than the model reads.
 pub fn length(
     tokenizer: &Tokenizer,
@@ -22,7 +13,6 @@ pub fn length(
     key: &str,
     value: usize,
     role: Role,
-    beyond: Beyond,
     findings: &mut Findings,
 ) -> Result<(), TokenizeError> {
     // Zero is told by the settings themselves.
@@ -35,14 +25,9 @@ pub fn length(
         ));
     }
     if most < value {
-        match beyond {
-            Beyond::Cut => findings.warn(format!(
-                "{key} = {value}: the model reads {most} tokens, what is behind them is cut"
-            )),
-            Beyond::Refused => findings.fault(format!(
-                "{key} = {value}, expected at most {most}, the positions of the model"
-            )),
-        }
+        findings.fault(format!(
+            "{key} = {value}, expected at most {most}, the positions of the model"
+        ));
     }
     Ok(())
 }
@@ -64,28 +49,25 @@ pub fn of_run(
     findings: &mut Findings,
 ) -> Result<(), TokenizeError> {
     let (retrieval, distill) = (&run.retrieval, &run.distill);
-    for (key, value, role, beyond) in [
+    for (key, value, role) in [
         (
             "retrieval.query_length",
             retrieval.query_length,
             Role::Query,
-            Beyond::Cut,
         ),
         (
             "retrieval.document_length",
             retrieval.document_length,
             Role::Document,
-            Beyond::Cut,
         ),
         (
             "distill.maximum_length",
             distill.maximum_length,
             Role::Query,
-            Beyond::Refused,
         ),
     ] {
         let most = outline.config.maximum_length();
-        length(&outline.tokenizer, most, key, value, role, beyond, findings)?;
+        length(&outline.tokenizer, most, key, value, role, findings)?;
     }
     layers(outline, "distill.layers", distill.layers, findings);
     Ok(())

@@ -1,0 +1,121 @@
+//! The files of a model's folder: which there are, and how they are read.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::modules::Modules;
+use crate::{EncoderError, weights};
+
+/// Beside `modules.json`, where sentence-transformers looks for them.
+const OF_THE_FOLDER: [&str; 4] = [
+    "modules.json",
+    "config.json",
+    "config_sentence_transformers.json",
+    "artifact.metadata",
+];
+
+/// Beside the encoder's weights, which may lie in a folder below.
+const OF_THE_ENCODER: [&str; 4] = [
+    "config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "artifact.metadata",
+];
+
+/// What sentence-transformers has called its own settings of an encoder; the first that is there counts.
+pub(crate) const SENTENCE_CONFIGS: [&str; 7] = [
+    "sentence_bert_config.json",
+    "sentence_roberta_config.json",
+    "sentence_distilbert_config.json",
+    "sentence_camembert_config.json",
+    "sentence_albert_config.json",
+    "sentence_xlm-roberta_config.json",
+    "sentence_xlnet_config.json",
+];
+
+/// Lists every file of a model's folder that its vectors follow from, relative to the folder and
+/// sorted: settings, tokenizer, conventions, and weights with all their shards, wherever
+/// `modules.json` says that they lie. No other file of the folder is read by
+/// [`Model::load`](crate::Model::load).
+///
+/// # Errors
+/// If the folder is not a model's, or a file that says where the others lie is malformed.
+pub fn model_files(folder: &Path) -> Result<Vec<PathBuf>, EncoderError> {
+    let modules = Modules::read(folder)?;
+    let mut files = BTreeSet::new();
+    let mut add = |path: PathBuf| {
+        if let (true, Ok(below)) = (path.is_file(), path.strip_prefix(folder)) {
+            files.insert(below.to_owned());
+        }
+    };
+    for name in OF_THE_FOLDER {
+        add(folder.join(name));
+    }
+    for name in OF_THE_ENCODER.iter().chain(&SENTENCE_CONFIGS) {
+        add(modules.encoder.join(name));
+    }
+    for path in weights::files(&modules.encoder)? {
+        add(path);
+    }
+    if let Some(pooling) = &modules.pooling {
+        add(pooling.join("config.json"));
+    }
+    for dense in &modules.dense {
+        let config = dense.join("config.json");
+        if config.is_file() {
+            add(config);
+            for path in weights::files(dense)? {
+                add(path);
+            }
+        }
+    }
+    Ok(files.into_iter().collect())
+}
+
+/// Reads a file of JSON; `None` where there is no such file.
+pub(crate) fn read_json(path: &Path) -> Result<Option<Value>, EncoderError> {
+    let refuse = |reason: String| EncoderError::Config {
+        path: path.to_owned(),
+        reason,
+    };
+    let Some(bytes) = read(path)? else {
+        return Ok(None);
+    };
+    let json = serde_json::from_slice(&bytes).map_err(|error| refuse(error.to_string()))?;
+    Ok(Some(json))
+}
+
+/// Reads a file of text without its byte order mark; `None` where there is no such file.
+pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, EncoderError> {
+    let Some(text) = optical_files::text::read_if_there(path)? else {
+        return Ok(None);
+    };
+    match placeholder(text.as_bytes()) {
+        None => Ok(Some(text.into_bytes())),
+        Some(reason) => Err(EncoderError::Placeholder {
+            path: path.to_owned(),
+            reason,
+        }),
+    }
+}
+
+/// Says what lies in the place of a file that was never fetched, by its beginning.
+pub(crate) fn placeholder(beginning: &[u8]) -> Option<&'static str> {
+    let text = beginning.trim_ascii_start();
+    let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
+    let begins = |with: &str| {
+        let start = text.get(..with.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(with.as_bytes()))
+    };
+    if beginning.is_empty() {
+        Some("an empty file; fetch it again")
+    } else if begins("version https://git-lfs") {
+        Some("a Git LFS pointer, not the file itself; run `git lfs pull` in its folder")
+    } else if begins("<!doctype") || begins("<html") || begins("<?xml") {
+        Some("a web page, not the file itself; fetch it again, as a raw file")
+    } else {
+        None
+    }
+}

@@ -32,6 +32,11 @@ impl Interrupt {
         Self(Arc::new(AtomicBool::new(raised)))
     }
 
+    /// Listens for nobody: Ctrl-C ends the program, as it does where nothing is to be kept.
+    pub fn unheard() -> Self {
+        Self(Arc::default())
+    }
+
     /// Whether it was asked for.
     pub fn raised(&self) -> bool {
         self.0.load(Ordering::SeqCst)

@@ -29,6 +29,44 @@ pub fn folder(model: &str, cache: &Path, offline: bool) -> anyhow::Result<PathBu
     }
 }
 
+/// Where a model is already.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In this folder.
+    Here(PathBuf),
+    /// It is downloaded, and converted if it is a data set; as many bytes, if that is known.
+    Away(Option<u64>),
+}
+
+/// Finds a model without fetching or converting it.
+pub fn place(model: &str, cache: &Path) -> anyhow::Result<Place> {
+    let here = |folder: PathBuf| {
+        let mut files = WEIGHTS.concat().into_iter();
+        files
+            .any(|file| folder.join(file).is_file())
+            .then_some(folder)
+    };
+    match model.split_once(':') {
+        Some(("dataset", name)) => {
+            let manifest = Path::new("datasets").join(format!("{name}.toml"));
+            Ok(match fetch::lacking(&manifest, cache)? {
+                Some((_, bytes)) => Place::Away(Some(bytes)),
+                None => {
+                    let fetched = fetch::ensure(&manifest, cache, true)?;
+                    let stem = fetched.folder.file_name().unwrap_or(name.as_ref());
+                    let folder = here(cache.join("models").join(stem));
+                    folder.map_or(Place::Away(Some(0)), Place::Here)
+                }
+            })
+        }
+        Some(("hub", name)) => {
+            let folder = here(cache.join("models").join(name.replace('/', "--")));
+            Ok(folder.map_or(Place::Away(None), Place::Here))
+        }
+        _ => folder(model, cache, true).map(Place::Here),
+    }
+}
+
 /// Says which tensors of a model are of no use here; a pooler, which most encoders have, goes without
 /// saying.
 pub fn say_left_out(name: &str, model: &Model) {

@@ -30,9 +30,9 @@ impl NamedFile {
         named.unwrap_or(Path::new(""))
     }
 
-    /// The folder that its results get where no other is named.
-    pub fn results(&self) -> PathBuf {
-        results(self.path())
+    /// The folder that its results get: the one that is given, or one named like the file.
+    pub fn folder(&self, given: Option<&Path>) -> PathBuf {
+        given.map_or_else(|| results(self.path()), Path::to_owned)
     }
 }
 
@@ -49,25 +49,42 @@ pub struct NamedRunFile {
 }
 
 impl NamedRunFile {
-    fn path(&self) -> Option<&Path> {
-        self.file.as_deref().or(self.config.as_deref())
+    /// The file, or where the quickstart's would be.
+    pub fn path(&self) -> &Path {
+        let named = self.file.as_deref().or(self.config.as_deref());
+        named.unwrap_or(Path::new(QUICKSTART))
     }
 
     /// Reads and checks it; returns it with its text.
     pub fn load(&self) -> anyhow::Result<(RunFile, String)> {
-        let quickstart = Path::new(QUICKSTART);
-        if let Some(path) = self.path().or(quickstart.exists().then_some(quickstart)) {
-            return RunFile::load(path);
+        match self.is_compiled_in() {
+            true => Ok((RunFile::parse(QUICKSTART_TEXT)?, QUICKSTART_TEXT.to_owned())),
+            false => RunFile::load(self.path()),
         }
-        say(format_args!(
-            "there is no {QUICKSTART} here: following the quickstart that is compiled in"
-        ));
-        Ok((RunFile::parse(QUICKSTART_TEXT)?, QUICKSTART_TEXT.to_owned()))
     }
 
-    /// The folder that its results get where no other is named.
-    pub fn results(&self) -> PathBuf {
-        results(self.path().unwrap_or(Path::new(QUICKSTART)))
+    /// Reads it, whatever its values; returns it with its text.
+    pub fn read(&self) -> anyhow::Result<(RunFile, String)> {
+        match self.is_compiled_in() {
+            true => self.load(),
+            false => RunFile::read(self.path()),
+        }
+    }
+
+    fn is_compiled_in(&self) -> bool {
+        let named = self.file.is_some() || self.config.is_some();
+        let compiled_in = !named && !self.path().exists();
+        if compiled_in {
+            say(format_args!(
+                "there is no {QUICKSTART} here: following the quickstart that is compiled in"
+            ));
+        }
+        compiled_in
+    }
+
+    /// The folder that its results get: the one that is given, or one named like the file.
+    pub fn folder(&self, given: Option<&Path>) -> PathBuf {
+        given.map_or_else(|| results(self.path()), Path::to_owned)
     }
 }
 

@@ -89,6 +89,26 @@ fn a_text_gets_one_vector_if_asked_to() {
     assert!(mean.iter().chain(&first).all(|value| value.is_finite()));
 }
 
+/// Of a tokenizer that adds no special tokens, an empty text has no token at all.
+#[test]
+fn a_text_of_no_token_at_all_has_no_vector() {
+    let folder = folder();
+    let path = folder.path().join("model/tokenizer.json");
+    let mut json: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    json["post_processor"] = serde_json::Value::Null;
+    std::fs::write(&path, json.to_string()).unwrap();
+    std::fs::write(folder.path().join("texts.tsv"), "d1\t\nd2\twater\nd3\t\n").unwrap();
+    for pool in ["tokens", "mean"] {
+        let arguments = ["--input", "texts.tsv", "--output", pool, "--pool", pool];
+        let output = encode(folder.path(), &arguments);
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{message}");
+        let (_, lengths) = tensor(&folder.path().join(pool), "lengths");
+        assert_eq!(lengths, [0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0], "{pool}");
+    }
+}
+
 #[test]
 fn faults_are_told_and_leave_no_output() {
     let folder = folder();

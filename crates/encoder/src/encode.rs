@@ -61,37 +61,46 @@ impl Model {
         mut receive: impl FnMut(EncodedText<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let heads: Vec<_> = heads.iter().map(|head| head.on(device)).collect();
-        self.states_after(done, texts, settings, device, |indices, batch, states| {
-            let blocks = heads
-                .iter()
-                .map(|head| {
-                    let mapped = head.forward(states.clone());
-                    let [_, _, width] = mapped.dims();
-                    Ok((width, values(mapped)?))
-                })
-                .collect::<Result<Vec<_>, EncoderError>>()?;
-            for (row, &index) in indices {
-                let tokens = batch.kept_tokens(row);
-                let gather = |(width, block): &(usize, Vec<f32>)| {
-                    let rows = tokens
-                        .iter()
-                        .map(|token| &block[token * width..(token + 1) * width]);
-                    rows.flatten().copied().collect()
-                };
-                let vectors: Vec<Vec<f32>> = blocks.iter().map(gather).collect();
-                receive(EncodedText {
-                    index,
-                    vectors: &vectors,
-                })?;
-            }
-            Ok(())
+        let without =
+            self.states_after(done, texts, settings, device, |indices, batch, states| {
+                let blocks = heads
+                    .iter()
+                    .map(|head| {
+                        let mapped = head.forward(states.clone());
+                        let [_, _, width] = mapped.dims();
+                        Ok((width, values(mapped)?))
+                    })
+                    .collect::<Result<Vec<_>, EncoderError>>()?;
+                for (row, &index) in indices {
+                    let tokens = batch.kept_tokens(row);
+                    let gather = |(width, block): &(usize, Vec<f32>)| {
+                        let rows = tokens
+                            .iter()
+                            .map(|token| &block[token * width..(token + 1) * width]);
+                        rows.flatten().copied().collect()
+                    };
+                    let vectors: Vec<Vec<f32>> = blocks.iter().map(gather).collect();
+                    receive(EncodedText {
+                        index,
+                        vectors: &vectors,
+                    })?;
+                }
+                Ok::<_, E>(())
+            })?;
+        let vectors = vec![Vec::new(); heads.len()];
+        let done = done.saturating_sub(texts.len() - without.len());
+        without.into_iter().skip(done).try_for_each(|index| {
+            receive(EncodedText {
+                index,
+                vectors: &vectors,
+            })
         })
     }
 
     /// Runs `texts` through the encoder, without a head, in batches of about equal work.
     ///
     /// `receive` gets the positions of a batch's texts, the batch, and its states
-    /// `[rows, width, hidden]`.
+    /// `[rows, width, hidden]`. A text of no token at all, not even a special one, is in no batch.
     ///
     /// # Errors
     /// If a text may have more tokens than there are positions, is refused by the tokenizer, or
@@ -107,9 +116,11 @@ impl Model {
             let indices: Vec<usize> = rows.map(|(_, &index)| index).collect();
             receive(&indices, batch, states)
         })
+        .map(drop)
     }
 
-    /// As [`Self::encode_states`], without the rows of the first `done` texts.
+    /// As [`Self::encode_states`], without the rows of the first `done` texts; returns the positions of
+    /// those that have no token.
     fn states_after<E: From<EncoderError>>(
         &self,
         done: usize,
@@ -117,14 +128,19 @@ impl Model {
         settings: EncodeSettings,
         device: &Device,
         mut receive: impl FnMut(Rows<'_>, &TokenBatch, Tensor<3>) -> Result<(), E>,
-    ) -> Result<(), E> {
+    ) -> Result<Vec<usize>, E> {
         let maximum = settings.maximum_length;
         self.check_length(maximum)?;
         let sequences = self
             .tokenizer
             .encode_many(texts, settings.role, maximum)
             .map_err(EncoderError::from)?;
+        let is_empty = |index: &usize| sequences[*index].ids.is_empty();
         let mut batches = batches_by_length(&sequences, settings.tokens_per_batch);
+        for batch in &mut batches {
+            batch.retain(|index| !is_empty(index));
+        }
+        batches.retain(|batch| !batch.is_empty());
         // The batch that was being received stays whole: how far its rows are padded has a part in
         // their numbers.
         let mut over = done;
@@ -155,7 +171,7 @@ impl Model {
                 receive(rows, &batch, states)?;
             }
         }
-        Ok(())
+        Ok((0..texts.len()).filter(is_empty).collect())
     }
 }
 

@@ -39,6 +39,7 @@ mod keys;
 mod model;
 mod modules;
 mod ops;
+mod outline;
 mod parts;
 mod pool;
 #[cfg(feature = "testing")]
@@ -60,6 +61,7 @@ pub use families::{BertConfig, DebertaV2Config, DistilBertConfig, Family, Modern
 pub use files::model_files;
 pub use head::{DeviceHead, Head, HeadEstimate, normalise};
 pub use model::Model;
+pub use outline::Outline;
 pub use parts::Precision;
 pub use pool::Pooling;
 pub use vector_file::VectorFile;

@@ -170,6 +170,45 @@ impl Tokenizer {
         self.inner.token_to_id(piece)
     }
 
+    /// The least length that leaves room for a token of a text itself, beside special tokens and
+    /// what marks a text of this role.
+    ///
+    /// # Errors
+    /// If the library refuses the marker.
+    pub fn least_length(&self, role: Role) -> Result<usize, TokenizeError> {
+        let marker = self.marker(role);
+        let marker_entry = self.colbert.as_ref().and_then(|it| it.marker(role));
+        let marked = self.pieces(marker)?.len() + usize::from(marker_entry.is_some());
+        Ok(self.special_tokens + marked + 1)
+    }
+
+    /// Whether a text has a token that is kept. Of a long text, its beginning is looked at first.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    pub fn has_tokens(
+        &self,
+        text: &str,
+        role: Role,
+        maximum: usize,
+    ) -> Result<bool, TokenizeError> {
+        let kept = |text: &str| -> Result<bool, TokenizeError> {
+            Ok(self.encode(text, role, maximum)?.kept.contains(&true))
+        };
+        let beginning = text
+            .char_indices()
+            .nth(64)
+            .map_or(text, |(end, _)| &text[..end]);
+        Ok(kept(beginning)? || beginning.len() < text.len() && kept(text)?)
+    }
+
+    fn marker(&self, role: Role) -> &str {
+        match role {
+            Role::Query => &self.markers.query,
+            Role::Document => &self.markers.document,
+        }
+    }
+
     /// Tokens of one text with its marker and special tokens, at most `maximum` of them, and of a
     /// ColBERT checkpoint at most as many as it was trained for.
     ///
@@ -218,10 +257,7 @@ impl Tokenizer {
         role: Role,
         maximum: usize,
     ) -> Result<(TokenSequence, tokenizers::Encoding, isize), TokenizeError> {
-        let marker = match role {
-            Role::Query => &self.markers.query,
-            Role::Document => &self.markers.document,
-        };
+        let marker = self.marker(role);
         let marked = format!("{marker}{text}");
         let Some(colbert) = &self.colbert else {
             let encoding = self.encoding(&marked, maximum, 0)?;
@@ -370,6 +406,26 @@ mod tests {
                 special: 2
             })
         ));
+    }
+
+    #[test]
+    fn the_least_length_has_room_for_a_marker_and_a_token() {
+        let tokenizer = tokenizer();
+        for role in [Role::Query, Role::Document] {
+            let least = tokenizer.least_length(role).unwrap();
+            let kept = |length| tokenizer.encode("a a a", role, length).unwrap().kept;
+            assert!(kept(least).contains(&true), "{role:?}");
+            let shorter = tokenizer.encode("a a a", role, least - 1);
+            assert!(!shorter.is_ok_and(|it| it.kept.contains(&true)), "{role:?}");
+        }
+    }
+
+    #[test]
+    fn a_text_of_a_marker_alone_has_no_tokens() {
+        let tokenizer = tokenizer();
+        let has = |text: &str| tokenizer.has_tokens(text, Role::Query, 16).unwrap();
+        assert!(!has("") && !has(" ") && !has(&" ".repeat(200)));
+        assert!(has("a") && has(&(" ".repeat(200) + "a")));
     }
 
     #[test]

@@ -51,10 +51,7 @@ pub fn run(args: &AlignArgs) -> anyhow::Result<()> {
         &run.distill.objectives,
         &device,
     )?;
-    anyhow::ensure!(
-        !soft.rows.is_empty() && !soft.columns.is_empty(),
-        "a sentence without words cannot be aligned"
-    );
+    let soft = soft.context("a sentence without a token cannot be aligned")?;
     if let Some(stem) = &args.picture {
         draw_alignment(&soft, "translation", stem)?;
     }

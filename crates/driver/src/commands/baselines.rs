@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context;
 use burn::tensor::Device;
 
+use crate::experiment::check::{Reach, Start, Started};
 use crate::experiment::inputs::Inputs;
 use crate::experiment::lexical::Lexical;
-use crate::experiment::{Experiment, ExperimentData, scores, summary};
+use crate::experiment::{scores, summary};
 use crate::named::NamedRunFile;
 use crate::say::print;
 
@@ -29,8 +31,21 @@ pub struct BaselinesArgs {
 pub fn run(args: &BaselinesArgs) -> anyhow::Result<()> {
     // No tensor is made.
     let device = Device::default();
-    let (experiment, text) = Experiment::open(&args.file, args.run.as_deref(), device)?;
-    let mut data = ExperimentData::load(&experiment.run, &experiment.cache, args.offline)?;
+    let (run, text) = args.file.read()?;
+    let start = Start {
+        file: args.file.path(),
+        run,
+        text,
+        folder: args.file.folder(args.run.as_deref()),
+        reach: Reach::of(false, args.offline),
+        encodes: false,
+    };
+    let started = start.open(&Ok(vec![device]))?;
+    let Started {
+        experiment,
+        text,
+        mut data,
+    } = started.context("the run was not opened")?;
     data.say()?;
     experiment.folder.create(&text)?;
     Inputs::of_students(&experiment.run, &data).note(&experiment.folder)?;

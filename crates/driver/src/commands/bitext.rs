@@ -1,12 +1,12 @@
 //! `optical bitext`: what a run's filter makes of its bitext, without training.
 
 use anyhow::Context;
-use optical_corpus::bitext::Bitext;
 use optical_corpus::report::{BitextCounts, DropReason, Example};
 
 use crate::cache;
-use crate::experiment::data::{fetch_all, roots};
+use crate::experiment::data::{bitext, fetch_all, roots};
 use crate::experiment::filtering::table;
+use crate::experiment::findings::Findings;
 use crate::named::NamedRunFile;
 use crate::say::print;
 
@@ -32,8 +32,10 @@ pub fn run(args: &BitextArgs) -> anyhow::Result<()> {
         .iter()
         .filter_map(|source| source.layout.manifest());
     fetch_all(manifests, &cache, args.offline)?;
-    let (_, report) = Bitext::read(&run.bitext, &run.bitext_filter, &roots(&cache), args.sample)
-        .context("[[bitext]]")?;
+    let mut findings = Findings::default();
+    let read = bitext(&run, &roots(&cache), &cache, args.sample, &mut findings);
+    findings.told()?;
+    let (_, report) = read.context("[[bitext]] was not read")?;
     let mut text = table(&report)?.to_terminal();
     for (language, counts) in &report.languages {
         text += &remarks(language, counts);

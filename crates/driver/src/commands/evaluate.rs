@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use optical_retrieval::{Evaluation, Measure, Options, Qrels, Run, ScorePrecision, evaluate};
 use serde_json::{Map, Value};
 
-use crate::say::{print, say};
+use crate::say::print;
 
 /// Evaluates a TREC run against TREC qrels, with `trec_eval`'s measures and conventions.
 ///

@@ -90,6 +90,27 @@ fn fetch(
     })
 }
 
+/// The name of a data set that the cache lacks, and the bytes of its files; `None` where it is there.
+/// Nothing is written.
+pub fn lacking(manifest_path: &Path, cache: &Path) -> anyhow::Result<Option<(String, u64)>> {
+    let manifest = load(manifest_path)?;
+    let fetcher = Fetcher {
+        cache: cache.to_owned(),
+        offline: true,
+        download: Pip {
+            python: "python3".into(),
+        },
+    };
+    match fetcher.fetch(&manifest, &mut |_| ()) {
+        Ok(_) => Ok(None),
+        Err(FetchError::Offline { .. }) => {
+            let bytes = manifest.files.iter().map(|file| file.bytes).sum();
+            Ok(Some((manifest.name, bytes)))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
 fn load(path: &Path) -> anyhow::Result<Manifest> {
     Manifest::load(path).with_context(|| {
         let (path, known) = (path.display(), shipped().collect::<Vec<_>>().join(", "));

@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, ensure};
 use optical_encoder::{Head, Model};
 
+use crate::cache;
 use crate::device::Backend;
+use crate::experiment::check::{Reach, check};
+use crate::experiment::findings::Findings;
 use crate::experiment::inputs::Inputs;
 use crate::experiment::lexical::Lexical;
 use crate::experiment::metrics::read_events;
@@ -37,8 +40,16 @@ pub struct FinalTestArgs {
 /// Ranks, measures and reports, run by run; a report that is there is shown.
 pub fn run(args: &FinalTestArgs) -> anyhow::Result<()> {
     // A run that cannot be tested is named before hours go into another.
+    let mut findings = Findings::default();
     let runs = args.runs.iter().map(|folder| Finished::open(folder));
-    let runs: Vec<_> = runs.collect::<Result<_, _>>()?;
+    let runs: Vec<_> = runs.filter_map(|run| findings.take(run)).collect();
+    let (cache, reach) = (cache::folder()?, Reach::of(false, args.offline));
+    let open = runs.iter().filter(|run| !run.report().is_file());
+    for finished in open {
+        findings.within(&finished.folder.file("").display().to_string());
+        check(&finished.run, &cache, reach, true, &mut findings);
+    }
+    findings.told()?;
     let interrupt = Interrupt::listen()?;
     for finished in runs {
         let report = finished.report();
@@ -65,7 +76,7 @@ impl Finished {
     fn open(path: &Path) -> anyhow::Result<Self> {
         let folder = RunFolder::existing(path)?;
         let (mut run, text) = RunFile::load(&folder.run_file())?;
-        run.collection = run.final_test.clone().with_context(|| {
+        run.collection = run.final_test.take().with_context(|| {
             let file = folder.run_file();
             format!("{} has no [final_test] table", file.display())
         })?;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 
 use crate::device::TrainingDevices;
+use crate::experiment::check::{Reach, Start, Started};
 use crate::experiment::continuation::Predecessor;
 use crate::experiment::development::Development;
 use crate::experiment::inputs::Inputs;
@@ -14,9 +15,7 @@ use crate::experiment::passages::ScoredPassages;
 use crate::experiment::provenance::{Clock, facts, write_run_json};
 use crate::experiment::space::{Space, Teacher};
 use crate::experiment::teaching::Students;
-use crate::experiment::{
-    Experiment, ExperimentData, continuation, filtering, page, pictures, scores, teaching,
-};
+use crate::experiment::{Experiment, continuation, filtering, page, pictures, scores, teaching};
 use crate::named::NamedRunFile;
 
 /// Distil, index, evaluate and report, as a run file says; the same command resumes after a stop
@@ -34,6 +33,10 @@ pub struct TrainArgs {
     /// Download nothing: use the cache, or say what it lacks
     #[arg(long)]
     offline: bool,
+    /// Train nothing and write nothing: find all that is wrong with the run file and its data, and say
+    /// what the run takes of time, memory and disk
+    #[arg(long)]
+    check: bool,
     #[command(flatten)]
     devices: TrainingDevices,
 }
@@ -41,8 +44,25 @@ pub struct TrainArgs {
 /// Runs all stages; a stage whose result is there is skipped.
 pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     let mut clock = Clock::start();
-    let devices = args.devices.open()?;
-    let (experiment, text) = Experiment::open(&args.file, args.run.as_deref(), devices[0].clone())?;
+    let devices = args.devices.open();
+    let (run, text) = args.file.read()?;
+    let start = Start {
+        file: args.file.path(),
+        run,
+        text,
+        folder: args.file.folder(args.run.as_deref()),
+        reach: Reach::of(args.check, args.offline),
+        encodes: true,
+    };
+    let Some(started) = start.open(&devices)? else {
+        return Ok(());
+    };
+    let devices = devices?;
+    let Started {
+        experiment,
+        text,
+        mut data,
+    } = started;
     let Experiment {
         run,
         folder,
@@ -50,7 +70,6 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
         ..
     } = &experiment;
 
-    let mut data = ExperimentData::load(run, &experiment.cache, args.offline)?;
     data.say()?;
     let teacher = Teacher::load(&experiment, args.offline)?;
     let inputs = Inputs::of_students(run, &data).with_model(&teacher.key);
@@ -113,7 +132,9 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
             &run.distill.objectives,
             device,
         )?;
-        pictures::draw_alignment(&soft, &run.picture, &folder.file("alignment"))?;
+        if let Some(soft) = soft {
+            pictures::draw_alignment(&soft, &run.picture, &folder.file("alignment"))?;
+        }
     }
     let facts = facts(&experiment, args.devices.device, &events, &clock);
     write_run_json(folder, &facts)?;

@@ -59,14 +59,20 @@ impl<'a> Metrics<'a> {
         if let Event::Prepared {
             pairs,
             left_out,
+            without_tokens,
             vocabulary,
             resumed_at,
         } = event
         {
             self.forget_after(*resumed_at)?;
             say(format_args!(
-                "{}: {pairs} to learn from, {left_out} left out, vocabulary {vocabulary}, from step {resumed_at} of {}",
-                self.wording.name, self.steps
+                "{}: {pairs} to learn from, {left_out} left out{}, vocabulary {vocabulary}, from step {resumed_at} of {}",
+                self.wording.name,
+                match without_tokens {
+                    0 => String::new(),
+                    some => format!(" ({some} without a token)"),
+                },
+                self.steps
             ));
             self.progress = Some(Progress::new(self.wording.name, *resumed_at, self.steps));
         }

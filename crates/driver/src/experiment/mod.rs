@@ -1,10 +1,12 @@
 //! A run from its run file to its report: one file a stage.
 
+pub mod check;
 pub mod comparison;
 pub mod continuation;
 pub mod data;
 pub mod development;
 pub mod filtering;
+pub mod findings;
 pub mod folder;
 pub mod index;
 pub mod inputs;
@@ -34,7 +36,6 @@ pub use folder::RunFolder;
 
 use crate::cache;
 use crate::interrupt::Interrupt;
-use crate::named::NamedRunFile;
 use crate::run_file::RunFile;
 
 /// What every stage of a run looks at.
@@ -55,21 +56,6 @@ pub struct Experiment {
 }
 
 impl Experiment {
-    /// Opens the experiment of a run file, in `folder` or else in one named like the run file; returns
-    /// it with the text of the run file. Nothing is written yet.
-    pub fn open(
-        file: &NamedRunFile,
-        folder: Option<&Path>,
-        device: Device,
-    ) -> anyhow::Result<(Self, String)> {
-        let (run, text) = file.load()?;
-        let path = folder.map_or_else(|| file.results(), Path::to_owned);
-        let interrupt = Interrupt::listen()?;
-        let experiment = Self::new(run, &text, &path, device, interrupt)?;
-        experiment.folder.lock()?;
-        Ok((experiment, text))
-    }
-
     /// The experiment of a run file and its text, in the folder `path`.
     pub fn new(
         run: RunFile,

@@ -18,6 +18,7 @@ use crate::experiment::space::{Space, Teacher};
 use crate::experiment::watcher::Watcher;
 use crate::experiment::{Experiment, ExperimentData, inputs};
 use crate::key::Key;
+use crate::run_file::RunFile;
 
 /// The head, estimated once and kept in the run folder.
 pub fn head(
@@ -44,35 +45,62 @@ pub fn head(
     if is_same && let Some(head) = Head::load(&folder.head(), model.config.hidden_size)? {
         return Ok(head);
     }
-    let spread =
-        |count: usize, of: usize| (0..count.min(of)).map(move |i| i * of / count.min(of).max(1));
-    let sentences = data.english(settings.sentences, run.distill.training.seed)?;
-    let sentences: Vec<&str> = sentences.iter().map(String::as_str).collect();
-    let documents = &data.collection.documents;
-    let documents: Vec<String> = spread(settings.documents, documents.len())
-        .map(|index| documents[index].full_text())
-        .collect();
-    let documents: Vec<&str> = documents.iter().map(String::as_str).collect();
-    let encode = |role, maximum_length| EncodeSettings {
-        role,
-        maximum_length,
-        tokens_per_batch: run.retrieval.tokens_per_batch,
-    };
+    let texts = HeadTexts::draw(run, data)?;
+    let [sentences, documents] = texts.groups(run);
     let texts = [
-        (
-            &sentences[..],
-            encode(Role::Query, run.distill.maximum_length),
-        ),
-        (
-            &documents[..],
-            encode(Role::Document, run.retrieval.document_length),
-        ),
+        (&sentences.0[..], sentences.1),
+        (&documents.0[..], documents.1),
     ];
-    let head = estimate_head(model, &texts, settings.exponent, &experiment.device)?;
+    let exponent = run.distill.head.exponent;
+    let head = estimate_head(model, &texts, exponent, &experiment.device)?;
     head.save(&folder.head())?;
     keys.set(&folder.head(), key);
     keys.write()?;
     Ok(head)
+}
+
+/// What a head is estimated from: English sentences of the bitext, and documents.
+pub struct HeadTexts {
+    /// As many as the run file asks for, or as there are.
+    pub sentences: Vec<String>,
+    /// As many as the run file asks for, or as there are.
+    pub documents: Vec<String>,
+}
+
+impl HeadTexts {
+    /// Draws sentences by the run's seed, and takes documents from all over the collection.
+    pub fn draw(run: &RunFile, data: &mut ExperimentData) -> Result<Self, CorpusError> {
+        let settings = &run.distill.head;
+        let documents = &data.collection.documents;
+        let (of, count) = (documents.len(), settings.documents.min(documents.len()));
+        let places = (0..count).map(|i| i * of / count.max(1));
+        Ok(Self {
+            documents: places.map(|place| documents[place].full_text()).collect(),
+            sentences: data.english(settings.sentences, run.distill.training.seed)?,
+        })
+    }
+
+    /// Both kinds of text, with how they are cut.
+    pub fn groups(&self, run: &RunFile) -> [(Vec<&str>, EncodeSettings); 2] {
+        let encode = |role, maximum_length| EncodeSettings {
+            role,
+            maximum_length,
+            tokens_per_batch: run.retrieval.tokens_per_batch,
+        };
+        fn texts(texts: &[String]) -> Vec<&str> {
+            texts.iter().map(String::as_str).collect()
+        }
+        [
+            (
+                texts(&self.sentences),
+                encode(Role::Query, run.distill.maximum_length),
+            ),
+            (
+                texts(&self.documents),
+                encode(Role::Document, run.retrieval.document_length),
+            ),
+        ]
+    }
 }
 
 /// What makes the students of an experiment.

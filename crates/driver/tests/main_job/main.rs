@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod caches;
+mod checking;
 #[cfg(all(feature = "flex", feature = "wgpu"))]
 mod devices;
 mod resuming;
@@ -352,7 +353,9 @@ fn the_run_files_that_come_along_are_accepted() {
             &[command, path.to_str().unwrap(), "--offline"],
         ));
         assert!(
-            !error.contains("run file") && !error.contains("study file"),
+            !error.contains("run file")
+                && !error.contains("study file")
+                && !error.contains(&format!("{}:", path.display())),
             "{error}"
         );
         assert_eq!(teaches, error.contains("[[relevance]]"), "{error}");

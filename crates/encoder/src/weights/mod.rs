@@ -144,6 +144,12 @@ impl WeightsReader {
         self.tensors.get(name).map(Stored::shape)
     }
 
+    /// Numbers in all tensors that nobody has taken.
+    pub(crate) fn numbers(&self) -> usize {
+        let shapes = self.tensors.values().map(Stored::shape);
+        shapes.map(|shape| shape.iter().product::<usize>()).sum()
+    }
+
     /// Hands out the tensor `name`.
     ///
     /// # Errors

@@ -117,6 +117,12 @@ impl ExactIndex {
         Ok(scores.next())
     }
 
+    /// Whether a document is in the index.
+    #[must_use]
+    pub fn contains(&self, id: &str) -> bool {
+        self.positions.contains_key(id)
+    }
+
     /// The token vectors of a document, one after the other, as far as half precision keeps them;
     /// `None` if the id is not in the index.
     #[must_use]
@@ -241,12 +247,15 @@ impl Index for ExactIndex {
     }
 
     fn search_many(&self, queries: &[QueryRef<'_>], k: usize) -> Result<Vec<Vec<Hit>>, IndexError> {
-        for (position, query) in queries.iter().enumerate() {
+        // A query without a vector finds nothing.
+        let asks = |query: &&QueryRef<'_>| !query.vectors.is_empty();
+        for (position, query) in queries.iter().enumerate().filter(|(_, query)| asks(query)) {
             check_vectors(query.vectors, self.dims)
                 .map_err(|source| IndexError::Query { position, source })?;
         }
-        let mut rankings = Vec::with_capacity(queries.len());
-        let mut rest = queries;
+        let asking: Vec<_> = queries.iter().filter(asks).copied().collect();
+        let mut rankings = Vec::with_capacity(asking.len());
+        let mut rest = &asking[..];
         while !rest.is_empty() {
             let mut values = 0;
             let fitting = rest.iter().take_while(|query| {
@@ -259,7 +268,13 @@ impl Index for ExactIndex {
             rankings.extend(self.pass(pass, k));
             rest = later;
         }
-        Ok(rankings)
+        let mut rankings = rankings.into_iter();
+        let ranking = |query| if asks(&query) { rankings.next() } else { None };
+        Ok(queries
+            .iter()
+            .map(ranking)
+            .map(Option::unwrap_or_default)
+            .collect())
     }
 
     fn len(&self) -> usize {

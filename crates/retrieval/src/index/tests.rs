@@ -160,6 +160,20 @@ fn more_queries_than_fit_a_pass_are_answered_in_order() {
 }
 
 #[test]
+fn a_query_without_vectors_finds_nothing_and_others_what_is_theirs() {
+    let index = index_of(1, &[vec![1.0], vec![2.0]]);
+    let batch = [query(&[]), query(&[3.0]), query(&[]), query(&[-1.0])];
+    let rankings = index.search_many(&batch, 1).unwrap();
+    let best: Vec<_> = rankings
+        .iter()
+        .map(|it| it.first().map(|hit| hit.score))
+        .collect();
+    assert_eq!(best, [None, Some(6.0), None, Some(-1.0)]);
+    assert!(index.search(&[], 1, &[]).unwrap().is_empty());
+    assert!(index.contains("d1") && !index.contains("d2"));
+}
+
+#[test]
 fn bad_vectors_are_refused_by_name() {
     let mut index = ExactIndex::new(2).unwrap();
     index.add("d1", &[1.0, 0.0]).unwrap();

@@ -119,6 +119,12 @@ pub fn run(args: &EncodeArgs) -> anyhow::Result<()> {
         maximum_length: args.length.unwrap_or_else(|| model.maximum_length()),
         tokens_per_batch: args.batch,
     };
+    let least = model.tokenizer.least_length(settings.role)?;
+    ensure!(
+        least <= settings.maximum_length,
+        "--length {} leaves no token of a text, expected at least {least}",
+        settings.maximum_length
+    );
     let metadata = args.metadata(settings, key::of_model(&folder)?, device::kind(&device));
     let mut file = VectorFile::open(&args.output, width, metadata)?;
     if !file.cursor().is_null() {

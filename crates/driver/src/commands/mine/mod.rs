@@ -159,7 +159,7 @@ pub fn run(args: &MineArgs) -> anyhow::Result<()> {
                 b: args.b,
             },
         )?,
-        Method::Model => Ranker::model(args, &questions.documents, &interrupt)?,
+        Method::Model => Ranker::model(args, &questions, &interrupt)?,
     };
     let mut counts = Counts::default();
     let mut progress = Progress::new("mine", 0, questions.pairs.len() as u64);

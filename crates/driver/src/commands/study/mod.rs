@@ -15,9 +15,13 @@ use self::comparison::summary;
 use self::file::StudyFile;
 use self::scoreboard::{Scoreboard, Students, UntrainedScores};
 use self::variant::{Setting, Variants};
+use crate::cache;
 use crate::device::TrainingDevices;
+use crate::experiment::check::{Reach, check};
+use crate::experiment::findings::Findings;
 use crate::interrupt::Interrupt;
 use crate::named::NamedFile;
+use crate::run_file::RunFile;
 use crate::say::{print, say};
 
 /// Compare variants of a run file, with several students each; the same command resumes after a stop
@@ -45,6 +49,9 @@ pub struct StudyArgs {
     /// Download nothing: use the cache, or say what it lacks
     #[arg(long)]
     offline: bool,
+    /// Train nothing and write nothing: find all that is wrong with the variants and their data
+    #[arg(long, conflicts_with = "page")]
+    check: bool,
     #[command(flatten)]
     devices: TrainingDevices,
 }
@@ -52,7 +59,7 @@ pub struct StudyArgs {
 /// Trains what is missing, and writes the page.
 pub fn run(args: &StudyArgs) -> anyhow::Result<()> {
     let (study, runs) = StudyFile::load(args.file.path())?;
-    let folder = args.run.clone().unwrap_or_else(|| args.file.results());
+    let folder = args.file.folder(args.run.as_deref());
     let wanted = args.wanted(&study)?;
     let devices = args.devices.open()?;
     let interrupt = Interrupt::listen()?;
@@ -89,6 +96,10 @@ pub fn run(args: &StudyArgs) -> anyhow::Result<()> {
         .filter(|(place, _)| wanted[*place] && results[*place].len() < study.students)
         .map(|(_, (variant, setting))| (variant.name.as_str(), setting))
         .collect();
+    args.check(&unfinished)?;
+    if args.check {
+        return Ok(());
+    }
     variants.index_documents(&unfinished)?;
     let known = board.untrained(&reference.fingerprint);
     let untrained = match (known, known.and_then(UntrainedScores::without_words)) {
@@ -138,6 +149,39 @@ pub fn run(args: &StudyArgs) -> anyhow::Result<()> {
 }
 
 impl StudyArgs {
+    /// Finds all that is wrong with the variants before the first of them is trained.
+    fn check(&self, settings: &[(&str, &Setting)]) -> anyhow::Result<()> {
+        let mut findings = Findings::default();
+        let (cache, reach) = (cache::folder()?, Reach::of(self.check, self.offline));
+        let mut known: Vec<RunFile> = Vec::new();
+        for (name, setting) in settings {
+            findings.within(&format!("variant {name}"));
+            let run = &setting.experiment.run;
+            // What is read for one variant is read for those that only train otherwise.
+            let mut reads = run.clone();
+            reads.title.clear();
+            reads.distill.objectives = Default::default();
+            reads.distill.training.optimiser = settings[0]
+                .1
+                .experiment
+                .run
+                .distill
+                .training
+                .optimiser
+                .clone();
+            if !known.contains(&reads) {
+                check(run, &cache, reach, true, &mut findings);
+                known.push(reads);
+            }
+        }
+        let sound = findings.is_sound();
+        findings.told()?;
+        if self.check && sound {
+            print(format_args!("{} variants can be trained\n", settings.len()))?;
+        }
+        Ok(())
+    }
+
     /// Of each variant, whether its missing students are trained.
     fn wanted(&self, study: &StudyFile) -> anyhow::Result<Vec<bool>> {
         let names = || study.variants.iter().map(|variant| &variant.name);

@@ -48,7 +48,7 @@ pub fn place(model: &str, cache: &Path) -> anyhow::Result<Place> {
     };
     match model.split_once(':') {
         Some(("dataset", name)) => {
-            let manifest = Path::new("datasets").join(format!("{name}.toml"));
+            let manifest = Path::new(SHIPPED_FOLDER).join(format!("{name}.toml"));
             Ok(match fetch::lacking(&manifest, cache)? {
                 Some((_, bytes)) => Place::Away(Some(bytes)),
                 None => {

@@ -79,7 +79,7 @@ fn texts_without_tokens_are_told_before_the_training_and_end_no_run() {
         assert!(ranking.contains("q5 "), "{ranking}");
     }
     let search = |query: &str| optical(folder, &["search", "runs/run", "--query", query]);
-    assert!(fails(&search(NOTHING)).contains("the query has no"));
+    assert!(fails(&search(NOTHING)).contains("has no word that the model reads"));
     assert!(!succeeds(&search("jua")).contains("z1"));
     let align = |foreign| optical(folder, &["align", "water", foreign, "--run", "runs/run"]);
     assert!(fails(&align(NOTHING)).contains("without a token cannot be aligned"));

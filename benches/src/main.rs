@@ -1,11 +1,10 @@
 //! `optical-bench`: measures transport solvers, ours and those of others, in one run.
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a command line tool reports to its terminal"
-)]
 
-use std::io::IsTerminal;
+// As `optical` prints: a reader who has seen enough ends this quietly, too.
+#[path = "../../crates/driver/src/say.rs"]
+mod say;
+
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -20,6 +19,7 @@ use optical_benches::ours::Ours;
 use optical_benches::results::{Results, write_whole};
 use optical_benches::solver::Solver;
 use optical_benches::{peers, picture, summary, tables, turns};
+use say::{print, say};
 
 /// Measures the rooms of the workspace, alone and beside the programs people use today
 #[derive(Parser)]
@@ -97,11 +97,11 @@ fn main() -> ExitCode {
         Bench::Compare { a, b } => side_by_side(&a, &b),
     };
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
+        Err(error) if !error.chain().any(|cause| cause.is::<say::SeenEnough>()) => {
+            say(format_args!("error: {error:#}"));
             ExitCode::FAILURE
         }
+        _ => ExitCode::SUCCESS,
     }
 }
 
@@ -117,26 +117,27 @@ fn encoder(args: &EncoderArgs) -> anyhow::Result<()> {
     let python = args.peers.as_deref();
     let results =
         optical_benches::encoder::measure(&cases, args.rounds.max(1), python, &args.out, |case| {
-            eprintln!("{case}: measured")
+            say(format_args!("{case}: measured"))
         })?;
-    println!(
-        "{}, {}",
+    print(format_args!(
+        "{}, {}\n",
         results.environment.processor, results.environment.system
-    );
+    ))?;
     for program in &results.programs {
-        println!("{}: {}", program.name, program.version);
+        print(format_args!("{}: {}\n", program.name, program.version))?;
     }
-    println!("\n{}", results.table()?.to_terminal());
-    results.unable().for_each(|line| println!("{line}"));
-    println!("{}", args.out.display());
-    Ok(())
+    print(format_args!("\n{}\n", results.table()?.to_terminal()))?;
+    for line in results.unable() {
+        print(line + "\n")?;
+    }
+    print(format_args!("{}\n", args.out.display()))
 }
 
 fn side_by_side(a: &Path, b: &Path) -> anyhow::Result<()> {
     let compared = compare(&Results::read(a)?, &Results::read(b)?)?;
-    println!("{}", compared.table.to_terminal());
+    print(format_args!("{}\n", compared.table.to_terminal()))?;
     for line in compared.differences {
-        println!("{line}");
+        print(format_args!("{line}\n"))?;
     }
     Ok(())
 }
@@ -153,18 +154,21 @@ fn ot(args: &OtArgs) -> anyhow::Result<()> {
         args.only
     );
     if args.list {
-        cases.iter().for_each(|case| println!("{}", case.name()));
-        return Ok(());
+        let names: Vec<_> = cases.iter().map(Case::name).collect();
+        return print(names.join("\n") + "\n");
     }
 
     let mut environment = Environment::here();
     let solvers = solvers(args, &mut environment)?;
-    println!("{}, {}", environment.processor, environment.system);
+    print(format_args!(
+        "{}, {}\n",
+        environment.processor, environment.system
+    ))?;
     if let Some(device) = &environment.device {
-        println!(
-            "{}, {}, driver {}",
+        print(format_args!(
+            "{}, {}, driver {}\n",
             device.name, device.backend, device.driver
-        );
+        ))?;
     }
     let drawn = std::io::stderr().is_terminal();
     let about = solvers.iter().map(|solver| solver.about().clone());
@@ -173,24 +177,28 @@ fn ot(args: &OtArgs) -> anyhow::Result<()> {
         let name = case.name();
         let found = turns::measure(case, args.rounds, &solvers, |who| {
             if drawn {
-                eprint!("\r\x1b[K{name}: {who} ");
+                let _ = write!(std::io::stderr(), "\r\x1b[K{name}: {who} ");
             }
         });
         if drawn {
-            eprint!("\r\x1b[K");
+            let _ = write!(std::io::stderr(), "\r\x1b[K");
         } else {
-            eprintln!("{name}: measured");
+            say(format_args!("{name}: measured"));
         }
         let found = found.with_context(|| name.clone())?;
-        println!("\n{}", tables::case(&found)?.to_terminal());
+        let mut text = format!("\n{}\n", tables::case(&found)?.to_terminal());
         for line in tables::unable(&found) {
-            println!("{line}");
+            text += &format!("{line}\n");
         }
+        print(text)?;
         results.cases.push(found);
         // A long run that is broken off leaves what it has found.
         results.write(&args.out)?;
     }
-    println!("\n{}", summary::table(&results)?.to_terminal());
+    print(format_args!(
+        "\n{}\n",
+        summary::table(&results)?.to_terminal()
+    ))?;
     show(&results, &args.out)
 }
 
@@ -232,7 +240,7 @@ fn show(results: &Results, out: &Path) -> anyhow::Result<()> {
     let page = out.with_extension("md");
     write_whole(&page, &tables::page(results, &name)?)?;
     for path in [out, &page, &picture.png, &picture.svg] {
-        println!("{}", path.display());
+        print(format_args!("{}\n", path.display()))?;
     }
     Ok(())
 }

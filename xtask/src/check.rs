@@ -6,6 +6,7 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 
 use crate::architecture;
+use crate::say;
 use crate::start::cargo;
 
 /// One check that is a single call of cargo.
@@ -108,10 +109,10 @@ pub(crate) fn all(root: &Path, gpu: bool) -> anyhow::Result<()> {
     for step in STEPS.iter().chain(gpu_steps) {
         timed(step.name, || run(step, root))?;
     }
-    eprintln!(
+    say(format_args!(
         "all checks passed in {:.1} s",
         start.elapsed().as_secs_f64()
-    );
+    ));
     Ok(())
 }
 
@@ -132,12 +133,12 @@ fn run(step: &Step, root: &Path) -> anyhow::Result<()> {
 }
 
 fn timed(name: &str, check: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
-    eprintln!("── {name}");
+    say(format_args!("── {name}"));
     let start = Instant::now();
     check().with_context(|| format!("{name} failed"))?;
-    eprintln!(
+    say(format_args!(
         "── {name}: passed in {:.1} s\n",
         start.elapsed().as_secs_f64()
-    );
+    ));
     Ok(())
 }

@@ -7,16 +7,6 @@ use anyhow::{Context, bail};
 
 use crate::root;
 
-/// Builds `optical` and starts the main job; the run file is the quickstart unless named.
-pub(crate) fn train(mut arguments: Vec<OsString>) -> anyhow::Result<ExitCode> {
-    let run_file = match take_option(&mut arguments, "--config")? {
-        Some(named) => named,
-        None => root().join("configs/quickstart.toml").into(),
-    };
-    arguments.insert(0, run_file);
-    optical("train", arguments)
-}
-
 /// Builds `optical` and starts one of its commands.
 ///
 /// On Unix this process becomes cargo, which becomes `optical`: Ctrl-C then reaches only the
@@ -133,22 +123,18 @@ mod tests {
 
     fn take(line: &str) -> (Option<OsString>, Vec<OsString>) {
         let mut arguments = line.split_whitespace().map(OsString::from).collect();
-        (take_option(&mut arguments, "--config").unwrap(), arguments)
+        (take_option(&mut arguments, "--backend").unwrap(), arguments)
     }
 
     #[test]
     fn an_option_is_taken_wherever_it_stands() {
         let rest: Vec<OsString> = ["--offline", "--steps", "10"].map(OsString::from).to_vec();
         for line in [
-            "--config night.toml --offline --steps 10",
-            "--offline --config night.toml --steps 10",
-            "--offline --steps 10 --config=night.toml",
+            "--backend wgpu --offline --steps 10",
+            "--offline --backend wgpu --steps 10",
+            "--offline --steps 10 --backend=wgpu",
         ] {
-            assert_eq!(
-                take(line),
-                (Some("night.toml".into()), rest.clone()),
-                "{line}"
-            );
+            assert_eq!(take(line), (Some("wgpu".into()), rest.clone()), "{line}");
         }
         assert_eq!(take("--offline --steps 10"), (None, rest));
     }
@@ -170,7 +156,7 @@ mod tests {
 
     #[test]
     fn an_option_without_its_value_is_an_error() {
-        let error = take_option(&mut vec!["--config".into()], "--config").unwrap_err();
-        assert_eq!(error.to_string(), "--config needs a value");
+        let error = take_option(&mut vec!["--backend".into()], "--backend").unwrap_err();
+        assert_eq!(error.to_string(), "--backend needs a value");
     }
 }

@@ -68,8 +68,8 @@ pub fn prepare(case: Case, folder: &Path) -> anyhow::Result<Run<'static>> {
                 let loss = loss(&encoder, &device)?;
                 let value = floats(loss.clone())?[0];
                 let gradients = GradientsParams::from_grads(loss.backward(), &encoder);
-                let (moved, _) = optimiser.step(encoder, vec![(1.0, gradients)], 1.0, 0)?;
-                student = Some(moved);
+                let (gradient, _) = optimiser.clipped(&encoder, vec![(1.0, gradients)], 0)?;
+                student = Some(optimiser.step(encoder, gradient, 1.0));
                 Ok(f64::from(value))
             })
         })?;

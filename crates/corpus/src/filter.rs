@@ -74,6 +74,36 @@ impl FilterSettings {
     pub fn check(&self) -> Result<(), FilterError> {
         Filter::new(self).map(|_| ())
     }
+
+    /// Every value that lies outside its domain.
+    #[must_use]
+    pub fn faults(&self) -> Vec<FilterError> {
+        let mut faults = Vec::new();
+        for (key, share) in [
+            ("minimum_letter_share", self.minimum_letter_share),
+            ("minimum_script_share", self.minimum_script_share),
+            ("maximum_bad_share", self.maximum_bad_share),
+        ] {
+            faults.extend(expect((0.0..=1.0).contains(&share), key, share, "0 to 1").err());
+        }
+        let (least, most) = (self.minimum_characters, self.maximum_characters);
+        let at_least = "at least minimum_characters";
+        faults.extend(expect(least <= most, "maximum_characters", most, at_least).err());
+        let (key, ratio) = ("maximum_length_ratio", self.maximum_length_ratio);
+        faults.extend(expect(1.0 <= ratio, key, ratio, "at least 1").err());
+        for (language, of) in &self.languages {
+            let key = |name: &str| format!("languages.{language}.{name}");
+            let is_length = 0.0 < of.length && of.length.is_finite();
+            faults.extend(expect(is_length, &key("length"), of.length, "more than 0").err());
+            faults.extend(expect(!of.scripts.is_empty(), &key("scripts"), "[]", "a script").err());
+            let known = "Unicode's name of a script, such as Latin, Cyrillic or Ethiopic";
+            for name in &of.scripts {
+                let is_known = Script::from_full_name(name).is_some();
+                faults.extend(expect(is_known, &key("scripts"), name, known).err());
+            }
+        }
+        faults
+    }
 }
 
 fn expect(
@@ -101,36 +131,17 @@ pub(crate) struct Filter {
 
 impl Filter {
     pub(crate) fn new(settings: &FilterSettings) -> Result<Self, FilterError> {
-        for (key, share) in [
-            ("minimum_letter_share", settings.minimum_letter_share),
-            ("minimum_script_share", settings.minimum_script_share),
-            ("maximum_bad_share", settings.maximum_bad_share),
-        ] {
-            expect((0.0..=1.0).contains(&share), key, share, "0 to 1")?;
+        if let Some(fault) = settings.faults().into_iter().next() {
+            return Err(fault);
         }
-        let (least, most) = (settings.minimum_characters, settings.maximum_characters);
-        let at_least = "at least minimum_characters";
-        expect(least <= most, "maximum_characters", most, at_least)?;
-        let ratio = settings.maximum_length_ratio;
-        expect(1.0 <= ratio, "maximum_length_ratio", ratio, "at least 1")?;
-        let mut languages = BTreeMap::new();
-        for (language, of) in &settings.languages {
-            let key = |name: &str| format!("languages.{language}.{name}");
-            let is_length = 0.0 < of.length && of.length.is_finite();
-            expect(is_length, &key("length"), of.length, "more than 0")?;
-            expect(!of.scripts.is_empty(), &key("scripts"), "[]", "a script")?;
-            let mut scripts = Vec::new();
-            for name in &of.scripts {
-                let script = Script::from_full_name(name);
-                let known = "Unicode's name of a script, such as Latin, Cyrillic or Ethiopic";
-                expect(script.is_some(), &key("scripts"), name, known)?;
-                scripts.extend(script);
-            }
-            languages.insert(language.clone(), (scripts, of.length));
-        }
+        let languages = settings.languages.iter().map(|(language, of)| {
+            let scripts = of.scripts.iter();
+            let scripts = scripts.filter_map(|name| Script::from_full_name(name));
+            (language.clone(), (scripts.collect(), of.length))
+        });
         Ok(Self {
             settings: settings.clone(),
-            languages,
+            languages: languages.collect(),
         })
     }
 

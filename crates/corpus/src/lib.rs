@@ -55,6 +55,7 @@ mod pair_file;
 pub mod relevance;
 pub mod report;
 pub mod shape;
+pub mod soundness;
 pub mod split;
 #[cfg(test)]
 mod testing;

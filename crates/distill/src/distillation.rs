@@ -76,6 +76,7 @@ pub fn distil(
     let prepared = Event::Prepared {
         pairs: data.pairs.len(),
         left_out: data.pairs.left_out(),
+        without_tokens: data.pairs.without_tokens(),
         vocabulary: state.model.config.vocab_size,
         resumed_at: state.progress.step,
     };
@@ -90,6 +91,7 @@ pub fn distil(
         observer,
         state,
         stop,
+        due: false,
     };
     run.finish()
 }

@@ -63,8 +63,9 @@ pub enum DistillError {
         /// Documents of a query in a step.
         candidates: usize,
     },
-    /// The loss or the gradient is no longer a number; the last checkpoint is kept.
-    #[error("{what} is {value} at step {step}; try a lower learning rate from the last checkpoint")]
+    /// The loss or the gradient is no longer a number: the learning rate is too high. The last
+    /// checkpoint is kept.
+    #[error("{what} is {value} at step {step}")]
     NotFinite {
         /// The loss or the gradient norm.
         what: &'static str,

@@ -20,8 +20,11 @@ pub enum Event {
     Prepared {
         /// Pairs to train on.
         pairs: usize,
-        /// Pairs left out because a side is empty or too long.
+        /// Pairs left out because a side has no token or too many.
         left_out: usize,
+        /// Those of them with a side of no token.
+        #[serde(default)]
+        without_tokens: usize,
         /// Rows of the student's word embedding.
         vocabulary: usize,
         /// Steps already made by an earlier sitting.

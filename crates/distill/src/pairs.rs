@@ -79,12 +79,19 @@ pub struct TrainingPair {
 }
 
 impl TrainingPair {
-    /// Whether both sides have a kept token and at most `maximum_length` tokens.
+    /// Whether both sides have a token of their texts, and at most `maximum_length` tokens.
     pub(crate) fn is_usable(&self, maximum_length: usize) -> bool {
         let sides = [&self.target, &self.input];
-        let usable =
-            |side: &TokenSequence| side.ids.len() <= maximum_length && side.kept.contains(&true);
-        sides.into_iter().all(usable)
+        self.has_tokens() && sides.iter().all(|side| side.ids.len() <= maximum_length)
+    }
+
+    /// Whether both sides have a kept token of their texts; markers and masks are none.
+    pub(crate) fn has_tokens(&self) -> bool {
+        let has = |side: &TokenSequence| {
+            let mut tokens = side.kept.iter().zip(&side.text);
+            tokens.any(|(&kept, &text)| kept && text)
+        };
+        has(&self.target) && has(&self.input)
     }
 }
 

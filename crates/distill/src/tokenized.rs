@@ -9,6 +9,7 @@ use std::io::{BufWriter, Error, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use optical_files::scratch;
 use optical_tokenize::{Role, TokenSequence, Tokenizer};
 
 use crate::error::DistillError;
@@ -38,6 +39,7 @@ pub struct TokenizedPairs {
     groups: BTreeMap<String, Vec<u32>>,
     used: BTreeSet<u32>,
     left_out: usize,
+    without_tokens: usize,
     /// Passages that each pair is scored with.
     passages: usize,
 }
@@ -101,6 +103,7 @@ impl TokenizedPairs {
                     writer.push(&pair)?;
                 } else {
                     writer.pairs.left_out += 1;
+                    writer.pairs.without_tokens += usize::from(!pair.has_tokens());
                 }
             }
         }
@@ -134,6 +137,11 @@ impl TokenizedPairs {
     /// Number of texts left out, because a side is empty or too long.
     pub fn left_out(&self) -> usize {
         self.left_out
+    }
+
+    /// Those of them with a side of no token; the others are too long.
+    pub fn without_tokens(&self) -> usize {
+        self.without_tokens
     }
 
     /// Vocabulary entries of the teacher's that inputs consist of.
@@ -276,8 +284,7 @@ struct Writer {
 impl Writer {
     fn create(folder: &Path) -> Result<Self, DistillError> {
         let create = || -> std::io::Result<(File, File)> {
-            std::fs::create_dir_all(folder)?;
-            let file = tempfile::tempfile_in(folder)?;
+            let file = scratch::file(folder)?;
             Ok((file.try_clone()?, file))
         };
         let (written, read) = create().map_err(|source| failed(folder, source))?;
@@ -291,6 +298,7 @@ impl Writer {
                 groups: BTreeMap::new(),
                 used: BTreeSet::new(),
                 left_out: 0,
+                without_tokens: 0,
                 passages: 0,
             },
             used: Vec::new(),

@@ -102,6 +102,9 @@ pub(crate) struct Run<'a, T, S> {
     pub(crate) state: State,
     /// Whether the observer asked to stop.
     pub(crate) stop: bool,
+    /// Whether a checkpoint waits for a finite gradient: one that has none is no use to anybody who
+    /// begins from it with a lower learning rate.
+    pub(crate) due: bool,
 }
 
 impl<T: Task, S: Serialize> Run<'_, T, S> {
@@ -117,14 +120,16 @@ impl<T: Task, S: Serialize> Run<'_, T, S> {
             self.step()?;
             let step = self.state.progress.step;
             let last = step == self.settings.steps;
-            let mut save = last || step.is_multiple_of(self.settings.checkpoint_every);
+            let mut save = step.is_multiple_of(self.settings.checkpoint_every);
             if last || step.is_multiple_of(self.settings.instruments.every) {
                 // What the standing refers to has to be there when the run is taken up again.
                 save |= self.read()?;
             }
-            if save || self.waited_enough() {
+            if last || self.waited_enough() {
                 self.save()?;
                 self.tell(&Event::Checkpoint { step });
+            } else {
+                self.due = save;
             }
         }
         let student = match self.state.progress.standing.best {
@@ -162,9 +167,15 @@ impl<T: Task, S: Serialize> Run<'_, T, S> {
                 step,
             });
         }
+        let state = &self.state;
+        let clipped = state.optimiser.clipped(&state.learner, parts, step)?;
+        let (gradient, gradient_norm) = clipped;
+        if std::mem::take(&mut self.due) {
+            self.save()?;
+            self.tell(&Event::Checkpoint { step: done });
+        }
         let learner = self.state.learner.clone();
-        let (learner, gradient_norm) = self.state.optimiser.step(learner, parts, rate, step)?;
-        self.state.learner = learner;
+        self.state.learner = self.state.optimiser.step(learner, gradient, rate);
         self.state.progress.step = step;
         self.state.progress.partners = partners;
         self.tell(&Event::Step {

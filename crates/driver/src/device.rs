@@ -44,6 +44,16 @@ impl TrainingDevices {
     }
 }
 
+/// The name of a kind of device: those of one kind give the same numbers.
+pub fn kind(device: &Device) -> String {
+    let name = format!("{device:?}");
+    if name.contains("Flex") {
+        return "processor".to_owned();
+    }
+    let kind = name.chars().filter(char::is_ascii_alphabetic);
+    kind.collect::<String>().to_lowercase()
+}
+
 impl Backend {
     /// Opens the first `count` devices of this backend, discrete graphics processors where there are
     /// several.

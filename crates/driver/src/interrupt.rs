@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 
+use crate::say::say;
+
 /// Whether somebody asked to stop.
 #[derive(Debug, Clone)]
 pub struct Interrupt(Arc<AtomicBool>);
@@ -18,10 +20,21 @@ impl Interrupt {
             if raised.swap(true, Ordering::SeqCst) {
                 std::process::exit(130);
             }
-            eprintln!("stopping behind this step; once more to stop at once");
+            say("stopping after this step; press Ctrl-C again to stop at once");
         })
         .context("cannot listen for Ctrl-C")?;
         Ok(Self(flag))
+    }
+
+    /// Somebody who has asked to stop, or who never will.
+    #[cfg(test)]
+    pub fn of(raised: bool) -> Self {
+        Self(Arc::new(AtomicBool::new(raised)))
+    }
+
+    /// Listens for nobody: Ctrl-C ends the program, as it does where nothing is to be kept.
+    pub fn unheard() -> Self {
+        Self(Arc::default())
     }
 
     /// Whether it was asked for.
@@ -29,11 +42,16 @@ impl Interrupt {
         self.0.load(Ordering::SeqCst)
     }
 
+    /// From here on the first Ctrl-C ends the program at once: there is nothing left to keep.
+    pub fn at_once(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
     /// An error where it was asked for.
     pub fn check(&self) -> anyhow::Result<()> {
         anyhow::ensure!(
             !self.raised(),
-            "stopped; the same command goes on from here"
+            "stopped; the same command resumes with what is done"
         );
         Ok(())
     }

@@ -1,15 +1,17 @@
 //! The `optical` command: arguments, device choice, progress and printing; all else is in libraries.
-#![allow(clippy::print_stdout, clippy::print_stderr)]
 
-mod beside;
 mod cache;
 mod commands;
 mod device;
 mod experiment;
 mod interrupt;
+mod key;
 mod model_source;
+mod named;
 mod progress;
 mod run_file;
+mod say;
+mod write;
 
 use std::process::ExitCode;
 
@@ -75,10 +77,10 @@ fn main() -> ExitCode {
         Command::Ot(args) => commands::ot::run(args),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
+        Err(error) if !error.chain().any(|cause| cause.is::<say::SeenEnough>()) => {
+            say::say(format_args!("error: {error:#}"));
             ExitCode::FAILURE
         }
+        _ => ExitCode::SUCCESS,
     }
 }

@@ -3,10 +3,16 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail, ensure};
-use optical_encoder::{Model, convert_e5s1, model_files};
+use anyhow::{Context, ensure};
+use hf_hub::{Repo, RepoType};
+use optical_corpus::manifest::SHIPPED_FOLDER;
+use optical_encoder::{E5S1_REVISION, Model, convert_e5s1, model_files};
+use optical_files::whole::{self, WholeFolder};
 
+use crate::cache;
 use crate::commands::fetch;
+use crate::key::Key;
+use crate::say::say;
 
 /// Returns the Hugging Face folder that `model` names, fetching and converting it if need be.
 pub fn folder(model: &str, cache: &Path, offline: bool) -> anyhow::Result<PathBuf> {
@@ -23,33 +29,95 @@ pub fn folder(model: &str, cache: &Path, offline: bool) -> anyhow::Result<PathBu
     }
 }
 
+/// Where a model is already.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In this folder.
+    Here(PathBuf),
+    /// It is downloaded, and converted if it is a data set; as many bytes, if that is known.
+    Away(Option<u64>),
+}
+
+/// Finds a model without fetching or converting it.
+pub fn place(model: &str, cache: &Path) -> anyhow::Result<Place> {
+    let here = |folder: PathBuf| {
+        let mut files = WEIGHTS.concat().into_iter();
+        files
+            .any(|file| folder.join(file).is_file())
+            .then_some(folder)
+    };
+    match model.split_once(':') {
+        Some(("dataset", name)) => {
+            let manifest = Path::new(SHIPPED_FOLDER).join(format!("{name}.toml"));
+            Ok(match fetch::lacking(&manifest, cache)? {
+                Some((_, bytes)) => Place::Away(Some(bytes)),
+                None => {
+                    let fetched = fetch::ensure(&manifest, cache, true)?;
+                    let stem = fetched.folder.file_name().unwrap_or(name.as_ref());
+                    let folder = here(cache.join("models").join(stem));
+                    folder.map_or(Place::Away(Some(0)), Place::Here)
+                }
+            })
+        }
+        Some(("hub", name)) => {
+            let folder = here(cache.join("models").join(name.replace('/', "--")));
+            Ok(folder.map_or(Place::Away(None), Place::Here))
+        }
+        _ => folder(model, cache, true).map(Place::Here),
+    }
+}
+
 /// Says which tensors of a model are of no use here; a pooler, which most encoders have, goes without
 /// saying.
 pub fn say_left_out(name: &str, model: &Model) {
     let heads = model.left_out.iter().filter(|head| *head != "pooler");
     let heads: Vec<&str> = heads.map(String::as_str).collect();
     if !heads.is_empty() {
-        eprintln!("{name}: left out, as of other tasks: {}", heads.join(", "));
+        say(format_args!(
+            "{name}: left out, as of other tasks: {}",
+            heads.join(", ")
+        ));
     }
 }
 
 /// Weights that a manifest describes, converted once.
 fn dataset(name: &str, cache: &Path, offline: bool) -> anyhow::Result<PathBuf> {
-    let manifest = Path::new("datasets").join(format!("{name}.toml"));
+    let manifest = Path::new(SHIPPED_FOLDER).join(format!("{name}.toml"));
     let fetched = fetch::ensure(&manifest, cache, offline)?;
     let stem = fetched.folder.file_name().unwrap_or(name.as_ref());
-    let folder = cache.join("models").join(stem);
-    // The weights are written last, so where they are the folder is whole.
-    if !folder.join("model.safetensors").is_file() {
-        let file = fetched
-            .files
-            .values()
-            .find(|path| path.extension().is_some_and(|extension| extension == "bin"))
-            .with_context(|| format!("data set {name} has no weights file (*.bin)"))?;
-        eprintln!("{name}: converting the weights into {}", folder.display());
-        convert_e5s1(file, &folder)?;
+    let file = fetched
+        .files
+        .values()
+        .find(|path| path.extension().is_some_and(|extension| extension == "bin"))
+        .with_context(|| format!("data set {name} has no weights file (*.bin)"))?;
+    // By what it was made of: other weights under the same name are another model.
+    let mut key = Key::of("converted model").with(E5S1_REVISION.to_le_bytes());
+    key.add_file(file)?;
+    let stem = format!("{}-{}", stem.to_string_lossy(), key.text());
+    made_once(&cache.join("models").join(stem), |folder| {
+        say(format_args!("{name}: converting the weights"));
+        Ok(convert_e5s1(file, folder)?)
+    })
+}
+
+/// A model's folder in the cache, made where it is not there; of several processes one makes it.
+fn made_once(
+    folder: &Path,
+    make: impl FnOnce(&Path) -> anyhow::Result<()>,
+) -> anyhow::Result<PathBuf> {
+    let is_whole = || model_files(folder).is_ok();
+    if is_whole() {
+        return Ok(folder.to_owned());
     }
-    Ok(folder)
+    let failed = || format!("{} cannot be written", folder.display());
+    let _lock = cache::lock(folder)?;
+    if !is_whole() {
+        whole::sweep_beside(folder);
+        let new = WholeFolder::create(folder).with_context(failed)?;
+        make(new.path())?;
+        new.finish().with_context(failed)?;
+    }
+    Ok(folder.to_owned())
 }
 
 /// Where the weights of a Hugging Face folder are, the first that is there: whole, or in shards that
@@ -61,35 +129,37 @@ const WEIGHTS: [[&str; 2]; 2] = [
 
 /// The files of a model on the Hugging Face hub.
 fn hub(name: &str, cache: &Path, offline: bool) -> anyhow::Result<PathBuf> {
-    let folder = cache.join("models").join(name.replace('/', "--"));
-    // The file that leads to the weights is written last, so where it is the folder is whole.
-    if model_files(&folder).is_ok() {
-        return Ok(folder);
-    }
-    if offline {
-        bail!(
+    let place = cache.join("models").join(name.replace('/', "--"));
+    made_once(&place, |folder| {
+        ensure!(
+            !offline,
             "model hub:{name} is not in the cache; run without --offline where there is a network"
         );
-    }
-    let failed = || format!("model hub:{name}");
+        download(name, cache, folder).with_context(|| format!("model hub:{name}"))
+    })
+}
+
+/// Downloads the files of a model on the Hugging Face hub, all of one commit.
+fn download(name: &str, cache: &Path, folder: &Path) -> anyhow::Result<()> {
     let api = hf_hub::api::sync::ApiBuilder::new()
         .with_cache_dir(cache.join("hub"))
-        .build()
-        .with_context(failed)?;
-    let repository = api.model(name.to_owned());
-    let listed = repository.info().with_context(failed)?.siblings;
-    let listed: Vec<_> = listed.into_iter().map(|file| file.rfilename).collect();
-    for file in wanted(&listed).with_context(failed)? {
-        let downloaded = repository
-            .get(file)
-            .with_context(|| format!("{}: {file}", failed()))?;
+        .build()?;
+    let info = api.model(name.to_owned()).info()?;
+    let commit = Repo::with_revision(name.to_owned(), RepoType::Model, info.sha);
+    let repository = api.repo(commit);
+    let listed: Vec<_> = info.siblings.into_iter().map(|it| it.rfilename).collect();
+    for file in wanted(&listed)? {
+        let downloaded = repository.get(file).with_context(|| file.to_owned())?;
         let place = folder.join(file);
-        std::fs::create_dir_all(place.parent().unwrap_or(&folder)).with_context(failed)?;
-        let partial = folder.join(format!("{file}.partial"));
-        std::fs::copy(&downloaded, &partial).with_context(failed)?;
-        std::fs::rename(&partial, place).with_context(failed)?;
+        std::fs::create_dir_all(place.parent().unwrap_or(folder))?;
+        let copied = std::fs::File::open(downloaded).and_then(|mut downloaded| {
+            whole::write_with(&place, |file| {
+                std::io::copy(&mut downloaded, file).map(drop)
+            })
+        });
+        copied.with_context(|| format!("{} cannot be written", place.display()))?;
     }
-    Ok(folder)
+    Ok(())
 }
 
 /// Which of a repository's files make up the model: configurations and tokenizer, the folders of

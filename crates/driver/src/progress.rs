@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::say::say;
+
 const BETWEEN_LINES: Duration = Duration::from_secs(20);
 
 /// Progress through a known number of things.
@@ -64,15 +66,15 @@ impl Progress {
         lines.printed = Instant::now();
         let rate = (position - lines.first) as f64 / lines.began.elapsed().as_secs_f64();
         let left = (lines.total - position) as f64 / rate.max(1e-9);
-        eprintln!(
+        say(format_args!(
             "{}: {position}/{} {rate:.2}/s, {left:.0} s left {message}",
             self.name, lines.total
-        );
+        ));
     }
 
     /// Prints a line that stays, above the bar where there is one.
     pub fn say(&self, line: &str) {
-        self.bar.suspend(|| eprintln!("{line}"));
+        self.bar.suspend(|| say(line));
     }
 }
 

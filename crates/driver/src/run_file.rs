@@ -1,19 +1,21 @@
 //! The run file: all that a run's result depends on, in one TOML file.
 
+pub mod faults;
 mod translation;
 
 use std::path::Path;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use optical_corpus::bitext::BitextSource;
 use optical_corpus::collection::CollectionSource;
 use optical_corpus::filter::FilterSettings;
 use optical_corpus::shape::ShapeSettings;
 use optical_distill::DistillSettings;
-use optical_distill::settings::StoppingMetric;
 use optical_encoder::EncodeSettings;
 use optical_tokenize::Role;
 use serde::{Deserialize, Serialize};
+
+use crate::experiment::findings;
 
 pub use self::translation::{CodeSwitching, TableSource, TranslationSettings};
 
@@ -142,17 +144,25 @@ pub struct SignificanceSettings {
 impl RunFile {
     /// Reads and checks a run file; returns it with its text.
     pub fn load(path: &Path) -> anyhow::Result<(Self, String)> {
-        let read = || -> anyhow::Result<(Self, String)> {
-            let text = optical_files::text::read(path)?;
-            Ok((Self::parse(&text)?, text))
-        };
-        read().with_context(|| format!("run file {}", path.display()))
+        let (run, text) = Self::read(path)?;
+        let place = |fault: String| faults::placed(path, &text, &fault);
+        findings::listed(run.faults().into_iter().map(place).collect())?;
+        Ok((run, text))
+    }
+
+    /// Reads a run file that has all keys and no others, whatever their values; returns it with its
+    /// text.
+    pub fn read(path: &Path) -> anyhow::Result<(Self, String)> {
+        let text = optical_files::text::read(path)
+            .with_context(|| format!("run file {}", path.display()))?;
+        let run = toml::from_str(&text).map_err(|error| faults::of_toml(path, &text, &error))?;
+        Ok((run, text))
     }
 
     /// Reads and checks the text of a run file.
     pub fn parse(text: &str) -> anyhow::Result<Self> {
         let run: Self = toml::from_str(text)?;
-        run.check()?;
+        findings::listed(run.faults())?;
         Ok(run)
     }
 
@@ -164,94 +174,5 @@ impl RunFile {
             .into_iter()
             .flat_map(|(languages, class)| languages.iter().map(move |l| (l.clone(), class)))
             .collect()
-    }
-
-    fn check_code_switching(&self) -> anyhow::Result<()> {
-        let switched = &self.distill.code_switched;
-        let Some(settings) = &self.code_switching else {
-            ensure!(
-                switched.is_empty(),
-                "distill.code_switched needs a [code_switching] table"
-            );
-            return Ok(());
-        };
-        ensure!(
-            !switched.is_empty(),
-            "[code_switching] needs languages in distill.code_switched"
-        );
-        for (key, share) in [
-            ("words", settings.words),
-            ("minimum_probability", settings.minimum_probability),
-        ] {
-            ensure!(
-                0.0 < share && share <= 1.0,
-                "code_switching.{key} = {share}, expected more than 0, at most 1"
-            );
-        }
-        let translation = self.translation.as_ref();
-        let known = translation.is_some_and(|translation| match settings.table {
-            TableSource::Ibm1 => translation.ibm1.is_some(),
-            TableSource::Dictionary => translation.dictionary.is_some(),
-        });
-        ensure!(
-            known,
-            "code_switching.table: [translation] has no such table"
-        );
-        Ok(())
-    }
-
-    fn check(&self) -> anyhow::Result<()> {
-        self.distill.check()?;
-        ensure!(0 < self.repetitions, "repetitions = 0, expected at least 1");
-        let stopping = self.distill.training.stopping.as_ref();
-        let judged = stopping.is_some_and(|it| it.metric == StoppingMetric::Development);
-        ensure!(
-            judged == self.development.is_some(),
-            "distill.training.stopping.metric = \"development\" and a [development] table go together"
-        );
-        ensure!(
-            self.distill.objectives.passages.is_some() == self.passages.is_some(),
-            "[distill.objectives.passages] and a [passages] table go together"
-        );
-        if let Some(PassageChoice { retrieved, drawn }) = self.passages {
-            ensure!(
-                1 < retrieved + drawn,
-                "passages.retrieved + passages.drawn = {}, expected at least 2",
-                retrieved + drawn
-            );
-        }
-        self.bitext_filter.check()?;
-        self.check_code_switching()?;
-        if let Some(shape) = &self.bitext_shape {
-            shape.check().map_err(anyhow::Error::msg)?;
-        }
-        let retrieval = &self.retrieval;
-        for (key, value) in [
-            ("query_length", retrieval.query_length),
-            ("document_length", retrieval.document_length),
-            ("tokens_per_batch", retrieval.tokens_per_batch),
-            ("depth", retrieval.depth),
-        ] {
-            ensure!(0 < value, "retrieval.{key} = 0, expected at least 1");
-        }
-        ensure!(
-            0 < self.significance.permutations,
-            "significance.permutations = 0, expected at least 1"
-        );
-        ensure!(
-            !self.languages.low.is_empty(),
-            "languages.low is empty, expected a language"
-        );
-        let mut seen = std::collections::BTreeSet::new();
-        for (language, _) in self.classes() {
-            ensure!(
-                seen.insert(language.clone()),
-                "languages: {language} is listed twice"
-            );
-        }
-        if let Some(translation) = &self.translation {
-            translation.check(&seen)?;
-        }
-        Ok(())
     }
 }

@@ -89,6 +89,26 @@ fn a_text_gets_one_vector_if_asked_to() {
     assert!(mean.iter().chain(&first).all(|value| value.is_finite()));
 }
 
+/// Of a tokenizer that adds no special tokens, an empty text has no token at all.
+#[test]
+fn a_text_of_no_token_at_all_has_no_vector() {
+    let folder = folder();
+    let path = folder.path().join("model/tokenizer.json");
+    let mut json: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    json["post_processor"] = serde_json::Value::Null;
+    std::fs::write(&path, json.to_string()).unwrap();
+    std::fs::write(folder.path().join("texts.tsv"), "d1\t\nd2\twater\nd3\t\n").unwrap();
+    for pool in ["tokens", "mean"] {
+        let arguments = ["--input", "texts.tsv", "--output", pool, "--pool", pool];
+        let output = encode(folder.path(), &arguments);
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{message}");
+        let (_, lengths) = tensor(&folder.path().join(pool), "lengths");
+        assert_eq!(lengths, [0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0], "{pool}");
+    }
+}
+
 #[test]
 fn faults_are_told_and_leave_no_output() {
     let folder = folder();
@@ -115,4 +135,55 @@ fn faults_are_told_and_leave_no_output() {
         );
         assert!(!folder.path().join("v").exists());
     }
+}
+
+/// Stopped, resumed to the same bytes, and never with another model.
+#[cfg(unix)]
+#[test]
+fn a_stopped_encoding_resumes_with_the_same_model_only() {
+    let folder = folder();
+    let path = |name: &str| folder.path().join(name);
+    let texts: String = (0..60_000)
+        .map(|number| format!("{number}\tfire water the fire\n"))
+        .collect();
+    std::fs::write(path("many.tsv"), texts).unwrap();
+    let arguments = |output| {
+        [
+            "--input", "many.tsv", "--output", output, "--pool", "mean", "--length", "8",
+        ]
+    };
+    let mut child = Command::new(env!("CARGO_BIN_EXE_optical"))
+        .current_dir(folder.path())
+        .env("OPTICAL_CACHE", path("cache"))
+        .args(["encode", "--model", "model"])
+        .args(arguments("v"))
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    while !path("v.partial/state.json").exists() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended too soon");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    for (name, seed) in [("other", 6), ("same", 5)] {
+        let words = ["water", "fire", "the"];
+        tiny_checkpoint(&path(name), "xlm-roberta", &words, seed).unwrap();
+    }
+    let swap = |name: &str| {
+        std::fs::remove_dir_all(path("model")).unwrap();
+        std::fs::rename(path(name), path("model")).unwrap();
+    };
+    swap("other");
+    let refused = encode(folder.path(), &arguments("v"));
+    let message = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(
+        message.contains("v.partial: was begun with model ") && message.contains("begin anew"),
+        "{message}"
+    );
+    swap("same");
+    for output in ["v", "whole"] {
+        assert!(encode(folder.path(), &arguments(output)).status.success());
+    }
+    assert!(std::fs::read(path("v")).unwrap() == std::fs::read(path("whole")).unwrap());
 }

@@ -309,3 +309,62 @@ fn faults_are_told_and_leave_no_output() {
     succeeds(&output);
     assert!(folder.path().join("made/out.jsonl").is_file());
 }
+
+/// Of characters without width a large model's normaliser leaves nothing.
+#[test]
+fn texts_without_tokens_are_told_and_passed_over() {
+    let folder = folder();
+    let path = folder.path().join("model/tokenizer.json");
+    let mut json: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    json["normalizer"] = serde_json::json!({"type": "Replace",
+        "pattern": {"Regex": "[\u{200b}\u{200d}\u{ad}]"}, "content": ""});
+    std::fs::write(&path, json.to_string()).unwrap();
+    let append = |name: &str, more: &str| {
+        let path = folder.path().join(name);
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, text + more).unwrap();
+    };
+    append(
+        "docs.jsonl",
+        "{\"id\": \"z1\", \"text\": \"\u{200b}\u{200d}\"}\n{\"id\": \"z2\", \"text\": \"\u{ad}\"}\n",
+    );
+    append(
+        "pairs.jsonl",
+        "{\"id\": \"q4\", \"query\": \"\u{200b}\u{200d}\", \"doc\": \"d2\"}\n\
+         {\"id\": \"q5\", \"query\": \"star\", \"doc\": \"z1\"}\n",
+    );
+    let arguments = [
+        "--relevance",
+        "spec.toml",
+        "--method",
+        "model",
+        "--model",
+        "model",
+        "--skip",
+        "0",
+        "--max-score-share",
+        "none",
+        "--output",
+        "negatives.jsonl",
+    ];
+    let said = succeeds(&mine(folder.path(), &arguments));
+    for expected in [
+        "warning: queries without a token, which are passed over, 1 of 5: q4",
+        "warning: documents without a token, which are passed over, 2 of 12: z1, z2",
+        "3 of 5 relevant documents",
+        "2 left out without any",
+    ] {
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+    let mined = std::fs::read_to_string(folder.path().join("negatives.jsonl")).unwrap();
+    assert_eq!(mined.lines().count(), 3);
+    assert!(!mined.contains("z1") && !mined.contains("z2"), "{mined}");
+    let short = [&arguments[..], &["--query-length", "2"]].concat();
+    let output = mine(folder.path(), &short);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        error.contains("--query-length = 2, expected at least 3"),
+        "{error}"
+    );
+}

@@ -117,7 +117,7 @@ fn a_folder_that_is_no_run_is_refused() {
     let output = watch(folder.path(), &["--once"]).output().unwrap();
     let message = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
-        !output.status.success() && message.contains("run is no run folder"),
+        !output.status.success() && message.contains("run is not a run folder"),
         "{message}"
     );
 }

@@ -15,6 +15,9 @@ use crate::files::placeholder;
 use crate::weights::{NamedTensor, write_atomically, write_weights};
 use crate::{BertConfig, EncoderConfig, EncoderError, Family};
 
+/// Counts what [`convert`] has made of the same file: to be raised with every change of it.
+pub const REVISION: u32 = 1;
+
 /// Reads an E5S1 file and writes `config.json`, `model.safetensors` (f32), `tokenizer.json` and
 /// `config_sentence_transformers.json` (the markers) into `folder`, the weights last.
 ///

@@ -41,40 +41,66 @@ impl Model {
         heads: &[&Head],
         settings: EncodeSettings,
         device: &Device,
+        receive: impl FnMut(EncodedText<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.encode_after(0, texts, heads, settings, device, receive)
+    }
+
+    /// As [`Self::encode`], but for the first `done` texts in the order in which they come back: the
+    /// others come as if those had come before.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    pub fn encode_after<E: From<EncoderError>>(
+        &self,
+        done: usize,
+        texts: &[&str],
+        heads: &[&Head],
+        settings: EncodeSettings,
+        device: &Device,
         mut receive: impl FnMut(EncodedText<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let heads: Vec<_> = heads.iter().map(|head| head.on(device)).collect();
-        self.encode_states(texts, settings, device, |indices, batch, states| {
-            let blocks = heads
-                .iter()
-                .map(|head| {
-                    let mapped = head.forward(states.clone());
-                    let [_, _, width] = mapped.dims();
-                    Ok((width, values(mapped)?))
-                })
-                .collect::<Result<Vec<_>, EncoderError>>()?;
-            for (row, &index) in indices.iter().enumerate() {
-                let tokens = batch.kept_tokens(row);
-                let gather = |(width, block): &(usize, Vec<f32>)| {
-                    let rows = tokens
-                        .iter()
-                        .map(|token| &block[token * width..(token + 1) * width]);
-                    rows.flatten().copied().collect()
-                };
-                let vectors: Vec<Vec<f32>> = blocks.iter().map(gather).collect();
-                receive(EncodedText {
-                    index,
-                    vectors: &vectors,
-                })?;
-            }
-            Ok(())
+        let without =
+            self.states_after(done, texts, settings, device, |indices, batch, states| {
+                let blocks = heads
+                    .iter()
+                    .map(|head| {
+                        let mapped = head.forward(states.clone());
+                        let [_, _, width] = mapped.dims();
+                        Ok((width, values(mapped)?))
+                    })
+                    .collect::<Result<Vec<_>, EncoderError>>()?;
+                for (row, &index) in indices {
+                    let tokens = batch.kept_tokens(row);
+                    let gather = |(width, block): &(usize, Vec<f32>)| {
+                        let rows = tokens
+                            .iter()
+                            .map(|token| &block[token * width..(token + 1) * width]);
+                        rows.flatten().copied().collect()
+                    };
+                    let vectors: Vec<Vec<f32>> = blocks.iter().map(gather).collect();
+                    receive(EncodedText {
+                        index,
+                        vectors: &vectors,
+                    })?;
+                }
+                Ok::<_, E>(())
+            })?;
+        let vectors = vec![Vec::new(); heads.len()];
+        let done = done.saturating_sub(texts.len() - without.len());
+        without.into_iter().skip(done).try_for_each(|index| {
+            receive(EncodedText {
+                index,
+                vectors: &vectors,
+            })
         })
     }
 
     /// Runs `texts` through the encoder, without a head, in batches of about equal work.
     ///
     /// `receive` gets the positions of a batch's texts, the batch, and its states
-    /// `[rows, width, hidden]`.
+    /// `[rows, width, hidden]`. A text of no token at all, not even a special one, is in no batch.
     ///
     /// # Errors
     /// If a text may have more tokens than there are positions, is refused by the tokenizer, or
@@ -86,13 +112,45 @@ impl Model {
         device: &Device,
         mut receive: impl FnMut(&[usize], &TokenBatch, Tensor<3>) -> Result<(), E>,
     ) -> Result<(), E> {
+        self.states_after(0, texts, settings, device, |rows, batch, states| {
+            let indices: Vec<usize> = rows.map(|(_, &index)| index).collect();
+            receive(&indices, batch, states)
+        })
+        .map(drop)
+    }
+
+    /// As [`Self::encode_states`], without the rows of the first `done` texts; returns the positions of
+    /// those that have no token.
+    fn states_after<E: From<EncoderError>>(
+        &self,
+        done: usize,
+        texts: &[&str],
+        settings: EncodeSettings,
+        device: &Device,
+        mut receive: impl FnMut(Rows<'_>, &TokenBatch, Tensor<3>) -> Result<(), E>,
+    ) -> Result<Vec<usize>, E> {
         let maximum = settings.maximum_length;
         self.check_length(maximum)?;
         let sequences = self
             .tokenizer
             .encode_many(texts, settings.role, maximum)
             .map_err(EncoderError::from)?;
-        let batches = batches_by_length(&sequences, settings.tokens_per_batch);
+        let is_empty = |index: &usize| sequences[*index].ids.is_empty();
+        let mut batches = batches_by_length(&sequences, settings.tokens_per_batch);
+        for batch in &mut batches {
+            batch.retain(|index| !is_empty(index));
+        }
+        batches.retain(|batch| !batch.is_empty());
+        // The batch that was being received stays whole: how far its rows are padded has a part in
+        // their numbers.
+        let mut over = done;
+        let mut is_done = |batch: &Vec<usize>| {
+            let all = batch.len() <= over;
+            over -= if all { batch.len() } else { 0 };
+            all
+        };
+        let whole = batches.iter().take_while(|batch| is_done(batch)).count();
+        batches.drain(..whole);
         // As many batches as threads go through the encoder side by side, since most operations of
         // a processor run on one thread; they are received in their order.
         for together in batches.chunks(rayon::current_num_threads()) {
@@ -109,12 +167,16 @@ impl Model {
                 })
                 .collect();
             for (indices, (batch, states)) in together.iter().zip(encoded) {
-                receive(indices, &batch, states)?;
+                let rows = indices.iter().enumerate().skip(std::mem::take(&mut over));
+                receive(rows, &batch, states)?;
             }
         }
-        Ok(())
+        Ok((0..texts.len()).filter(is_empty).collect())
     }
 }
+
+/// Rows of a batch, with the positions of their texts.
+type Rows<'a> = std::iter::Skip<std::iter::Enumerate<std::slice::Iter<'a, usize>>>;
 
 /// Positions of the sequences, longest first, in groups that pad to at most `tokens` tokens.
 pub fn batches_by_length(sequences: &[TokenSequence], tokens: usize) -> Vec<Vec<usize>> {

@@ -39,6 +39,7 @@ mod keys;
 mod model;
 mod modules;
 mod ops;
+mod outline;
 mod parts;
 mod pool;
 #[cfg(feature = "testing")]
@@ -47,8 +48,12 @@ mod tokenizer_file;
 mod vector_file;
 mod weights;
 
+/// Counts what the same model has made of the same text: to be raised with every change of tokenizing
+/// or encoding that gives other vectors, so that those that are kept are made anew.
+pub const REVISION: u32 = 1;
+
 pub use config::EncoderConfig;
-pub use e5s1::convert as convert_e5s1;
+pub use e5s1::{REVISION as E5S1_REVISION, convert as convert_e5s1};
 pub use encode::{EncodeSettings, EncodedText, batches_by_length};
 pub use encoder::Encoder;
 pub use error::EncoderError;
@@ -56,7 +61,8 @@ pub use families::{BertConfig, DebertaV2Config, DistilBertConfig, Family, Modern
 pub use files::model_files;
 pub use head::{DeviceHead, Head, HeadEstimate, normalise};
 pub use model::Model;
+pub use outline::Outline;
 pub use parts::Precision;
 pub use pool::Pooling;
 pub use vector_file::VectorFile;
-pub use weights::{NamedTensor, WeightsReader, write_atomically, write_weights};
+pub use weights::{NamedTensor, WeightsReader, write_weights};

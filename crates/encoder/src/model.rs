@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::prelude::*;
+use optical_files::whole::WholeFolder;
 use optical_tokenize::{PruneError, TokenBatch, Tokenizer, prune, single_character_pieces};
 use serde_json::{Value, json};
 
@@ -132,6 +133,18 @@ impl Model {
         }
         write("modules.json", &Value::Array(modules))?;
         write_weights(&folder.join("model.safetensors"), &self.encoder.tensors()?)
+    }
+
+    /// As [`Self::save`], into a folder that takes the place of `folder` and of all that is in it, once
+    /// it is whole.
+    ///
+    /// # Errors
+    /// As [`Self::save`].
+    pub fn save_whole(&self, folder: &Path) -> Result<(), EncoderError> {
+        let failed = |error| EncoderError::write(folder, error);
+        let new = WholeFolder::create(folder).map_err(failed)?;
+        self.save(new.path())?;
+        new.finish().map_err(failed)
     }
 
     /// The model with only the vocabulary entries `used`, the special ones, and those that it marks

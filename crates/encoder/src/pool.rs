@@ -97,7 +97,7 @@ impl Model {
     /// Encodes `texts` to one unit vector each, without the head, which is made for tokens.
     ///
     /// Texts come back in an order of their own, with their position in the call and a vector of
-    /// the model's hidden size.
+    /// the model's hidden size; a text of no token at all, not even a special one, does not.
     ///
     /// # Errors
     /// If the folder pools otherwise, a text is refused by the tokenizer, the device fails, or `receive`

@@ -12,9 +12,11 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
-use std::io::{BufWriter, Seek, SeekFrom, Write};
+use std::io::{BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use optical_files::lock::Lock;
+use optical_files::whole;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -30,11 +32,12 @@ pub struct VectorFile {
     output: PathBuf,
     folder: PathBuf,
     width: usize,
-    metadata: BTreeMap<String, String>,
     vectors: BufWriter<File>,
     lengths: BufWriter<File>,
     ids: BufWriter<File>,
     state: State,
+    /// Nobody else writes here.
+    _lock: Lock,
 }
 
 /// What lies in the folder, up to the last commit.
@@ -50,6 +53,21 @@ struct State {
     cursor: Value,
 }
 
+impl State {
+    /// What it was begun with that `other` has otherwise.
+    fn difference(&self, other: &Self) -> Option<String> {
+        if self.width != other.width {
+            return Some(format!("width {}, not {}", self.width, other.width));
+        }
+        let names = self.metadata.keys().chain(other.metadata.keys());
+        let value =
+            |state: &Self, name| state.metadata.get(name).map_or("none", |it| it).to_owned();
+        let mut values = names.map(|name| (name, value(self, name), value(other, name)));
+        let (name, ours, theirs) = values.find(|(_, ours, theirs)| ours != theirs)?;
+        Some(format!("{name} {ours}, not {theirs}"))
+    }
+}
+
 impl VectorFile {
     /// Begins `output`, or goes on with what is left of it, for vectors of `width` numbers.
     ///
@@ -63,12 +81,18 @@ impl VectorFile {
         width: usize,
         metadata: BTreeMap<String, String>,
     ) -> Result<Self, EncoderError> {
+        if output.is_dir() {
+            let reason = std::io::Error::from(std::io::ErrorKind::IsADirectory);
+            return Err(EncoderError::write(output, reason));
+        }
         let mut name = output.as_os_str().to_owned();
         name.push(".partial");
         let folder = PathBuf::from(name);
         std::fs::create_dir_all(&folder).map_err(|error| EncoderError::write(&folder, error))?;
+        let lock = Lock::acquire(&folder.join(".lock"));
+        let lock = lock.map_err(|refused| EncoderError::write(&folder, refused.into()))?;
         let fresh = State {
-            metadata: metadata.clone(),
+            metadata,
             width,
             texts: 0,
             vectors: 0,
@@ -76,14 +100,10 @@ impl VectorFile {
             cursor: Value::Null,
         };
         let state = read_state(&folder)?.unwrap_or_else(|| fresh.clone());
-        if (&state.metadata, state.width) != (&metadata, width) {
+        if let Some(difference) = state.difference(&fresh) {
             return Err(EncoderError::Config {
-                path: folder.join("state.json"),
-                reason: format!(
-                    "begun with {:?} and width {}, expected {metadata:?} and width {width}; \
-                     delete the folder to begin anew",
-                    state.metadata, state.width
-                ),
+                path: folder,
+                reason: format!("was begun with {difference}; delete the folder to begin anew"),
             });
         }
         let open = |name: &str, bytes: u64| -> Result<BufWriter<File>, EncoderError> {
@@ -114,8 +134,8 @@ impl VectorFile {
             output: output.to_owned(),
             folder,
             width,
-            metadata,
             state,
+            _lock: lock,
         })
     }
 
@@ -172,6 +192,45 @@ impl VectorFile {
         write_atomically(&self.folder.join("state.json"), &state)
     }
 
+    /// Gives every text so far with its vectors, in the order in which they were pushed.
+    ///
+    /// # Errors
+    /// If they cannot be read back, or `receive` returns an error.
+    pub fn each<E: From<EncoderError>>(
+        &mut self,
+        mut receive: impl FnMut(&str, &[f32]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let refused = |error| EncoderError::read(&self.folder, error);
+        for file in [&mut self.vectors, &mut self.lengths, &mut self.ids] {
+            file.flush().map_err(refused)?;
+        }
+        let open = |name: &str| File::open(self.folder.join(name)).map(BufReader::new);
+        let mut vectors = open("vectors").map_err(refused)?;
+        vectors.seek(SeekFrom::Start(HEADER)).map_err(refused)?;
+        let mut lengths = open("lengths").map_err(refused)?;
+        let mut ids = open("ids").map_err(refused)?;
+        for _ in 0..self.state.texts {
+            let (mut length, mut id) = ([0; 4], String::new());
+            lengths.read_exact(&mut length).map_err(refused)?;
+            let mut bytes = vec![0; u32::from_le_bytes(length) as usize * self.width * 4];
+            vectors.read_exact(&mut bytes).map_err(refused)?;
+            ids.read_line(&mut id).map_err(refused)?;
+            let values = bytes.as_chunks::<4>().0.iter();
+            let values: Vec<f32> = values.map(|value| f32::from_le_bytes(*value)).collect();
+            receive(id.trim_end_matches('\n'), &values)?;
+        }
+        Ok(())
+    }
+
+    /// Removes the folder: the file is not to be made.
+    ///
+    /// # Errors
+    /// If the disk refuses it.
+    pub fn discard(self) -> Result<(), EncoderError> {
+        let removed = std::fs::remove_dir_all(&self.folder);
+        removed.map_err(|error| EncoderError::write(&self.folder, error))
+    }
+
     /// Puts the whole file in its place, and removes the folder beside it.
     ///
     /// # Errors
@@ -188,7 +247,7 @@ impl VectorFile {
             file.seek(SeekFrom::Start(0))?;
             file.write_all(&header)?;
             file.sync_all()?;
-            std::fs::rename(self.folder.join("vectors"), &self.output)?;
+            whole::put(&self.folder.join("vectors"), &self.output)?;
             std::fs::remove_dir_all(&self.folder)
         };
         join().map_err(|error| EncoderError::write(&self.output, error))
@@ -204,7 +263,7 @@ impl VectorFile {
         } = self.state;
         let mut end = 0;
         let mut tensors = Map::new();
-        tensors.insert("__metadata__".into(), json!(self.metadata));
+        tensors.insert("__metadata__".into(), json!(self.state.metadata));
         for (name, dtype, shape, bytes) in [
             (
                 "vectors",
@@ -286,6 +345,21 @@ mod tests {
         let mut file = begin(folder.path());
         assert_eq!((file.cursor(), file.texts()), (&json!(17), 2));
         file.push("c", &[5.0, 6.0]).unwrap();
+        let mut texts = Vec::new();
+        let read = file.each(|id, vectors| {
+            texts.push((id.to_owned(), vectors.to_vec()));
+            Ok::<_, EncoderError>(())
+        });
+        read.unwrap();
+        let expected = [
+            ("a", vec![1.0, 2.0, 3.0, 4.0]),
+            ("ü", vec![]),
+            ("c", vec![5.0, 6.0]),
+        ];
+        assert_eq!(
+            texts,
+            expected.map(|(id, vectors)| (id.to_owned(), vectors))
+        );
         file.finish().unwrap();
 
         let bytes = std::fs::read(folder.path().join("out.safetensors")).unwrap();
@@ -314,10 +388,18 @@ mod tests {
         let error = VectorFile::open(&output, 3, metadata())
             .unwrap_err()
             .to_string();
+        assert!(error.contains("begun with width 2, not 3"), "{error}");
+        let other = BTreeMap::from([("pool".to_owned(), "mean".to_owned())]);
+        let error = VectorFile::open(&output, 2, other).unwrap_err().to_string();
         assert!(
-            error.contains("width 2") && error.contains("width 3"),
+            error.contains("begun with pool tokens, not mean"),
             "{error}"
         );
+        let held = begin(folder.path());
+        let error = VectorFile::open(&output, 2, metadata()).unwrap_err();
+        let source = std::error::Error::source(&error).unwrap().to_string();
+        assert!(source.contains("in use by process"), "{source}");
+        drop(held);
         std::fs::write(
             folder.path().join("out.safetensors.partial/state.json"),
             "{",

@@ -3,6 +3,7 @@
 //! A leaf: it knows no format of ours, and every room that reads or writes files may use it.
 
 pub mod lock;
+pub mod scratch;
 pub mod text;
 pub mod trec;
 pub mod whole;

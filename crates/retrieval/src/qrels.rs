@@ -5,7 +5,8 @@ use std::collections::btree_map::Entry;
 use std::io::Write;
 use std::path::Path;
 
-use crate::atomic;
+use optical_files::whole;
+
 use crate::trec::{TrecError, writable};
 
 /// Judged documents of each topic, with their grades.
@@ -73,7 +74,7 @@ impl Qrels {
     /// # Errors
     /// If the file cannot be written, or an id is empty, begins with `#` or contains a blank.
     pub fn write(&self, path: &Path) -> Result<(), TrecError> {
-        let written = atomic::write(path, |writer| {
+        let written = whole::write_with(path, |writer| {
             for (topic, judged) in &self.topics {
                 for (document, grade) in judged {
                     writable(topic)?;

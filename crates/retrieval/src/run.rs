@@ -5,8 +5,8 @@ use std::io::Write;
 use std::path::Path;
 
 use optical_files::trec::{TrecFault, retrieved};
+use optical_files::whole;
 
-use crate::atomic;
 use crate::ranking::{Hit, ranking_order};
 use crate::trec::{TrecError, writable};
 
@@ -139,7 +139,7 @@ impl Run {
     /// # Errors
     /// If the file cannot be written, or the tag or an id is empty, begins with `#` or contains a blank.
     pub fn write(&self, path: &Path) -> Result<(), TrecError> {
-        let written = atomic::write(path, |writer| {
+        let written = whole::write_with(path, |writer| {
             let ids = self.topics.iter().flat_map(|(topic, ranking)| {
                 std::iter::once(topic).chain(ranking.iter().map(|(document, _)| document))
             });

@@ -233,6 +233,20 @@ mod tests {
     }
 
     #[test]
+    fn entries_that_are_kept_know_what_they_were_read_from() {
+        let tokenizer = with(conventions());
+        let text = "  a:d";
+        let spans = |role| tokenizer.kept_spans(text, role, 100).unwrap();
+        let words = |role| -> Vec<&str> {
+            let spans = spans(role).into_iter();
+            spans.map(|span| text[span].trim()).collect()
+        };
+        // <s> b ▁a d </s>, and <s> ▁query ▁a : d </s> <mask> <mask>.
+        assert_eq!(words(Role::Document), ["", "", "a", "d", ""]);
+        assert_eq!(words(Role::Query), ["", "", "a", ":", "d", "", "", ""]);
+    }
+
+    #[test]
     fn masks_that_nobody_attends_to_are_kept_but_hidden() {
         let tokenizer = with(conventions());
         let batch = tokenizer

@@ -1,6 +1,7 @@
 //! A Hugging Face tokenizer with markers, lengths and kept tokens.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use rayon::prelude::*;
 use tokenizers::utils::truncation::TruncationDirection;
@@ -169,6 +170,45 @@ impl Tokenizer {
         self.inner.token_to_id(piece)
     }
 
+    /// The least length that leaves room for a token of a text itself, beside special tokens and
+    /// what marks a text of this role.
+    ///
+    /// # Errors
+    /// If the library refuses the marker.
+    pub fn least_length(&self, role: Role) -> Result<usize, TokenizeError> {
+        let marker = self.marker(role);
+        let marker_entry = self.colbert.as_ref().and_then(|it| it.marker(role));
+        let marked = self.pieces(marker)?.len() + usize::from(marker_entry.is_some());
+        Ok(self.special_tokens + marked + 1)
+    }
+
+    /// Whether a text has a token that is kept. Of a long text, its beginning is looked at first.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    pub fn has_tokens(
+        &self,
+        text: &str,
+        role: Role,
+        maximum: usize,
+    ) -> Result<bool, TokenizeError> {
+        let kept = |text: &str| -> Result<bool, TokenizeError> {
+            Ok(self.encode(text, role, maximum)?.kept.contains(&true))
+        };
+        let beginning = text
+            .char_indices()
+            .nth(64)
+            .map_or(text, |(end, _)| &text[..end]);
+        Ok(kept(beginning)? || beginning.len() < text.len() && kept(text)?)
+    }
+
+    fn marker(&self, role: Role) -> &str {
+        match role {
+            Role::Query => &self.markers.query,
+            Role::Document => &self.markers.document,
+        }
+    }
+
     /// Tokens of one text with its marker and special tokens, at most `maximum` of them, and of a
     /// ColBERT checkpoint at most as many as it was trained for.
     ///
@@ -180,29 +220,68 @@ impl Tokenizer {
         role: Role,
         maximum: usize,
     ) -> Result<TokenSequence, TokenizeError> {
-        let marker = match role {
-            Role::Query => &self.markers.query,
-            Role::Document => &self.markers.document,
-        };
+        Ok(self.read(text, role, maximum)?.0)
+    }
+
+    /// The bytes of a text that each of its kept tokens was read from, in the order of the tokens;
+    /// nothing for a special token, a marker or a mask that is kept.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    pub fn kept_spans(
+        &self,
+        text: &str,
+        role: Role,
+        maximum: usize,
+    ) -> Result<Vec<Range<usize>>, TokenizeError> {
+        let (sequence, encoding, before) = self.read(text, role, maximum)?;
+        let place = |offset: usize| offset.saturating_add_signed(-before).min(text.len());
+        let read = encoding.get_offsets().iter();
+        let mut spans: Vec<Range<usize>> =
+            read.map(|&(start, end)| place(start)..place(end)).collect();
+        let marker = self.colbert.as_ref().and_then(|it| it.marker(role));
+        if marker.is_some() {
+            spans.insert(1.min(spans.len()), 0..0);
+        }
+        spans.resize(sequence.ids.len(), 0..0);
+        let kept = spans.into_iter().zip(sequence.kept);
+        Ok(kept
+            .filter_map(|(span, kept)| kept.then_some(span))
+            .collect())
+    }
+
+    /// A text as tokens, and as the library read it: with so many bytes before it, or so many fewer.
+    fn read(
+        &self,
+        text: &str,
+        role: Role,
+        maximum: usize,
+    ) -> Result<(TokenSequence, tokenizers::Encoding, isize), TokenizeError> {
+        let marker = self.marker(role);
+        let marked = format!("{marker}{text}");
         let Some(colbert) = &self.colbert else {
-            let encoding = self.encoding(&format!("{marker}{text}"), maximum, 0)?;
+            let encoding = self.encoding(&marked, maximum, 0)?;
             let kept: Vec<bool> = encoding
                 .get_offsets()
                 .iter()
                 .zip(encoding.get_special_tokens_mask())
                 .map(|(&(_, end), &special)| special == 0 && end > marker.len())
                 .collect();
-            return Ok(TokenSequence {
+            let sequence = TokenSequence {
                 text: kept.clone(),
                 kept,
                 ..TokenSequence::plain(encoding.get_ids().to_vec())
-            });
+            };
+            return Ok((sequence, encoding, marker.len() as isize));
         };
         let maximum = maximum.min(colbert.length(role));
-        let text = format!("{marker}{text}");
-        let marked = usize::from(colbert.marker(role).is_some());
-        let encoding = self.encoding(colbert.stripped(&text), maximum, marked)?;
-        Ok(colbert.sequence(&encoding, role, maximum))
+        let reserved = usize::from(colbert.marker(role).is_some());
+        let stripped = colbert.stripped(&marked);
+        let encoding = self.encoding(stripped, maximum, reserved)?;
+        let sequence = colbert.sequence(&encoding, role, maximum);
+        let stripped_off = marked.find(stripped).unwrap_or(0);
+        let before = marker.len() as isize - stripped_off as isize;
+        Ok((sequence, encoding, before))
     }
 
     /// The tokens of a text with its special ones, at most `maximum` of them less `reserved`.
@@ -300,6 +379,19 @@ mod tests {
     }
 
     #[test]
+    fn kept_tokens_know_what_they_were_read_from() {
+        let text = " a  dunia";
+        let read = |role, maximum| tokenizer().kept_spans(text, role, maximum).unwrap();
+        let words = |spans: &[Range<usize>]| -> Vec<&str> {
+            spans.iter().map(|span| text[span.clone()].trim()).collect()
+        };
+        // With a marker before the text, and without one.
+        assert_eq!(words(&read(Role::Query, 16)), ["a", "dunia"]);
+        assert_eq!(words(&read(Role::Document, 16)), ["a", "dunia"]);
+        assert_eq!(words(&read(Role::Document, 3)), ["a"]);
+    }
+
+    #[test]
     fn long_texts_keep_their_closing_token() {
         let sequence = tokenizer()
             .encode("a a a a a a", Role::Document, 4)
@@ -314,6 +406,26 @@ mod tests {
                 special: 2
             })
         ));
+    }
+
+    #[test]
+    fn the_least_length_has_room_for_a_marker_and_a_token() {
+        let tokenizer = tokenizer();
+        for role in [Role::Query, Role::Document] {
+            let least = tokenizer.least_length(role).unwrap();
+            let kept = |length| tokenizer.encode("a a a", role, length).unwrap().kept;
+            assert!(kept(least).contains(&true), "{role:?}");
+            let shorter = tokenizer.encode("a a a", role, least - 1);
+            assert!(!shorter.is_ok_and(|it| it.kept.contains(&true)), "{role:?}");
+        }
+    }
+
+    #[test]
+    fn a_text_of_a_marker_alone_has_no_tokens() {
+        let tokenizer = tokenizer();
+        let has = |text: &str| tokenizer.has_tokens(text, Role::Query, 16).unwrap();
+        assert!(!has("") && !has(" ") && !has(&" ".repeat(200)));
+        assert!(has("a") && has(&(" ".repeat(200) + "a")));
     }
 
     #[test]

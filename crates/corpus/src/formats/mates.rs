@@ -5,14 +5,15 @@
 //! translation.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::lines::{collapse, read_lines};
 use super::parallel_lines::{is_absent, languages_of, path_of};
 use crate::bitext::DataRoots;
-use crate::collection::{Collection, Document, Judgement, Query};
+use crate::collection::{Collection, Document, Judgement, Origin, Query};
 use crate::error::CorpusError;
 
 /// Text files aligned by line number, as named in a run file.
@@ -36,6 +37,7 @@ impl Mates {
     /// of a query: it would be the document.
     pub(crate) fn read(&self, roots: &DataRoots) -> Result<Collection, CorpusError> {
         let english_path = roots.resolve(&self.folder.join(&self.english));
+        let english_file: Arc<Path> = english_path.as_path().into();
         let mut collection = Collection::default();
         // The document of each line; none for an empty line.
         let mut mates: Vec<Option<String>> = Vec::new();
@@ -52,6 +54,7 @@ impl Mates {
                     id: id.clone(),
                     title: None,
                     text,
+                    origin: origin(&english_file, number),
                 });
                 id
             });
@@ -69,6 +72,7 @@ impl Mates {
                 });
             }
             let mut queries = Vec::new();
+            let file: Arc<Path> = path.as_path().into();
             for ((number, line), mate) in (1_usize..).zip(lines).zip(&mates) {
                 let text = collapse(&line);
                 let Some(document) = mate.clone().filter(|_| !text.is_empty()) else {
@@ -85,6 +89,7 @@ impl Mates {
                     text,
                     language: language.clone(),
                     own_document: None,
+                    origin: origin(&file, number),
                 });
             }
             if queries.is_empty() {
@@ -94,6 +99,11 @@ impl Mates {
         }
         Ok(collection)
     }
+}
+
+fn origin(file: &Arc<Path>, line: usize) -> Option<Origin> {
+    let file = file.clone();
+    Some(Origin { file, line })
 }
 
 #[cfg(test)]

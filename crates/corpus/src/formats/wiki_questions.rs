@@ -10,6 +10,7 @@ mod queries;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use optical_files::trec;
 use serde::{Deserialize, Serialize};
@@ -18,8 +19,9 @@ use self::queries::{Row, read_queries};
 use super::lines::each_line;
 use super::relevance::tables::{Kind, of_json};
 use crate::bitext::DataRoots;
-use crate::collection::{Collection, Document, Judgement, Query};
+use crate::collection::{Collection, Document, Judgement, Origin, Query};
 use crate::error::{CorpusError, LineProblem};
+use crate::report::BadLine;
 
 /// Splits of WikiQuestions, as named in a run file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -66,14 +68,14 @@ impl WikiQuestions {
         let folder = roots.resolve(&self.folder);
         let documents = read_documents(&folder.join("docs.jsonl"))?;
         let ids: HashSet<&str> = documents.iter().map(|document| &*document.id).collect();
-        let (mut rows, mut judgements) = (Vec::new(), Vec::new());
+        let (mut rows, mut judgements, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
         let mut path = folder.clone();
         for split in self.split.names() {
             path = folder.join(format!("queries.{split}.tsv"));
             let first = rows.len();
             read_queries(&path, split, &mut rows)?;
             let qrels = folder.join(format!("qrels.{split}.txt"));
-            judgements.extend(self.read_judgements(&qrels, &rows[first..], &ids)?);
+            judgements.extend(self.read_judgements(&qrels, &rows[first..], &ids, &mut unknown)?);
         }
         let (mut queries, mut english) = (BTreeMap::new(), BTreeMap::new());
         for language in &self.languages {
@@ -83,6 +85,7 @@ impl WikiQuestions {
                 text: text.to_owned(),
                 language: language.to_owned(),
                 own_document: None,
+                origin: Some(row.origin.clone()),
             };
             let asked: Vec<_> = of_language()
                 .map(|row| query(row, &row.text, language))
@@ -105,16 +108,19 @@ impl WikiQuestions {
             queries,
             english,
             judgements,
+            unknown,
         })
     }
 
     /// Reads the judgements of the queries in the languages asked for, and checks those of all others
-    /// too.
+    /// too; lists the lines of queries and documents that are not there. A judged document that is not
+    /// there counts as one that is never found, as for trec_eval.
     fn read_judgements(
         &self,
         path: &Path,
         rows: &[Row],
         documents: &HashSet<&str>,
+        unknown: &mut Vec<BadLine>,
     ) -> Result<Vec<Judgement>, CorpusError> {
         // Whether a query is asked in one of the languages.
         let mut known: HashMap<&str, bool> = HashMap::new();
@@ -123,16 +129,21 @@ impl WikiQuestions {
         }
         let mut judgements = Vec::new();
         for judged in trec::judgements(path)? {
-            let unknown = |kind, id: &str| {
+            let mut passed_over = |kind, id: &str| {
                 let id = id.to_owned();
-                CorpusError::line(path, judged.line, LineProblem::UnknownId { kind, id })
+                unknown.push(BadLine {
+                    file: path.display().to_string(),
+                    line: judged.line,
+                    problem: LineProblem::UnknownId { kind, id }.to_string(),
+                });
             };
             let is_asked = known.get(&*judged.topic);
-            let is_asked = is_asked.ok_or_else(|| unknown("query", &judged.topic))?;
-            if !documents.contains(&*judged.document) {
-                return Err(unknown("document", &judged.document));
+            if is_asked.is_none() {
+                passed_over("query", &judged.topic);
+            } else if !documents.contains(&*judged.document) {
+                passed_over("document", &judged.document);
             }
-            if *is_asked {
+            if is_asked == Some(&true) {
                 judgements.push(Judgement {
                     query: judged.topic,
                     document: judged.document,
@@ -147,11 +158,14 @@ impl WikiQuestions {
 fn read_documents(path: &Path) -> Result<Vec<Document>, CorpusError> {
     let mut ids = HashSet::new();
     let mut documents = Vec::new();
-    each_line(path, |_, line| {
-        let document = of_json(line, Kind::Documents)?;
+    let file: Arc<Path> = path.into();
+    each_line(path, |number, line| {
+        let mut document = of_json(line, Kind::Documents)?;
         if !ids.insert(document.id.clone()) {
             return Err(LineProblem::DuplicateId(document.id));
         }
+        let (file, line) = (file.clone(), number);
+        document.origin = Some(Origin { file, line });
         documents.push(document);
         Ok(ControlFlow::Continue(()))
     })?;

@@ -103,8 +103,8 @@ impl AlignmentSettings {
         })
     }
 
-    pub(super) fn check(&self) -> Result<(), SettingsError> {
-        self.plan.check()
+    pub(super) fn faults(&self) -> Vec<SettingsError> {
+        self.plan.faults()
     }
 }
 

@@ -135,14 +135,14 @@ impl Objectives {
         self.alignment.as_ref().map(|alignment| alignment.marginals)
     }
 
-    pub(crate) fn check(&self) -> Result<(), SettingsError> {
+    /// Every value that lies outside its domain.
+    pub(crate) fn faults(&self) -> Vec<SettingsError> {
         if *self == Self::default() {
             let expected = "alignment, sentence, contrast, scores or passages";
-            return Err(refuse("distill.objectives".into(), "{}", expected));
+            return vec![refuse("distill.objectives".into(), "{}", expected)];
         }
-        if let Some(alignment) = &self.alignment {
-            alignment.check()?;
-        }
+        let alignment = self.alignment.as_ref();
+        let mut faults = alignment.map(AlignmentSettings::faults).unwrap_or_default();
         let weights = [
             ("alignment", self.alignment.as_ref().map(|it| it.weight)),
             ("sentence", self.sentence.as_ref().map(|it| it.weight)),
@@ -150,24 +150,18 @@ impl Objectives {
             ("scores", self.scores.as_ref().map(|it| it.weight)),
             ("passages", self.passages.as_ref().map(|it| it.weight)),
         ];
-        for (name, weight) in weights {
-            if let Some(weight) = weight {
-                positive(&format!("distill.objectives.{name}.weight"), weight)?;
-            }
-        }
         let temperatures = [
             ("contrast", self.contrast.as_ref().map(|it| it.temperature)),
             ("scores", self.scores.as_ref().map(|it| it.temperature)),
             ("passages", self.passages.as_ref().map(|it| it.temperature)),
         ];
-        for (name, temperature) in temperatures {
-            if let Some(temperature) = temperature {
-                positive(
-                    &format!("distill.objectives.{name}.temperature"),
-                    temperature,
-                )?;
+        let named = |what: &'static str| {
+            move |(term, value): (&str, Option<f64>)| {
+                positive(&format!("distill.objectives.{term}.{what}"), value?).err()
             }
-        }
-        Ok(())
+        };
+        faults.extend(weights.into_iter().filter_map(named("weight")));
+        faults.extend(temperatures.into_iter().filter_map(named("temperature")));
+        faults
     }
 }

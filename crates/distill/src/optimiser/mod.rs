@@ -60,18 +60,16 @@ impl Optimiser {
         }
     }
 
-    /// Moves `module` along the weighted sum of `gradients`, at `rate` relative to the peak; returns
-    /// the norm of the whole gradient before clipping.
+    /// The weighted sum of `gradients` of `module`, clipped, and the norm it had before.
     ///
     /// # Errors
-    /// If the device fails, or the norm is not finite: then nothing has moved.
-    pub fn step<M: Module>(
-        &mut self,
-        module: M,
+    /// If the device fails, or the norm is not finite.
+    pub fn clipped<M: Module>(
+        &self,
+        module: &M,
         gradients: Vec<(f64, GradientsParams)>,
-        rate: f64,
         step: u64,
-    ) -> Result<(M, f64), DistillError> {
+    ) -> Result<(GradientsParams, f64), DistillError> {
         let mut merge = Merge::new(gradients);
         module.visit(&mut merge);
         let norm = merge.norm()?;
@@ -93,8 +91,13 @@ impl Optimiser {
             module.visit(&mut scaled);
             gradients = scaled.to;
         }
+        Ok((gradients, norm))
+    }
+
+    /// Moves `module` along a clipped gradient, at `rate` relative to the peak.
+    pub fn step<M: Module>(&mut self, module: M, gradient: GradientsParams, rate: f64) -> M {
         let rate = self.settings.learning_rate * rate;
-        Ok((self.groups.step(rate, module, gradients), norm))
+        self.groups.step(rate, module, gradient)
     }
 
     /// Writes the momentum.
@@ -247,9 +250,8 @@ mod tests {
         let loss = encoder.forward(ids, mask).square().sum();
         let gradients = GradientsParams::from_grads(loss.backward(), &encoder);
         let mut optimiser = Optimiser::new(&settings, &encoder);
-        let (moved, _) = optimiser
-            .step(encoder, vec![(1.0, gradients)], 1.0, 0)
-            .unwrap();
+        let clipped = optimiser.clipped(&encoder, vec![(1.0, gradients)], 0);
+        let moved = optimiser.step(encoder, clipped.unwrap().0, 1.0);
         let moved = values(&moved);
         let farthest = |id: &ParamId| {
             let pairs = before[id].iter().zip(&moved[id]);

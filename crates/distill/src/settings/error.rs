@@ -58,6 +58,11 @@ pub(crate) fn within(
     Err(refuse(key.to_owned(), value, expected))
 }
 
+/// The first of some faults.
+pub(crate) fn first(faults: Vec<SettingsError>) -> Result<(), SettingsError> {
+    faults.into_iter().next().map_or(Ok(()), Err)
+}
+
 /// What is wrong with `key`.
 pub(crate) fn refuse(
     key: String,

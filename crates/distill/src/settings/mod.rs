@@ -12,7 +12,7 @@ use crate::objectives::Objectives;
 use crate::pairs::{retention_group, switched_group};
 
 pub use self::error::SettingsError;
-pub(crate) use self::error::{count, frozen, positive, refuse, within};
+pub(crate) use self::error::{count, first, frozen, positive, refuse, within};
 pub use self::training::{
     Decay, InstrumentSettings, OptimiserSettings, StoppingMetric, StoppingSettings,
     TrainingSettings,
@@ -107,45 +107,56 @@ impl DistillSettings {
         shares
     }
 
-    /// Checks every value against its domain.
-    ///
-    /// # Errors
-    /// Names the first key whose value lies outside it.
-    pub fn check(&self) -> Result<(), SettingsError> {
+    /// Every value that lies outside its domain.
+    #[must_use]
+    pub fn faults(&self) -> Vec<SettingsError> {
         let key = |name: &str| format!("distill.{name}");
-        self.training.check("distill")?;
-        self.objectives.check()?;
-        count(&key("maximum_length"), self.maximum_length as u64)?;
-        count(&key("layers"), self.layers as u64)?;
-        positive(&key("student_weight"), self.student_weight)?;
-        frozen(
-            key("frozen_layers"),
-            self.layers,
-            self.frozen_layers,
-            self.frozen_vocabulary,
-        )?;
+        let mut faults = self.training.faults("distill");
+        faults.extend(self.objectives.faults());
+        let (layers, frozen_layers) = (self.layers, self.frozen_layers);
+        let frozen_key = key("frozen_layers");
+        faults.extend(
+            [
+                count(&key("maximum_length"), self.maximum_length as u64),
+                count(&key("layers"), layers as u64),
+                positive(&key("student_weight"), self.student_weight),
+                frozen(frozen_key, layers, frozen_layers, self.frozen_vocabulary),
+                count(&key("bitext"), self.bitext.len() as u64)
+                    .map_err(|_| refuse(key("bitext"), "{}", "a language")),
+            ]
+            .into_iter()
+            .filter_map(Result::err),
+        );
         for (name, shares) in [
             ("bitext", &self.bitext),
             ("retention", &self.retention),
             ("code_switched", &self.code_switched),
         ] {
-            for (language, share) in shares {
-                positive(&key(&format!("{name}.{language}")), *share)?;
-            }
-        }
-        if self.bitext.is_empty() {
-            return Err(refuse(key("bitext"), "{}", "a language"));
+            let named = |language: &str| key(&format!("{name}.{language}"));
+            let shares = shares.iter();
+            faults.extend(
+                shares.filter_map(|(language, share)| positive(&named(language), *share).err()),
+            );
         }
         for (name, value) in [
             ("student_weight", self.student_weight),
             ("head.exponent", self.head.exponent),
             ("sampling.size_exponent", self.sampling.size_exponent),
         ] {
-            if !(0.0..=1.0).contains(&value) {
-                return Err(refuse(key(name), value, "0 to 1"));
+            let known = faults.iter().any(|fault| fault.key == key(name));
+            if !known && !(0.0..=1.0).contains(&value) {
+                faults.push(refuse(key(name), value, "0 to 1"));
             }
         }
-        Ok(())
+        faults
+    }
+
+    /// Checks every value against its domain.
+    ///
+    /// # Errors
+    /// Names the first key whose value lies outside it.
+    pub fn check(&self) -> Result<(), SettingsError> {
+        first(self.faults())
     }
 
     /// Checks that a teacher has as many layers and positions as are asked for.

@@ -49,10 +49,11 @@ impl TrainingSettings {
         }
     }
 
-    /// Checks every value against its domain; keys are named as below `table`.
-    pub(crate) fn check(&self, table: &str) -> Result<(), SettingsError> {
+    /// Every value that lies outside its domain; keys are named as below `table`.
+    pub(crate) fn faults(&self, table: &str) -> Vec<SettingsError> {
         let key = |name: &str| format!("{table}.training.{name}");
         let optimiser = &self.optimiser;
+        let mut faults = Vec::new();
         for (name, value) in [
             ("learning_rate", optimiser.learning_rate),
             (
@@ -63,11 +64,11 @@ impl TrainingSettings {
             ("epsilon", optimiser.epsilon.into()),
             ("clip_norm", optimiser.clip_norm),
         ] {
-            positive(&key(&format!("optimiser.{name}")), value)?;
+            faults.extend(positive(&key(&format!("optimiser.{name}")), value).err());
         }
-        if 1.0 < optimiser.layer_decay {
+        if 1.0 < optimiser.layer_decay && optimiser.layer_decay.is_finite() {
             let key = key("optimiser.layer_decay");
-            return Err(refuse(key, optimiser.layer_decay, "at most 1"));
+            faults.push(refuse(key, optimiser.layer_decay, "at most 1"));
         }
         for (name, value) in [
             ("beta_1", optimiser.beta_1),
@@ -75,7 +76,7 @@ impl TrainingSettings {
             ("weight_decay", optimiser.weight_decay),
         ] {
             if !(0.0..=1.0).contains(&value) {
-                return Err(refuse(key(&format!("optimiser.{name}")), value, "0 to 1"));
+                faults.push(refuse(key(&format!("optimiser.{name}")), value, "0 to 1"));
             }
         }
         for (name, value) in [
@@ -90,16 +91,13 @@ impl TrainingSettings {
                 self.stopping.as_ref().map_or(1, |it| it.patience),
             ),
         ] {
-            count(&key(name), value)?;
+            faults.extend(count(&key(name), value).err());
         }
-        if self.batch_size < self.parts * self.accumulation {
-            return Err(refuse(
-                key("parts"),
-                self.parts,
-                "at most batch_size over accumulation",
-            ));
+        if 0 < self.batch_size && self.batch_size < self.parts.saturating_mul(self.accumulation) {
+            let expected = "at most batch_size over accumulation";
+            faults.push(refuse(key("parts"), self.parts, expected));
         }
-        Ok(())
+        faults
     }
 }
 

@@ -8,6 +8,7 @@ mod ranking;
 mod settings;
 #[cfg(test)]
 pub(crate) mod tests;
+mod usable;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use self::held_out::HeldOut;
 use self::order::{Examples, RankingBatch};
 use self::ranking::Scored;
 pub use self::settings::{RankingObjectives, TeachSettings};
+pub use self::usable::with_tokens;
 use crate::checkpoint::CheckpointFolder;
 use crate::error::DistillError;
 use crate::events::{Event, Observer, Outcome};
@@ -82,6 +84,9 @@ pub fn teach(
         frozen_vocabulary: settings.frozen_vocabulary,
         head: 0 < settings.dimensions,
     };
+    let given = texts.len();
+    let usable = |texts| with_tokens(settings, texts, &model.tokenizer);
+    let (texts, held_out) = (&usable(texts)?[..], &usable(held_out)?[..]);
     let mut examples = Examples::new(settings, texts, &model.tokenizer)?;
     let start = start(settings, model);
     let fresh = || pupil(settings, &start, &examples, held_out);
@@ -91,7 +96,8 @@ pub fn teach(
     let stop = observer
         .hear(&Event::Prepared {
             pairs: examples.count(),
-            left_out: texts.len() - examples.count(),
+            left_out: given - examples.count(),
+            without_tokens: given - texts.len(),
             vocabulary: pupil.config.vocab_size,
             resumed_at: state.progress.step,
         })
@@ -116,6 +122,7 @@ pub fn teach(
         observer,
         state,
         stop,
+        due: false,
     };
     run.finish()
 }

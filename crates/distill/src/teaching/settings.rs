@@ -4,7 +4,9 @@ use optical_encoder::Model;
 use optical_tokenize::Role;
 use serde::{Deserialize, Serialize};
 
-use crate::settings::{SettingsError, TrainingSettings, count, frozen, positive, refuse, within};
+use crate::settings::{
+    SettingsError, TrainingSettings, count, first, frozen, positive, refuse, within,
+};
 
 /// One training, as written under `[teach]` in a run file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -48,49 +50,47 @@ pub struct RankingObjectives {
 }
 
 impl TeachSettings {
-    /// Checks every value against its domain.
-    ///
-    /// # Errors
-    /// Names the first key whose value lies outside it.
-    pub fn check(&self) -> Result<(), SettingsError> {
+    /// Every value that lies outside its domain.
+    #[must_use]
+    pub fn faults(&self) -> Vec<SettingsError> {
         let key = |name: &str| format!("teach.{name}");
-        self.training.check("teach")?;
+        let mut faults = self.training.faults("teach");
         for (name, value) in [
             ("layers", self.layers),
             ("query_length", self.query_length),
             ("document_length", self.document_length),
             ("candidates", self.candidates),
         ] {
-            count(&key(name), value as u64)?;
+            faults.extend(count(&key(name), value as u64).err());
         }
-        positive(&key("temperature"), self.temperature)?;
+        faults.extend(positive(&key("temperature"), self.temperature).err());
         let RankingObjectives { relevance, scores } = self.objectives;
         for (name, weight) in [("relevance", relevance), ("scores", scores)] {
             if !(0.0..f64::INFINITY).contains(&weight) {
-                return Err(refuse(
-                    key(&format!("objectives.{name}")),
-                    weight,
-                    "at least 0",
-                ));
+                let key = key(&format!("objectives.{name}"));
+                faults.push(refuse(key, weight, "at least 0"));
             }
         }
         if relevance + scores == 0.0 {
-            return Err(refuse(
-                key("objectives"),
-                "0 and 0",
-                "a weight of more than 0",
-            ));
+            let expected = "a weight of more than 0";
+            faults.push(refuse(key("objectives"), "0 and 0", expected));
         }
         if self.candidates == 1 && !self.in_batch {
-            return Err(refuse(key("candidates"), 1, "more, or in_batch = true"));
+            faults.push(refuse(key("candidates"), 1, "more, or in_batch = true"));
         }
-        frozen(
-            key("frozen_layers"),
-            self.layers,
-            self.frozen_layers,
-            self.frozen_vocabulary,
-        )?;
-        Ok(())
+        let (layers, frozen_layers) = (self.layers, self.frozen_layers);
+        let frozen_key = key("frozen_layers");
+        let frozen = frozen(frozen_key, layers, frozen_layers, self.frozen_vocabulary);
+        faults.extend(frozen.err());
+        faults
+    }
+
+    /// Checks every value against its domain.
+    ///
+    /// # Errors
+    /// Names the first key whose value lies outside it.
+    pub fn check(&self) -> Result<(), SettingsError> {
+        first(self.faults())
     }
 
     /// Checks that `model`, with its head, has as many layers, positions and dimensions as are asked for;
@@ -120,7 +120,7 @@ impl TeachSettings {
     }
 
     /// Tokens a text may have.
-    pub(super) fn length(&self, role: Role) -> usize {
+    pub fn length(&self, role: Role) -> usize {
         match role {
             Role::Query => self.query_length,
             Role::Document => self.document_length,

@@ -228,3 +228,58 @@ fn missing_candidates_come_from_other_queries() {
         assert!(part.scores.is_empty());
     }
 }
+
+/// What has no token has no vector: such examples are left out, and of others such documents.
+#[test]
+fn texts_without_tokens_are_not_taught_with() {
+    let folder = model_folder();
+    let model = Model::load(&folder.path().join("model"), &Device::flex()).unwrap();
+    let mut texts = texts();
+    texts[0].query = " ".into();
+    texts[1].documents[0] = "".into();
+    texts[2].documents[1] = "".into();
+    // A stronger ranker likes the second best, which has no token; then the first.
+    texts[3].scores = vec![1.0, 2.0];
+    texts[3].documents[1] = "".into();
+    texts[4].scores = vec![2.0, 1.0];
+    texts[4].documents[1] = "".into();
+    let usable = with_tokens(&settings(), &texts, &model.tokenizer).unwrap();
+    let found: Vec<_> = usable
+        .iter()
+        .map(|it| (&*it.query, it.documents.len()))
+        .collect();
+    assert_eq!(
+        found,
+        [("where where", 1), ("why why", 1), ("what what", 2)]
+    );
+    assert_eq!(usable[1].scores, [2.0]);
+    let mut settings = settings();
+    settings.training.steps = 2;
+    let checkpoints = folder.path().join("checkpoints");
+    let mut prepared = None;
+    let mut observer = |event: &Event| {
+        if let Event::Prepared {
+            pairs,
+            left_out,
+            without_tokens,
+            ..
+        } = event
+        {
+            prepared = Some((*pairs, *left_out, *without_tokens));
+        }
+        ControlFlow::Continue(())
+    };
+    let mut model = model;
+    model.head = Some(model.head_or_identity());
+    let devices = [Device::flex()];
+    let outcome = teach(
+        &settings,
+        &model,
+        [&texts, &texts],
+        &checkpoints,
+        &devices,
+        &mut observer,
+    );
+    assert!(matches!(outcome, Ok(Outcome::Finished(_))), "{outcome:?}");
+    assert_eq!(prepared, Some((3, 3, 3)));
+}

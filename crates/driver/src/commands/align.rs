@@ -9,6 +9,7 @@ use crate::device::Backend;
 use crate::experiment::RunFolder;
 use crate::experiment::pictures::{SoftAlignment, align, draw_alignment};
 use crate::run_file::RunFile;
+use crate::say::print;
 use crate::{cache, model_source};
 
 /// Show the soft alignment of an English sentence and its translation
@@ -50,15 +51,11 @@ pub fn run(args: &AlignArgs) -> anyhow::Result<()> {
         &run.distill.objectives,
         &device,
     )?;
-    anyhow::ensure!(
-        !soft.rows.is_empty() && !soft.columns.is_empty(),
-        "a sentence without words cannot be aligned"
-    );
-    print!("{}", show(&soft));
+    let soft = soft.context("a sentence without a token cannot be aligned")?;
     if let Some(stem) = &args.picture {
         draw_alignment(&soft, "translation", stem)?;
     }
-    Ok(())
+    print(show(&soft))
 }
 
 /// One line a token: its partners with at least a tenth of its mass, heaviest first.

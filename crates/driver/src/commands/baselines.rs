@@ -2,19 +2,23 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context;
 use burn::tensor::Device;
 
+use crate::experiment::check::{Reach, Start, Started};
+use crate::experiment::inputs::Inputs;
 use crate::experiment::lexical::Lexical;
-use crate::experiment::{Experiment, ExperimentData, scores, summary};
+use crate::experiment::{scores, summary};
+use crate::named::NamedRunFile;
+use crate::say::print;
 
 /// Rank and score the systems of a run file that need no encoder: BM25 and query translation
 ///
 /// They are ranked as `train` ranks them, in the same folder: train goes on from there.
 #[derive(Debug, clap::Args)]
 pub struct BaselinesArgs {
-    /// The run file
-    #[arg(default_value = "configs/quickstart.toml")]
-    config: PathBuf,
+    #[command(flatten)]
+    file: NamedRunFile,
     /// The run folder [default: runs/NAME-OF-RUN-FILE]
     #[arg(long, value_name = "DIR")]
     run: Option<PathBuf>,
@@ -27,15 +31,28 @@ pub struct BaselinesArgs {
 pub fn run(args: &BaselinesArgs) -> anyhow::Result<()> {
     // No tensor is made.
     let device = Device::default();
-    let (experiment, text) = Experiment::open(&args.config, args.run.as_deref(), device)?;
-    let mut data = ExperimentData::load(&experiment.run, &experiment.cache, args.offline)?;
+    let (run, text) = args.file.read()?;
+    let start = Start {
+        file: args.file.path(),
+        run,
+        text,
+        folder: args.file.folder(args.run.as_deref()),
+        reach: Reach::of(false, args.offline),
+        encodes: false,
+    };
+    let started = start.open(&Ok(vec![device]))?;
+    let Started {
+        experiment,
+        text,
+        mut data,
+    } = started.context("the run was not opened")?;
     data.say()?;
     experiment.folder.create(&text)?;
+    Inputs::of_students(&experiment.run, &data).note(&experiment.folder)?;
     let queries = experiment.asked(&data.collection.queries);
     let english = experiment.asked(&data.collection.english);
     let lexical = Lexical::prepare(&experiment, &mut data)?;
     let systems = lexical.systems(&queries, &english);
     let evaluations = scores::evaluate_systems(&experiment, &data.collection, &systems)?;
-    println!("{}", summary::table(&experiment.run, &evaluations)?);
-    Ok(())
+    print(summary::table(&experiment.run, &evaluations)? + "\n")
 }

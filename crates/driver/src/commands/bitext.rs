@@ -1,22 +1,20 @@
 //! `optical bitext`: what a run's filter makes of its bitext, without training.
 
-use std::path::PathBuf;
-
 use anyhow::Context;
-use optical_corpus::bitext::Bitext;
 use optical_corpus::report::{BitextCounts, DropReason, Example};
 
 use crate::cache;
-use crate::experiment::data::{fetch_all, roots};
+use crate::experiment::data::{bitext, fetch_all, roots};
 use crate::experiment::filtering::table;
-use crate::run_file::RunFile;
+use crate::experiment::findings::Findings;
+use crate::named::NamedRunFile;
+use crate::say::print;
 
 /// Read and filter a run's bitext, and say what is left out and why
 #[derive(Debug, clap::Args)]
 pub struct BitextArgs {
-    /// The run file
-    #[arg(long, value_name = "FILE", default_value = "configs/quickstart.toml")]
-    config: PathBuf,
+    #[command(flatten)]
+    file: NamedRunFile,
     /// Show so many of the pairs left out, for each language and reason, drawn by seed
     #[arg(long, value_name = "N", default_value_t = 0)]
     sample: usize,
@@ -27,20 +25,22 @@ pub struct BitextArgs {
 
 /// Prints the counts of every language, its bad lines and, if asked, what was left out.
 pub fn run(args: &BitextArgs) -> anyhow::Result<()> {
-    let (run, _) = RunFile::load(&args.config)?;
+    let (run, _) = args.file.load()?;
     let cache = cache::folder()?;
     let manifests = run
         .bitext
         .iter()
         .filter_map(|source| source.layout.manifest());
     fetch_all(manifests, &cache, args.offline)?;
-    let (_, report) = Bitext::read(&run.bitext, &run.bitext_filter, &roots(&cache), args.sample)
-        .context("[[bitext]]")?;
-    print!("{}", table(&report)?.to_terminal());
+    let mut findings = Findings::default();
+    let read = bitext(&run, &roots(&cache), &cache, args.sample, &mut findings);
+    findings.told()?;
+    let (_, report) = read.context("[[bitext]] was not read")?;
+    let mut text = table(&report)?.to_terminal();
     for (language, counts) in &report.languages {
-        print!("{}", remarks(language, counts));
+        text += &remarks(language, counts);
     }
-    Ok(())
+    print(text)
 }
 
 fn remarks(language: &str, counts: &BitextCounts) -> String {

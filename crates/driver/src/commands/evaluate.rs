@@ -1,13 +1,14 @@
 //! `optical evaluate`: the numbers of a run, as `trec_eval` gives them.
 
 use std::collections::BTreeSet;
-use std::io::{self, Write};
 use std::path::PathBuf;
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use clap::ValueEnum;
 use optical_retrieval::{Evaluation, Measure, Options, Qrels, Run, ScorePrecision, evaluate};
 use serde_json::{Map, Value};
+
+use crate::say::print;
 
 /// Evaluates a TREC run against TREC qrels, with `trec_eval`'s measures and conventions.
 ///
@@ -105,12 +106,7 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
     } else {
         table(&evaluation, official.then_some(run.tag()), args.per_topic)
     };
-    let written = io::stdout().write_all(text.as_bytes());
-    match written {
-        // A reader such as `head` has seen enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        written => written.context("standard output"),
-    }
+    print(text)
 }
 
 fn table(evaluation: &Evaluation, tag: Option<&str>, per_topic: bool) -> String {

@@ -5,7 +5,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, ensure};
 use optical_encoder::{Head, Model};
 
+use crate::cache;
 use crate::device::Backend;
+use crate::experiment::check::{Reach, check};
+use crate::experiment::findings::Findings;
+use crate::experiment::inputs::Inputs;
 use crate::experiment::lexical::Lexical;
 use crate::experiment::metrics::read_events;
 use crate::experiment::provenance::{Clock, facts, write_run_json};
@@ -13,6 +17,7 @@ use crate::experiment::space::{Space, Teacher};
 use crate::experiment::{Experiment, ExperimentData, RunFolder, page, scores};
 use crate::interrupt::Interrupt;
 use crate::run_file::RunFile;
+use crate::say::print;
 
 /// Score finished runs on the questions of their `final_test`, once
 ///
@@ -35,14 +40,22 @@ pub struct FinalTestArgs {
 /// Ranks, measures and reports, run by run; a report that is there is shown.
 pub fn run(args: &FinalTestArgs) -> anyhow::Result<()> {
     // A run that cannot be tested is named before hours go into another.
+    let mut findings = Findings::default();
     let runs = args.runs.iter().map(|folder| Finished::open(folder));
-    let runs: Vec<_> = runs.collect::<Result<_, _>>()?;
+    let runs: Vec<_> = runs.filter_map(|run| findings.take(run)).collect();
+    let (cache, reach) = (cache::folder()?, Reach::of(false, args.offline));
+    let open = runs.iter().filter(|run| !run.report().is_file());
+    for finished in open {
+        findings.within(&finished.folder.file("").display().to_string());
+        check(&finished.run, &cache, reach, true, &mut findings);
+    }
+    findings.told()?;
     let interrupt = Interrupt::listen()?;
     for finished in runs {
         let report = finished.report();
         if report.is_file() {
             let text = std::fs::read_to_string(&report);
-            print!("{}", text.with_context(|| report.display().to_string())?);
+            print(text.with_context(|| report.display().to_string())?)?;
         } else {
             finished.test(args, interrupt.clone())?;
         }
@@ -63,14 +76,14 @@ impl Finished {
     fn open(path: &Path) -> anyhow::Result<Self> {
         let folder = RunFolder::existing(path)?;
         let (mut run, text) = RunFile::load(&folder.run_file())?;
-        run.collection = run.final_test.clone().with_context(|| {
+        run.collection = run.final_test.take().with_context(|| {
             let file = folder.run_file();
             format!("{} has no [final_test] table", file.display())
         })?;
         run.title.push_str(" (final test)");
         let students: Vec<PathBuf> = (0..run.repetitions)
-            .map(|repetition| Ok(folder.repetition(repetition)?.student()))
-            .collect::<anyhow::Result<_>>()?;
+            .map(|repetition| folder.existing_repetition(repetition).student())
+            .collect();
         let finished = Self {
             folder,
             run,
@@ -103,6 +116,9 @@ impl Finished {
         experiment.folder.create(&self.text)?;
         let lexical = Lexical::prepare(&experiment, &mut data)?;
         let teacher = Teacher::load(&experiment, args.offline)?;
+        Inputs::default()
+            .with_model(&teacher.key)
+            .check(&self.folder)?;
         let head = match &teacher.model.head {
             Some(head) => head.clone(),
             None => {

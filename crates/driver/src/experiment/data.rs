@@ -3,21 +3,25 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
-use anyhow::{Context, ensure};
-use optical_corpus::bitext::{Bitext, DataRoots, SentencePair};
+use anyhow::Context;
+use optical_corpus::bitext::{Bitext, BitextSource, DataRoots, SentencePair};
 use optical_corpus::collection::Collection;
 use optical_corpus::draw::{Sample, fingerprint, unit};
 use optical_corpus::error::CorpusError;
 use optical_corpus::relevance::Texts;
 use optical_corpus::report::BitextReport;
 use optical_corpus::shape::Shaper;
-use optical_corpus::split::{Split, hold_out};
+use optical_corpus::split::{Split, SplitError, hold_out};
 use optical_distill::TrainingText;
 use optical_retrieval::translation::CodeSwitch;
 
 use crate::commands::fetch;
+use crate::experiment::check::collections::{Reader, collection};
 use crate::experiment::filtering;
+use crate::experiment::findings::Findings;
+use crate::key::Key;
 use crate::run_file::RunFile;
+use crate::say::say;
 
 /// Everything a run reads; the pairs lie on the disk and are read as they are needed.
 #[derive(Debug)]
@@ -26,8 +30,12 @@ pub struct ExperimentData {
     split: Split,
     /// Queries, documents and judgements.
     pub collection: Collection,
+    /// What students are judged by while they are trained, if the run file asks for it.
+    pub development: Option<Collection>,
     /// What became of the bitext.
     pub report: BitextReport,
+    /// A hash of the pairs of each language.
+    pub bitext_keys: BTreeMap<String, String>,
 }
 
 /// Where the relative paths of a run file begin, and where data lies.
@@ -56,45 +64,52 @@ pub fn fetch_all<'a>(
 impl ExperimentData {
     /// Fetches and reads what the run file names.
     pub fn load(run: &RunFile, cache: &Path, offline: bool) -> anyhow::Result<Self> {
-        let roots = roots(cache);
-        let manifests = run
-            .bitext
-            .iter()
-            .filter_map(|source| source.layout.manifest());
-        let collections = [
-            Some(&run.collection),
-            run.development.as_ref(),
-            run.final_test.as_ref(),
-        ];
-        let collections = collections.into_iter().flatten();
-        let manifests = manifests.chain(collections.filter_map(|source| source.manifest()));
-        fetch_all(manifests, cache, offline)?;
-        let collection = run.collection.load(&roots).context("[collection]")?;
-        for (language, _) in run.classes() {
-            let known = || {
-                collection
-                    .queries
-                    .keys()
-                    .cloned()
-                    .collect::<Vec<_>>()
-                    .join(", ")
-            };
-            ensure!(
-                collection.queries.contains_key(&language),
-                "languages: the collection has no queries in {language:?}; it has {}",
-                known()
-            );
-        }
-        let filter = &run.bitext_filter;
-        let (mut bitext, report) =
-            Bitext::read(&run.bitext, filter, &roots, filtering::EXAMPLES).context("[[bitext]]")?;
-        check_languages(run, &report)?;
+        let manifests = manifests(run);
+        fetch_all(manifests.into_iter(), cache, offline)?;
+        let mut findings = Findings::default();
+        let data = Self::read(run, &roots(cache), cache, None, &mut findings);
+        findings.told_problems()?;
+        data.context("the data are not whole")
+    }
+
+    /// Reads what the run file names, and finds all that is wrong with it; a reader also finds texts
+    /// that have no token. Temporary files lie below `temporary`.
+    pub fn read(
+        run: &RunFile,
+        roots: &DataRoots,
+        temporary: &Path,
+        reader: Option<Reader<'_>>,
+        findings: &mut Findings,
+    ) -> Option<Self> {
+        let languages: Vec<String> = run.classes().into_iter().map(|it| it.0).collect();
+        let development = run.development.as_ref().map(|source| {
+            let low = &run.languages.low;
+            collection("[development]", source, roots, low, reader, findings)
+        });
+        let source = &run.collection;
+        let collection = collection("[collection]", source, roots, &languages, reader, findings);
+        let read = bitext(run, roots, temporary, filtering::EXAMPLES, findings);
+        let (mut bitext, report) = read?;
         let training = &run.distill.training;
-        let split = hold_out(&mut bitext, training.instruments.held_out, training.seed)?;
-        Ok(Self {
+        let held_out = training.instruments.held_out;
+        let split = match hold_out(&mut bitext, held_out, training.seed) {
+            Err(error @ SplitError::TooFew { .. }) => {
+                findings.fault(format!("{HELD_OUT} = {held_out}: {error}"));
+                None
+            }
+            split => findings.take(split.context("[[bitext]]")),
+        };
+        let bitext_keys = findings.take(bitext_keys(&mut bitext).context("[[bitext]]"));
+        let documents = collection
+            .as_ref()
+            .map_or(usize::MAX, |it| it.documents.len());
+        languages_of_pairs(run, &report, documents, findings);
+        Some(Self {
             bitext,
-            split,
-            collection,
+            split: split?,
+            collection: collection?,
+            development: development.map_or(Some(None), |found| found.map(Some))?,
+            bitext_keys: bitext_keys?,
             report,
         })
     }
@@ -179,27 +194,27 @@ impl ExperimentData {
 
     /// Says on standard error what was read.
     pub fn say(&self) -> anyhow::Result<()> {
-        eprint!("{}", filtering::table(&self.report)?.to_terminal());
+        say(filtering::table(&self.report)?.to_terminal().trim_end());
         let queries: Vec<_> = self
             .collection
             .queries
             .iter()
             .map(|(language, queries)| format!("{language} {}", queries.len()))
             .collect();
-        eprintln!(
+        say(format_args!(
             "collection: {} documents; queries {}",
             self.collection.documents.len(),
             queries.join(", ")
-        );
+        ));
         let without = |language: &&String| !self.collection.english.contains_key(*language);
         let languages = self.collection.queries.keys();
         let without: Vec<&str> = languages.filter(without).map(String::as_str).collect();
         if !without.is_empty() {
-            eprintln!(
+            say(format_args!(
                 "collection: no English versions of all queries in {}; bm25-english and english are \
                  left out there",
                 without.join(", ")
-            );
+            ));
         }
         Ok(())
     }
@@ -209,8 +224,24 @@ impl ExperimentData {
 pub fn say_empty_negatives(documents: &Texts) {
     let count = documents.empty_negatives;
     if 0 < count {
-        eprintln!("[[relevance]]: {count} empty negatives were passed over");
+        say(format_args!(
+            "[[relevance]]: {count} empty negatives were passed over"
+        ));
     }
+}
+
+/// The pairs of each language that are kept, as a hash.
+fn bitext_keys(bitext: &mut Bitext) -> Result<BTreeMap<String, String>, CorpusError> {
+    let mut keys: BTreeMap<String, Key> = BTreeMap::new();
+    for pair in bitext.pairs()? {
+        let pair = pair?;
+        let key = keys.entry(pair.language);
+        let key = key.or_insert_with(|| Key::of("bitext"));
+        key.add(pair.english);
+        key.add(pair.foreign);
+    }
+    let keys = keys.into_iter();
+    Ok(keys.map(|(language, key)| (language, key.text())).collect())
 }
 
 /// The pairs that may be trained on.
@@ -222,24 +253,110 @@ fn training_pairs<'a>(
     Ok(pairs.filter(|pair| pair.as_ref().map_or(true, |pair| split.trains_on(pair))))
 }
 
-/// Whether every language that is trained on has a pair.
-fn check_languages(run: &RunFile, report: &BitextReport) -> anyhow::Result<()> {
-    let kept = |language: &String| report.languages.get(language).map_or(0, |of| of.kept);
-    for language in run.distill.bitext.keys() {
-        ensure!(
-            0 < kept(language),
-            "distill.bitext.{language}: [[bitext]] has no pair in {language} that passes [bitext_filter]"
-        );
+/// The manifests of all data sets that a run reads.
+pub fn manifests(run: &RunFile) -> Vec<&Path> {
+    let bitext = run.bitext.iter();
+    let bitext = bitext.filter_map(|source| source.layout.manifest());
+    let collections = [
+        Some(&run.collection),
+        run.development.as_ref(),
+        run.final_test.as_ref(),
+    ];
+    let collections = collections.into_iter().flatten();
+    bitext
+        .chain(collections.filter_map(|source| source.manifest()))
+        .collect()
+}
+
+const HELD_OUT: &str = "distill.training.instruments.held_out";
+
+/// Reads the bitext, with so many examples of what is left out; if it cannot be read, finds what is
+/// wrong with each of its sources.
+pub fn bitext(
+    run: &RunFile,
+    roots: &DataRoots,
+    temporary: &Path,
+    examples: usize,
+    findings: &mut Findings,
+) -> Option<(Bitext, BitextReport)> {
+    let filter = &run.bitext_filter;
+    let read = |sources: &[BitextSource]| {
+        let read = Bitext::read_below(sources, filter, roots, examples, temporary);
+        read.context("[[bitext]]")
+    };
+    match read(&run.bitext) {
+        Ok(read) => Some(read),
+        // What is wrong with the filter was found with the settings.
+        Err(_) if !filter.faults().is_empty() => None,
+        Err(error) => {
+            for source in &run.bitext {
+                findings.take(read(std::slice::from_ref(source)));
+            }
+            findings.problem(format!("{error:#}"));
+            None
+        }
     }
-    for language in run.distill.retention.keys() {
-        let found = match language.as_str() {
-            "eng" => report.languages.keys().any(|language| 0 < kept(language)),
-            _ => 0 < kept(language),
-        };
-        ensure!(
-            found,
-            "distill.retention.{language}: [[bitext]] has no sentence in {language} that passes [bitext_filter]"
-        );
+}
+
+/// Finds languages that are trained on and have no pair, and others that the run file names for
+/// nothing.
+fn languages_of_pairs(
+    run: &RunFile,
+    report: &BitextReport,
+    documents: usize,
+    findings: &mut Findings,
+) {
+    let kept = |language: &str| report.languages.get(language).map_or(0, |of| of.kept);
+    let distill = &run.distill;
+    for (key, languages) in [
+        ("bitext", &distill.bitext),
+        ("code_switched", &distill.code_switched),
+        ("retention", &distill.retention),
+    ] {
+        for language in languages.keys() {
+            let found = match (key, language.as_str()) {
+                ("retention", "eng") => report.languages.keys().any(|it| 0 < kept(it)),
+                _ => 0 < kept(language),
+            };
+            if !found {
+                let what = if key == "retention" {
+                    "sentence"
+                } else {
+                    "pair"
+                };
+                findings.fault(format!(
+                    "distill.{key}.{language}: [[bitext]] has no {what} in {language} that passes \
+                     [bitext_filter]"
+                ));
+            }
+        }
     }
-    Ok(())
+    let scored = run
+        .passages
+        .map_or(0, |it| it.retrieved.saturating_add(it.drawn));
+    if documents < scored {
+        findings.warn(format!(
+            "passages: a sentence is scored with {scored} documents, and there are {documents}"
+        ));
+    }
+    let trained: usize = distill.bitext.keys().map(|language| kept(language)).sum();
+    let batch = distill.training.batch_size;
+    if (1..batch).contains(&trained) {
+        findings.warn(format!(
+            "distill.training.batch_size = {batch}: there are {trained} pairs, so that a batch has some twice"
+        ));
+    }
+    for language in run.languages.low.iter().chain(&run.languages.high) {
+        if kept(language) == 0 {
+            findings.warn(format!(
+                "languages: {language} has no pair in [[bitext]], and is not trained on"
+            ));
+        }
+    }
+    let (picture, held_out) = (&run.picture, distill.training.instruments.held_out);
+    if kept(picture) == 0 || held_out == 0 {
+        findings.warn(format!(
+            "picture = {picture:?}: no pair in it is held out, so no alignment is drawn"
+        ));
+    }
 }

@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, ensure};
-use optical_corpus::collection::Query;
+use optical_corpus::collection::{Collection, Query};
 use optical_encoder::{Head, Model};
 use optical_retrieval::{ExactIndex, Options, Qrels, Run, evaluate};
 
+use crate::experiment::Experiment;
 use crate::experiment::index::document_indexes;
 use crate::experiment::ranking::System;
 use crate::experiment::scores::{MEASURES, judgements};
 use crate::experiment::space::{Space, Teacher};
-use crate::experiment::{Experiment, data};
 
 /// Queries of the low-resource languages with their judgements, and an index.
 pub struct Development<'a> {
@@ -22,15 +22,16 @@ pub struct Development<'a> {
 }
 
 impl<'a> Development<'a> {
-    /// Reads the run file's `[development]` and indexes its documents; `None` without one.
-    pub fn prepare(experiment: &'a Experiment, space: &'a Space) -> anyhow::Result<Option<Self>> {
+    /// Indexes the documents of the run file's `[development]`; `None` without one.
+    pub fn prepare(
+        experiment: &'a Experiment,
+        space: &'a Space,
+        collection: Option<&Collection>,
+    ) -> anyhow::Result<Option<Self>> {
         let run = &experiment.run;
-        let Some(source) = &run.development else {
+        let Some(collection) = collection else {
             return Ok(None);
         };
-        let collection = source
-            .load(&data::roots(&experiment.cache))
-            .context("[development]")?;
         let mut languages = BTreeMap::new();
         for language in &run.languages.low {
             let queries = collection.queries.get(language);
@@ -38,18 +39,18 @@ impl<'a> Development<'a> {
             let queries = queries.with_context(|| {
                 format!("[development] has no queries in {language}, a language of languages.low")
             })?;
-            let qrels = judgements(&collection, queries)?;
+            let qrels = judgements(collection, queries)?;
             languages.insert(language.clone(), (queries.clone(), qrels));
         }
         ensure!(!languages.is_empty(), "[development]: no language");
         let documents = &collection.documents;
         let Space { teacher, head, .. } = space;
-        let Teacher { folder, model } = teacher;
-        let mut indexes = document_indexes(experiment, model, folder, &[head], documents)?;
+        let Teacher { model, key, .. } = teacher;
+        let mut indexes = document_indexes(experiment, model, key, &[head], documents)?;
         Ok(Some(Self {
             experiment,
             head,
-            index: indexes.remove(0),
+            index: indexes.remove(0).index,
             languages,
         }))
     }

@@ -1,11 +1,11 @@
 //! What the filter did to the bitext: the table, and `bitext.json` for programs.
 
 use optical_corpus::report::{BitextReport, DropReason};
-use optical_encoder::write_atomically;
 use optical_report::Table;
 use optical_report::page::{BitextRow, bitext_table};
 
 use crate::experiment::RunFolder;
+use crate::write::write;
 
 /// Pairs left out that `bitext.json` shows for each language and reason.
 pub const EXAMPLES: usize = 5;
@@ -32,6 +32,5 @@ pub fn table(report: &BitextReport) -> anyhow::Result<Table> {
 /// Writes counts, examples and bad lines as a JSON object.
 pub fn write_json(folder: &RunFolder, report: &BitextReport) -> anyhow::Result<()> {
     let json = serde_json::to_string_pretty(report)? + "\n";
-    write_atomically(&folder.file("bitext.json"), json.as_bytes())?;
-    Ok(())
+    write(&folder.file("bitext.json"), json.as_bytes())
 }

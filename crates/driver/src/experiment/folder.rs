@@ -1,13 +1,22 @@
-//! The run folder: what a run leaves behind, and what it goes on from.
+//! The run folder: what a run leaves behind, and what it resumes from.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context, bail};
-use optical_encoder::write_atomically;
+use optical_files::lock::{Lock, Refused};
+use optical_files::whole;
 
-/// Paths below a run folder.
+use crate::experiment::keys::Keys;
+use crate::write::write;
+
+/// Paths below a run folder, and the right to write there.
 #[derive(Debug, Clone)]
-pub struct RunFolder(PathBuf);
+pub struct RunFolder {
+    path: PathBuf,
+    /// Held from the first writing, or from [`lock`](Self::lock), until the last copy goes.
+    lock: Arc<OnceLock<Lock>>,
+}
 
 impl RunFolder {
     /// Names the run folder of the run file `text`; nothing is written yet.
@@ -15,32 +24,68 @@ impl RunFolder {
     /// A folder that another run file has used is refused; comments may differ, `repetitions`, since a
     /// folder with one student can get more, and `final_test`, which comes afterwards.
     pub fn of(path: &Path, text: &str) -> anyhow::Result<Self> {
-        let folder = Self(path.to_owned());
-        let kept = folder.run_file();
+        let folder = Self::at(path.to_owned());
+        folder.check(text)?;
+        Ok(folder)
+    }
+
+    fn at(path: PathBuf) -> Self {
+        let lock = Arc::default();
+        Self { path, lock }
+    }
+
+    fn check(&self, text: &str) -> anyhow::Result<()> {
+        let kept = self.run_file();
         match std::fs::read_to_string(&kept) {
-            Ok(found) if says(&found)? == says(text)? => Ok(folder),
+            Ok(found) if says(&found)? == says(text)? => Ok(()),
             Ok(_) => bail!(
                 "{} belongs to another version of the run file; choose another folder with --run, or delete it",
-                path.display()
+                self.path.display()
             ),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(folder),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
             Err(error) => Err(error).with_context(|| kept.display().to_string()),
         }
     }
 
+    /// Takes the folder for this process, if it is there, and removes what killed ones have left.
+    pub fn lock(&self) -> anyhow::Result<()> {
+        if self.lock.get().is_some() || !self.path.is_dir() {
+            return Ok(());
+        }
+        let lock = match Lock::acquire(&self.path.join(".lock")) {
+            Ok(lock) => lock,
+            Err(Refused::InUse(holder)) => bail!(
+                "{} is in use by {holder}; wait for it, or choose another folder with --run",
+                self.path.display()
+            ),
+            Err(Refused::File(error)) => {
+                let path = self.path.display();
+                return Err(error).with_context(|| format!("{path} cannot be written"));
+            }
+        };
+        for inner in ["", "trec", "translation", "head", "student", "teacher"] {
+            whole::sweep(&self.path.join(inner));
+        }
+        // Nobody else has set it: whoever would has no lock.
+        let _ = self.lock.set(lock);
+        Ok(())
+    }
+
     /// Creates the folder and keeps the run file in it, as used.
     pub fn create(&self, text: &str) -> anyhow::Result<()> {
-        std::fs::create_dir_all(self.0.join("trec"))
-            .with_context(|| self.0.display().to_string())?;
-        write_atomically(&self.run_file(), text.as_bytes())?;
-        Ok(())
+        let trec = self.path.join("trec");
+        std::fs::create_dir_all(&trec).with_context(|| trec.display().to_string())?;
+        self.lock()?;
+        // Another process may have begun it in the meantime.
+        self.check(text)?;
+        write(&self.run_file(), text.as_bytes())
     }
 
     /// A folder that some run has left.
     pub fn existing(path: &Path) -> anyhow::Result<Self> {
-        let folder = Self(path.to_owned());
+        let folder = Self::at(path.to_owned());
         if !folder.run_file().is_file() {
-            bail!("{} is no run folder: it has no run.toml", path.display());
+            bail!("{} is not a run folder: it has no run.toml", path.display());
         }
         Ok(folder)
     }
@@ -50,64 +95,92 @@ impl RunFolder {
         if repetition == 0 {
             return Ok(self.clone());
         }
-        let path = self.0.join(format!("repetition-{}", repetition + 1));
-        std::fs::create_dir_all(&path).with_context(|| path.display().to_string())?;
-        Ok(Self(path))
+        let folder = self.existing_repetition(repetition);
+        let path = &folder.path;
+        std::fs::create_dir_all(path).with_context(|| path.display().to_string())?;
+        Ok(folder)
+    }
+
+    /// The folder of a repetition, which may not be there.
+    pub fn existing_repetition(&self, repetition: usize) -> Self {
+        let path = match repetition {
+            0 => self.path.clone(),
+            _ => self.path.join(format!("repetition-{}", repetition + 1)),
+        };
+        let lock = self.lock.clone();
+        Self { path, lock }
+    }
+
+    /// What its results follow from.
+    pub fn keys(&self) -> anyhow::Result<Keys> {
+        Keys::read(&self.path)
+    }
+
+    /// Whether a training has begun here.
+    pub fn is_trained_in(&self) -> bool {
+        self.metrics().is_file()
     }
 
     /// The run file as used.
     pub fn run_file(&self) -> PathBuf {
-        self.0.join("run.toml")
+        self.path.join("run.toml")
     }
 
     /// The head, estimated once.
     pub fn head(&self) -> PathBuf {
-        self.0.join("head")
+        self.path.join("head")
     }
 
     /// Checkpoints of the distillation.
     pub fn checkpoints(&self) -> PathBuf {
-        self.0.join("checkpoints")
+        self.path.join("checkpoints")
     }
 
     /// The distilled student, as a Hugging Face folder.
     pub fn student(&self) -> PathBuf {
-        self.0.join("student")
+        self.path.join("student")
     }
 
     /// The teacher that was trained here, as a Hugging Face folder.
     pub fn teacher(&self) -> PathBuf {
-        self.0.join("teacher")
+        self.path.join("teacher")
     }
 
     /// Events of the distillation, a JSON object a line.
     pub fn metrics(&self) -> PathBuf {
-        self.0.join("metrics.jsonl")
+        self.path.join("metrics.jsonl")
     }
 
     /// What the final test leaves.
     pub fn final_test(&self) -> PathBuf {
-        self.0.join("final-test")
+        self.path.join("final-test")
     }
 
     /// Translation tables and translated queries.
     pub fn translation(&self) -> PathBuf {
-        self.0.join("translation")
+        self.path.join("translation")
     }
 
     /// The judgements of a language.
     pub fn qrels(&self, language: &str) -> PathBuf {
-        self.0.join("trec").join(format!("{language}.qrels"))
+        self.path.join("trec").join(format!("{language}.qrels"))
     }
 
     /// The ranking of a system in a language.
     pub fn run(&self, system: &str, language: &str) -> PathBuf {
-        self.0.join("trec").join(format!("{system}.{language}.run"))
+        self.path
+            .join("trec")
+            .join(format!("{system}.{language}.run"))
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// A file at the top of the folder.
     pub fn file(&self, name: &str) -> PathBuf {
-        self.0.join(name)
+        self.path.join(name)
     }
 }
 

@@ -1,18 +1,22 @@
 //! Systems that need no encoder: BM25 on queries as they are, translated, and in English.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, ensure};
 use optical_corpus::collection::Query;
-use optical_encoder::write_atomically;
 use optical_retrieval::translation::{CodeSwitch, TranslationTable, dictionary, ibm1};
 use optical_retrieval::{Bm25Index, Bm25Settings};
 
 use crate::experiment::ranking::{Asked, System};
-use crate::experiment::{Experiment, ExperimentData, translator};
+use crate::experiment::{Experiment, ExperimentData, RunFolder, inputs, translator};
+use crate::key::Key;
 use crate::run_file::{RunFile, TableSource, TranslationSettings};
+use crate::say::say;
+use crate::write::write;
+
+/// Counts what the words of the same text have been: rankings and tables by other words are made anew.
+pub const WORDS: u32 = optical_retrieval::WORDS_REVISION;
 
 /// Tables by language.
 type Tables = BTreeMap<String, TranslationTable>;
@@ -21,6 +25,8 @@ type Tables = BTreeMap<String, TranslationTable>;
 pub struct Lexical<'a> {
     settings: Option<&'a TranslationSettings>,
     index: Bm25Index,
+    /// A hash of what the index follows from.
+    key: String,
     tables: BTreeMap<TableSource, Tables>,
     /// Queries as an external translator has them, of the languages that have one.
     translated: BTreeMap<String, Vec<Query>>,
@@ -30,9 +36,17 @@ impl<'a> Lexical<'a> {
     /// Indexes the documents, and makes tables and translations or reads them back.
     pub fn prepare(experiment: &'a Experiment, data: &mut ExperimentData) -> anyhow::Result<Self> {
         let run = &experiment.run;
-        let documents = data.collection.documents.iter();
+        let documents = &data.collection.documents;
+        let key = Key::of("bm25")
+            .with(WORDS.to_le_bytes())
+            .with(inputs::documents(documents))
+            .with(run.retrieval.bm25_k1.to_le_bytes())
+            .with(run.retrieval.bm25_b.to_le_bytes())
+            .text();
         let index = Bm25Index::new(
-            documents.map(|document| (document.id.clone(), document.full_text())),
+            documents
+                .iter()
+                .map(|document| (document.id.clone(), document.full_text())),
             Bm25Settings {
                 k1: run.retrieval.bm25_k1,
                 b: run.retrieval.bm25_b,
@@ -41,6 +55,7 @@ impl<'a> Lexical<'a> {
         let mut lexical = Self {
             settings: run.translation.as_ref(),
             index,
+            key,
             tables: BTreeMap::new(),
             translated: BTreeMap::new(),
         };
@@ -61,11 +76,7 @@ impl<'a> Lexical<'a> {
         for (language, command) in settings.command.iter().flatten() {
             experiment.interrupt.check()?;
             let queries = &data.collection.queries[language];
-            let path = experiment
-                .folder
-                .translation()
-                .join(format!("command.{language}.txt"));
-            let translated = translate(&path, command, queries)
+            let translated = translate(&experiment.folder, language, command, queries)
                 .with_context(|| format!("translation.command.{language}"))?;
             lexical.translated.insert(language.clone(), translated);
         }
@@ -112,16 +123,19 @@ impl<'a> Lexical<'a> {
         let bm25 = |name, queries| Asked {
             name,
             system: System::Bm25(&self.index),
+            key: self.key.clone(),
             queries,
         };
         let mut systems = vec![bm25("bm25", queries)];
         for system in self.settings.iter().flat_map(|settings| &settings.systems) {
+            let translation = system.query_translation();
             systems.push(Asked {
                 name: &system.name,
+                key: Key::of(&self.key).with(format!("{translation:?}")).text(),
                 system: System::Translated {
                     index: &self.index,
                     tables: &self.tables[&system.table],
-                    translation: system.query_translation(),
+                    translation,
                 },
                 queries,
             });
@@ -141,40 +155,64 @@ fn ibm1_tables(
     settings: ibm1::Ibm1Settings,
 ) -> anyhow::Result<Tables> {
     let mut tables = Tables::new();
+    let folder = &experiment.folder;
     for (language, _) in experiment.run.classes() {
         experiment.interrupt.check()?;
-        if !data.report.languages.contains_key(&language) {
+        let Some(pairs) = data.bitext_keys.get(&language) else {
             continue;
-        }
-        let path = experiment
-            .folder
-            .translation()
-            .join(format!("ibm1.{language}.tsv"));
-        if !path.is_file() {
+        };
+        let path = folder.translation().join(format!("ibm1.{language}.tsv"));
+        let key = Key::of("ibm1")
+            .with(WORDS.to_le_bytes())
+            .with(pairs)
+            .with(format!("{settings:?}"))
+            .text();
+        let mut keys = folder.keys()?;
+        if !path.is_file() || keys.of(&path) != Some(&key) {
             let began = Instant::now();
             let pairs = data.training_pairs(&language)?;
             let pairs = pairs.iter().map(|pair| (&*pair.foreign, &*pair.english));
             let table = ibm1::train(pairs, settings).table;
             table.write(&path)?;
+            keys.set(&path, key);
+            keys.write()?;
             let translations: usize = table.iter().map(|(_, found)| found.len()).sum();
-            eprintln!(
+            say(format_args!(
                 "translation table {language}: {} words, {translations} translations, {:.1} s",
                 table.len(),
                 began.elapsed().as_secs_f64()
-            );
+            ));
         }
         tables.insert(language, TranslationTable::read(&path)?);
     }
     Ok(tables)
 }
 
-/// Queries with their texts translated, kept at `path`.
-fn translate(path: &Path, command: &[String], queries: &[Query]) -> anyhow::Result<Vec<Query>> {
-    if !path.is_file() {
+/// Queries with their texts translated, kept in the run folder.
+fn translate(
+    folder: &RunFolder,
+    language: &str,
+    command: &[String],
+    queries: &[Query],
+) -> anyhow::Result<Vec<Query>> {
+    let path = &folder.translation().join(format!("command.{language}.txt"));
+    let mut key = Key::of("translated queries");
+    for part in command {
+        key.add(part);
+    }
+    for query in queries {
+        key.add(Key::of("query").with(&query.text).text());
+    }
+    let key = key.text();
+    let mut keys = folder.keys()?;
+    // What a former version kept without a key may have taken hours: it is taken as it is.
+    if !path.is_file() || keys.of(path).is_some_and(|known| known != key) {
         let texts: Vec<&str> = queries.iter().map(|query| query.text.as_str()).collect();
         let lines = translator::translate(command, &texts)?;
-        write_atomically(path, (lines.join("\n") + "\n").as_bytes())?;
+        write(path, (lines.join("\n") + "\n").as_bytes())?;
     }
+    keys.set(path, key);
+    keys.write()?;
     let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
     let lines: Vec<&str> = text.lines().collect();
     ensure!(

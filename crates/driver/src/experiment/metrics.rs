@@ -7,6 +7,8 @@ use optical_distill::instruments::MateRetrieval;
 
 use crate::experiment::RunFolder;
 use crate::progress::Progress;
+use crate::say::say;
+use crate::write::write;
 
 /// A training in the words of the screen.
 #[derive(Debug, Clone, Copy)]
@@ -57,15 +59,21 @@ impl<'a> Metrics<'a> {
         if let Event::Prepared {
             pairs,
             left_out,
+            without_tokens,
             vocabulary,
             resumed_at,
         } = event
         {
             self.forget_after(*resumed_at)?;
-            eprintln!(
-                "{}: {pairs} to learn from, {left_out} left out, vocabulary {vocabulary}, from step {resumed_at} of {}",
-                self.wording.name, self.steps
-            );
+            say(format_args!(
+                "{}: {pairs} to learn from, {left_out} left out{}, vocabulary {vocabulary}, from step {resumed_at} of {}",
+                self.wording.name,
+                match without_tokens {
+                    0 => String::new(),
+                    some => format!(" ({some} without a token)"),
+                },
+                self.steps
+            ));
             self.progress = Some(Progress::new(self.wording.name, *resumed_at, self.steps));
         }
         let mut file = std::fs::OpenOptions::new()
@@ -139,8 +147,7 @@ impl<'a> Metrics<'a> {
             })
             .map(|event| serde_json::to_string(&event).map(|line| line + "\n"))
             .collect::<Result<_, _>>()?;
-        optical_encoder::write_atomically(&self.folder.metrics(), kept.concat().as_bytes())?;
-        Ok(())
+        write(&self.folder.metrics(), kept.concat().as_bytes())
     }
 }
 

@@ -1,11 +1,16 @@
 //! A run from its run file to its report: one file a stage.
 
+pub mod check;
 pub mod comparison;
+pub mod continuation;
 pub mod data;
 pub mod development;
 pub mod filtering;
+pub mod findings;
 pub mod folder;
 pub mod index;
+pub mod inputs;
+pub mod keys;
 pub mod lexical;
 pub mod metrics;
 pub mod page;
@@ -46,23 +51,11 @@ pub struct Experiment {
     pub device: Device,
     /// Whether somebody asked to stop.
     pub interrupt: Interrupt,
+    /// Whether document vectors that another kind of device has made are good enough.
+    pub any_device: bool,
 }
 
 impl Experiment {
-    /// Opens the experiment of a run file, in `folder` or else in one named like the run file; returns
-    /// it with the text of the run file. Nothing is written yet.
-    pub fn open(
-        config: &Path,
-        folder: Option<&Path>,
-        device: Device,
-    ) -> anyhow::Result<(Self, String)> {
-        let (run, text) = RunFile::load(config)?;
-        let named = || Path::new("runs").join(config.file_stem().unwrap_or_default());
-        let path = folder.map_or_else(named, Path::to_owned);
-        let interrupt = Interrupt::listen()?;
-        Ok((Self::new(run, &text, &path, device, interrupt)?, text))
-    }
-
     /// The experiment of a run file and its text, in the folder `path`.
     pub fn new(
         run: RunFile,
@@ -76,6 +69,7 @@ impl Experiment {
             cache: cache::folder()?,
             device,
             interrupt,
+            any_device: false,
             run,
         })
     }

@@ -5,6 +5,7 @@ use optical_report::page::Fact;
 
 use crate::experiment::scores::Evaluations;
 use crate::experiment::{Experiment, ExperimentData, filtering, pictures, summary};
+use crate::say::print;
 
 /// Tests, draws and writes what the systems of a run have reached.
 pub fn write(
@@ -22,7 +23,6 @@ pub fn write(
         .retain(|figure| folder.file(&figure.path).is_file());
     page.write_json(&folder.file("results.json"))?;
     page.write_markdown(&folder.file("report.md"))?;
-    println!("{}", summary::table(run, evaluations)?);
-    println!("report: {}", folder.file("report.md").display());
-    Ok(())
+    let (table, report) = (summary::table(run, evaluations)?, folder.file("report.md"));
+    print(format_args!("{table}\nreport: {}\n", report.display()))
 }

@@ -37,7 +37,7 @@ impl<'a> ScoredPassages<'a> {
             choice,
             seed,
             words,
-            &space.index,
+            &space.index.index,
             documents,
         ))
     }
@@ -50,10 +50,9 @@ impl<'a> ScoredPassages<'a> {
         index: &'a ExactIndex,
         documents: &[Document],
     ) -> Self {
-        let ids: Vec<String> = documents
-            .iter()
-            .map(|document| document.id.clone())
-            .collect();
+        // A document without tokens has no vectors to be scored with.
+        let ids = documents.iter().map(|document| document.id.clone());
+        let ids: Vec<String> = ids.filter(|id| index.contains(id)).collect();
         let numbers = ids.iter().cloned().zip(0..).collect();
         Self {
             choice,
@@ -70,7 +69,8 @@ impl<'a> ScoredPassages<'a> {
     pub fn of(&self, target: &str) -> Vec<u32> {
         let PassageChoice { retrieved, drawn } = self.choice;
         let hits = self.words.search(target, retrieved, &[]);
-        let mut chosen: Vec<u32> = hits.iter().map(|hit| self.numbers[&hit.id]).collect();
+        let known = hits.iter().filter_map(|hit| self.numbers.get(&hit.id));
+        let mut chosen: Vec<u32> = known.copied().collect();
         let all = self.ids.len();
         while chosen.len() < (retrieved + drawn).min(all) {
             let place = chosen.len().to_string();
@@ -105,6 +105,7 @@ mod tests {
                 id: format!("d{number}"),
                 title: None,
                 text: (*text).to_owned(),
+                origin: None,
             })
             .collect();
         let words = documents.iter().map(|it| (it.id.clone(), it.full_text()));

@@ -25,7 +25,8 @@ pub struct SoftAlignment {
     pub cost: f64,
 }
 
-/// Aligns the teacher's English tokens with the student's of the translation.
+/// Aligns the teacher's English tokens with the student's of the translation; `None` where a side
+/// has none.
 pub fn align(
     teacher: &Model,
     student: &Model,
@@ -33,13 +34,20 @@ pub fn align(
     [english, foreign]: [&str; 2],
     objectives: &Objectives,
     device: &Device,
-) -> anyhow::Result<SoftAlignment> {
+) -> anyhow::Result<Option<SoftAlignment>> {
     let batch = |model: &Model, text: &str| {
         model
             .tokenizer
             .batch(&[text], Role::Query, model.config.maximum_length())
     };
     let (target, input) = (batch(teacher, english)?, batch(student, foreign)?);
+    let has_tokens = |batch: &TokenBatch| {
+        let mut tokens = batch.kept.iter().zip(&batch.text);
+        tokens.any(|(&kept, &text)| kept && text)
+    };
+    if !has_tokens(&target) || !has_tokens(&input) {
+        return Ok(None);
+    }
     let device_head = head.on(device);
     let attention = objectives.needs_attention();
     let side =
@@ -68,7 +76,7 @@ pub fn align(
     let piece = |model: &Model, batch: &TokenBatch, token: usize| {
         model.tokenizer.piece(batch.ids[token]).unwrap_or_default()
     };
-    Ok(SoftAlignment {
+    Ok(Some(SoftAlignment {
         plan: rows
             .iter()
             .flat_map(|&row| columns.iter().map(move |&column| (row, column)))
@@ -83,7 +91,7 @@ pub fn align(
             .map(|&token| piece(student, &input, token))
             .collect(),
         cost,
-    })
+    }))
 }
 
 /// A held-out pair of the language that fits a picture.

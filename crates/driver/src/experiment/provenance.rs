@@ -3,11 +3,11 @@
 use std::time::Instant;
 
 use optical_distill::Event;
-use optical_encoder::write_atomically;
 use optical_report::page::Fact;
 
 use crate::device::Backend;
-use crate::experiment::{Experiment, RunFolder};
+use crate::experiment::{Experiment, RunFolder, continuation};
+use crate::write::write;
 
 /// Times of a sitting, stage by stage.
 #[derive(Debug)]
@@ -68,6 +68,7 @@ pub fn facts(
             format!("{:.0} s", clock.began.elapsed().as_secs_f64()),
         ),
     ];
+    facts.extend(continuation::fact(&experiment.folder));
     facts.extend(clock.stages.iter().map(|(name, seconds)| {
         Fact::new(format!("last sitting, {name}"), format!("{seconds:.0} s"))
     }));
@@ -81,6 +82,5 @@ pub fn write_run_json(folder: &RunFolder, facts: &[Fact]) -> anyhow::Result<()> 
         .map(|fact| (fact.name.clone(), fact.value.clone().into()))
         .collect();
     let json = serde_json::Value::Object(json);
-    write_atomically(&folder.file("run.json"), format!("{json:#}\n").as_bytes())?;
-    Ok(())
+    write(&folder.file("run.json"), format!("{json:#}\n").as_bytes())
 }

@@ -9,6 +9,7 @@ use optical_retrieval::translation::{QueryTranslation, TranslationTable};
 use optical_retrieval::{Bm25Index, ExactIndex, Hit, Index, QueryRef, Run};
 
 use crate::experiment::Experiment;
+use crate::key::Key;
 use crate::progress::Progress;
 use crate::run_file::RetrievalSettings;
 
@@ -42,6 +43,8 @@ pub struct Asked<'a> {
     pub name: &'a str,
     /// The system.
     pub system: System<'a>,
+    /// A hash of what its rankings follow from, but for queries, and tables of their language.
+    pub key: String,
     /// Queries by language.
     pub queries: &'a BTreeMap<String, Vec<Query>>,
 }
@@ -119,16 +122,55 @@ pub fn encode_queries(
     Ok(vectors)
 }
 
-/// The rankings that a system has left of every language's queries; `None` if one is missing.
+impl Asked<'_> {
+    /// What the ranking of a language's queries follows from: first what was asked, then by whom.
+    fn follows_from(&self, language: &str, settings: &RetrievalSettings) -> [String; 2] {
+        let mut key = Key::of("system").with(&self.key);
+        if let System::Translated { tables, .. } = &self.system {
+            for (foreign, translations) in tables[language].iter() {
+                key.add(foreign);
+                for translation in translations {
+                    key.add(&translation.word);
+                    key.add(translation.probability.to_le_bytes());
+                }
+            }
+        }
+        [questions(&self.queries[language], settings), key.text()]
+    }
+}
+
+/// A hash of queries and of how they are asked.
+fn questions(queries: &[Query], settings: &RetrievalSettings) -> String {
+    let RetrievalSettings {
+        query_length,
+        tokens_per_batch,
+        depth,
+        ..
+    } = settings;
+    let mut key = Key::of("queries").with(format!("{query_length} {tokens_per_batch} {depth}"));
+    for query in queries {
+        key.add(&query.id);
+        key.add(&query.text);
+        key.add(query.own_document.as_deref().unwrap_or_default());
+    }
+    key.text()
+}
+
+/// The rankings that a system has left of every language's queries, though the system may be gone;
+/// `None` if one is missing, or was made of other queries.
 pub fn kept_runs(
     experiment: &Experiment,
     name: &str,
     queries: &BTreeMap<String, Vec<Query>>,
 ) -> anyhow::Result<Option<BTreeMap<String, Run>>> {
+    let Experiment { run, folder, .. } = experiment;
+    let keys = folder.keys()?;
     let mut runs = BTreeMap::new();
-    for language in queries.keys() {
-        let path = experiment.folder.run(name, language);
-        if !path.is_file() {
+    for (language, queries) in queries {
+        let path = folder.run(name, language);
+        let asked = questions(queries, &run.retrieval);
+        let known = keys.of(&path);
+        if !path.is_file() || known.is_some_and(|known| !known.starts_with(&asked)) {
             return Ok(None);
         }
         runs.insert(language.clone(), Run::read(&path)?);
@@ -136,12 +178,13 @@ pub fn kept_runs(
     Ok(Some(runs))
 }
 
-/// Ranks every language's queries and writes a run for each; languages that have one are read back.
+/// Ranks every language's queries and writes a run for each; what follows from the same is read back.
 pub fn runs(experiment: &Experiment, asked: &Asked<'_>) -> anyhow::Result<BTreeMap<String, Run>> {
     let Asked {
         name,
         system,
         queries,
+        ..
     } = asked;
     let Experiment {
         run,
@@ -151,12 +194,20 @@ pub fn runs(experiment: &Experiment, asked: &Asked<'_>) -> anyhow::Result<BTreeM
     } = experiment;
     let mut runs = BTreeMap::new();
     let mut missing: Vec<(&str, &Query)> = Vec::new();
+    let mut keys = folder.keys()?;
     for (language, queries) in *queries {
         if !system.reads(language) {
             continue;
         }
         let path = folder.run(name, language);
-        if path.is_file() {
+        let key = asked.follows_from(language, &run.retrieval).join("-");
+        // Former versions kept no keys: what an encoder ranked is taken as it is, words cost little.
+        let is_same = match keys.of(&path) {
+            Some(known) => known == key,
+            None => matches!(system, System::LateInteraction { .. }),
+        };
+        keys.set(&path, key);
+        if is_same && path.is_file() {
             runs.insert(language.clone(), Run::read(&path)?);
         } else {
             missing.extend(queries.iter().map(|query| (language.as_str(), query)));
@@ -194,5 +245,6 @@ pub fn runs(experiment: &Experiment, asked: &Asked<'_>) -> anyhow::Result<BTreeM
         run.write(&folder.run(name, language))?;
         runs.insert(language.to_owned(), run);
     }
+    keys.write()?;
     Ok(runs)
 }

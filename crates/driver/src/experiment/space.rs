@@ -1,26 +1,27 @@
 //! The frozen space of a run: the teacher, the head behind it, and the documents as it reads them.
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::Path;
 
 use anyhow::Context;
-use optical_corpus::collection::Collection;
+use optical_corpus::collection::{Collection, Query};
 use optical_encoder::{Head, Model};
-use optical_retrieval::ExactIndex;
 
 use crate::experiment::Experiment;
-use crate::experiment::index::{document_indexes, index_documents, own_index};
+use crate::experiment::index::{KeptIndex, document_indexes, index_documents, own_index};
 use crate::experiment::lexical::Lexical;
 use crate::experiment::ranking::{Asked, System};
 use crate::experiment::scores::{Evaluations, evaluate_systems};
+use crate::key::{self, Key};
 use crate::model_source;
 
 /// The encoder that everything starts from.
 #[derive(Debug, Clone)]
 pub struct Teacher {
-    /// Its Hugging Face folder.
-    pub folder: PathBuf,
-    /// What is in it.
+    /// What is in its Hugging Face folder.
     pub model: Model,
+    /// A hash of that.
+    pub key: String,
 }
 
 impl Teacher {
@@ -42,9 +43,13 @@ impl Teacher {
                 .check_length(length)
                 .with_context(|| format!("{key} = {length}"))?;
         }
-        Ok(Self { folder, model })
+        let key = key::of_model(&folder)?;
+        Ok(Self { model, key })
     }
 }
+
+/// The systems that need an encoder and are not trained.
+pub const DENSE: [&str; 3] = ["zero-shot-raw", "zero-shot", "english"];
 
 /// Where queries are put and documents lie.
 pub struct Space {
@@ -53,9 +58,9 @@ pub struct Space {
     /// Stands behind teacher and students.
     pub head: Head,
     /// The documents behind the head.
-    pub index: ExactIndex,
+    pub index: KeptIndex,
     raw: Head,
-    raw_index: ExactIndex,
+    raw_index: KeptIndex,
 }
 
 impl Space {
@@ -67,10 +72,10 @@ impl Space {
         collection: &Collection,
     ) -> anyhow::Result<Self> {
         let raw = Head::identity(teacher.model.config.hidden_size);
-        let Teacher { folder, model } = &teacher;
+        let Teacher { model, key } = &teacher;
         let heads = [&head, &raw];
         let documents = &collection.documents;
-        let mut indexes = document_indexes(experiment, model, folder, &heads, documents)?;
+        let mut indexes = document_indexes(experiment, model, key, &heads, documents)?;
         let raw_index = indexes.remove(1);
         Ok(Self {
             index: indexes.remove(0),
@@ -91,8 +96,8 @@ impl Space {
     ) -> anyhow::Result<()> {
         let raw = Head::identity(teacher.model.config.hidden_size);
         let heads: Vec<&Head> = heads.iter().chain([&raw]).collect();
-        let Teacher { folder, model } = teacher;
-        index_documents(experiment, model, folder, &heads, &collection.documents)?;
+        let Teacher { model, key } = teacher;
+        index_documents(experiment, model, key, &heads, &collection.documents)?;
         Ok(())
     }
 
@@ -105,17 +110,13 @@ impl Space {
     ) -> anyhow::Result<Evaluations> {
         let queries = experiment.asked(&collection.queries);
         let english = experiment.asked(&collection.english);
-        let model = &self.teacher.model;
-        let asked = |name, head, index, queries| Asked {
-            name,
-            system: System::LateInteraction { model, head, index },
-            queries,
-        };
+        let Teacher { model, key } = &self.teacher;
+        let (raw, behind) = ((&self.raw, &self.raw_index), (&self.head, &self.index));
         let mut systems = lexical.systems(&queries, &english);
         systems.extend([
-            asked("zero-shot-raw", &self.raw, &self.raw_index, &queries),
-            asked("zero-shot", &self.head, &self.index, &queries),
-            asked("english", &self.head, &self.index, &english),
+            late_interaction(DENSE[0], (model, key.as_str()), raw, &queries),
+            late_interaction(DENSE[1], (model, key.as_str()), behind, &queries),
+            late_interaction(DENSE[2], (model, key.as_str()), behind, &english),
         ]);
         evaluate_systems(experiment, collection, &systems)
     }
@@ -131,17 +132,34 @@ impl Space {
         student_folder: &Path,
     ) -> anyhow::Result<Evaluations> {
         let documents = &collection.documents;
-        let own = own_index(experiment, student, student_folder, documents)?;
+        let key = key::of_model(student_folder)?;
+        let own = own_index(experiment, student, &key, documents)?;
         let queries = experiment.asked(&collection.queries);
-        let asked = [Asked {
-            name,
-            system: System::LateInteraction {
-                model: student,
-                head: &self.head,
-                index: own.as_ref().unwrap_or(&self.index),
-            },
-            queries: &queries,
-        }];
+        let index = own.as_ref().unwrap_or(&self.index);
+        let behind = (&self.head, index);
+        let asked = [late_interaction(name, (student, &key), behind, &queries)];
         evaluate_systems(experiment, collection, &asked)
+    }
+}
+
+/// A model that reads queries, with its key, and an index behind a head.
+fn late_interaction<'a>(
+    name: &'a str,
+    (model, key): (&'a Model, &'a str),
+    (head, index): (&'a Head, &'a KeptIndex),
+    queries: &'a BTreeMap<String, Vec<Query>>,
+) -> Asked<'a> {
+    Asked {
+        name,
+        system: System::LateInteraction {
+            model,
+            head,
+            index: &index.index,
+        },
+        key: Key::of("late interaction")
+            .with(key)
+            .with(&index.key)
+            .text(),
+        queries,
     }
 }

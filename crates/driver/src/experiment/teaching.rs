@@ -14,52 +14,93 @@ use optical_tokenize::Role;
 use crate::experiment::development::Development;
 use crate::experiment::metrics::{self, Metrics};
 use crate::experiment::passages::ScoredPassages;
-use crate::experiment::space::Space;
+use crate::experiment::space::{Space, Teacher};
 use crate::experiment::watcher::Watcher;
-use crate::experiment::{Experiment, ExperimentData};
+use crate::experiment::{Experiment, ExperimentData, inputs};
+use crate::key::Key;
+use crate::run_file::RunFile;
 
 /// The head, estimated once and kept in the run folder.
 pub fn head(
     experiment: &Experiment,
-    teacher: &Model,
+    teacher: &Teacher,
     data: &mut ExperimentData,
 ) -> anyhow::Result<Head> {
     let Experiment { run, folder, .. } = experiment;
+    let Teacher { model, key } = teacher;
     // A late-interaction checkpoint brings its own.
-    if let Some(head) = &teacher.head {
+    if let Some(head) = &model.head {
         return Ok(head.clone());
     }
-    if let Some(head) = Head::load(&folder.head(), teacher.config.hidden_size)? {
+    let settings = &run.distill.head;
+    let mut key = Key::of("head").with(key).with(format!("{settings:?}"));
+    key.add(inputs::documents(&data.collection.documents));
+    for bitext in data.bitext_keys.values() {
+        key.add(bitext);
+    }
+    let key = key.text();
+    let mut keys = folder.keys()?;
+    // A former version kept no keys.
+    let is_same = keys.of(&folder.head()).is_none_or(|known| known == key);
+    if is_same && let Some(head) = Head::load(&folder.head(), model.config.hidden_size)? {
         return Ok(head);
     }
-    let settings = &run.distill.head;
-    let spread =
-        |count: usize, of: usize| (0..count.min(of)).map(move |i| i * of / count.min(of).max(1));
-    let sentences = data.english(settings.sentences, run.distill.training.seed)?;
-    let sentences: Vec<&str> = sentences.iter().map(String::as_str).collect();
-    let documents = &data.collection.documents;
-    let documents: Vec<String> = spread(settings.documents, documents.len())
-        .map(|index| documents[index].full_text())
-        .collect();
-    let documents: Vec<&str> = documents.iter().map(String::as_str).collect();
-    let encode = |role, maximum_length| EncodeSettings {
-        role,
-        maximum_length,
-        tokens_per_batch: run.retrieval.tokens_per_batch,
-    };
+    let texts = HeadTexts::draw(run, data)?;
+    let [sentences, documents] = texts.groups(run);
     let texts = [
-        (
-            &sentences[..],
-            encode(Role::Query, run.distill.maximum_length),
-        ),
-        (
-            &documents[..],
-            encode(Role::Document, run.retrieval.document_length),
-        ),
+        (&sentences.0[..], sentences.1),
+        (&documents.0[..], documents.1),
     ];
-    let head = estimate_head(teacher, &texts, settings.exponent, &experiment.device)?;
+    let exponent = run.distill.head.exponent;
+    let head = estimate_head(model, &texts, exponent, &experiment.device)?;
     head.save(&folder.head())?;
+    keys.set(&folder.head(), key);
+    keys.write()?;
     Ok(head)
+}
+
+/// What a head is estimated from: English sentences of the bitext, and documents.
+pub struct HeadTexts {
+    /// As many as the run file asks for, or as there are.
+    pub sentences: Vec<String>,
+    /// As many as the run file asks for, or as there are.
+    pub documents: Vec<String>,
+}
+
+impl HeadTexts {
+    /// Draws sentences by the run's seed, and takes documents from all over the collection.
+    pub fn draw(run: &RunFile, data: &mut ExperimentData) -> Result<Self, CorpusError> {
+        let settings = &run.distill.head;
+        let documents = &data.collection.documents;
+        let (of, count) = (documents.len(), settings.documents.min(documents.len()));
+        let places = (0..count).map(|i| i * of / count.max(1));
+        Ok(Self {
+            documents: places.map(|place| documents[place].full_text()).collect(),
+            sentences: data.english(settings.sentences, run.distill.training.seed)?,
+        })
+    }
+
+    /// Both kinds of text, with how they are cut.
+    pub fn groups(&self, run: &RunFile) -> [(Vec<&str>, EncodeSettings); 2] {
+        let encode = |role, maximum_length| EncodeSettings {
+            role,
+            maximum_length,
+            tokens_per_batch: run.retrieval.tokens_per_batch,
+        };
+        fn texts(texts: &[String]) -> Vec<&str> {
+            texts.iter().map(String::as_str).collect()
+        }
+        [
+            (
+                texts(&self.sentences),
+                encode(Role::Query, run.distill.maximum_length),
+            ),
+            (
+                texts(&self.documents),
+                encode(Role::Document, run.retrieval.document_length),
+            ),
+        ]
+    }
 }
 
 /// What makes the students of an experiment.
@@ -143,7 +184,7 @@ impl<'a> Students<'a> {
         match watcher.result(outcome)? {
             Outcome::Interrupted(_) => Ok(None),
             Outcome::Finished(student) => {
-                student.save(&folder.student())?;
+                student.save_whole(&folder.student())?;
                 Ok(Some(*student))
             }
         }

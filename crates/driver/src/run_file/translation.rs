@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use anyhow::ensure;
 use optical_retrieval::translation::ibm1::Ibm1Settings;
 use optical_retrieval::translation::{Combine, Pruning, QueryTranslation, Unknown, Weights};
 use serde::{Deserialize, Serialize};
@@ -103,72 +102,80 @@ impl TranslationSystem {
 }
 
 impl TranslationSettings {
-    /// Checks every value against its domain; `languages` are those of the run.
-    pub fn check(&self, languages: &BTreeSet<String>) -> anyhow::Result<()> {
-        let share = |key: &str, value: f64| {
-            ensure!(
-                (0.0..=1.0).contains(&value),
-                "translation.{key} = {value}, expected 0 to 1"
-            );
-            Ok(())
+    /// Every value that lies outside its domain; `languages` are those of the run.
+    pub fn faults(&self, languages: &BTreeSet<String>) -> Vec<String> {
+        let mut faults = Vec::new();
+        let mut share = |key: &str, value: f64| {
+            if !(0.0..=1.0).contains(&value) {
+                faults.push(format!("translation.{key} = {value}, expected 0 to 1"));
+            }
         };
         if let Some(ibm1) = &self.ibm1 {
-            ensure!(
-                0 < ibm1.iterations,
-                "translation.ibm1.iterations = 0, expected at least 1"
-            );
-            share("ibm1.minimum_probability", ibm1.minimum_probability)?;
+            share("ibm1.minimum_probability", ibm1.minimum_probability);
         }
-        let dictionary = self.dictionary.iter().flat_map(|it| it.keys());
-        for (key, language) in dictionary.map(|language| ("dictionary", language)).chain(
-            self.command
-                .iter()
-                .flat_map(|it| it.keys())
-                .map(|it| ("command", it)),
-        ) {
-            ensure!(
-                languages.contains(language),
-                "translation.{key}.{language} is no language of [languages]"
-            );
-        }
-        for (language, command) in self.command.iter().flatten() {
-            ensure!(
-                !command.is_empty(),
-                "translation.command.{language} = [], expected a program and its arguments"
-            );
-        }
-        let mut names: BTreeSet<&str> = summary::SYSTEMS.iter().map(|(name, ..)| *name).collect();
         for system in &self.systems {
-            let name = system.name.as_str();
-            let of_a_file = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-            ensure!(
-                !name.is_empty() && name.chars().all(of_a_file),
-                "translation.systems: name = {name:?}, expected lower-case letters, digits and hyphens"
-            );
-            ensure!(
-                names.insert(name),
-                "translation.systems: the name {name:?} is taken"
-            );
-            let (wanted, present) = match system.table {
-                TableSource::Ibm1 => ("ibm1", self.ibm1.is_some()),
-                TableSource::Dictionary => ("dictionary", self.dictionary.is_some()),
-            };
-            ensure!(
-                present,
-                "translation.systems, {name}: table = {wanted:?}, but there is no [translation.{wanted}]"
-            );
-            ensure!(
-                0 < system.translations,
-                "translation.systems, {name}: translations = 0, expected at least 1"
-            );
             for (key, value) in [
                 ("minimum_probability", system.minimum_probability),
                 ("cumulative_probability", system.cumulative_probability),
                 ("original", system.original),
             ] {
-                share(&format!("systems, {name}: {key}"), value)?;
+                share(&format!("systems, {}: {key}", system.name), value);
             }
         }
-        Ok(())
+        if self.ibm1.as_ref().is_some_and(|ibm1| ibm1.iterations == 0) {
+            faults.push("translation.ibm1.iterations = 0, expected at least 1".to_owned());
+        }
+        let dictionaries = self.dictionary.iter().flat_map(|it| it.keys());
+        let dictionaries = dictionaries.map(|language| ("dictionary", language));
+        let commands = self.command.iter().flat_map(|it| it.keys());
+        let commands = commands.map(|language| ("command", language));
+        for (key, language) in dictionaries.chain(commands) {
+            if !languages.contains(language) {
+                faults.push(format!(
+                    "translation.{key}.{language} is no language of [languages]"
+                ));
+            }
+        }
+        for (language, command) in self.command.iter().flatten() {
+            if command.is_empty() {
+                faults.push(format!(
+                    "translation.command.{language} = [], expected a program and its arguments"
+                ));
+            }
+        }
+        faults.extend(self.faults_of_systems());
+        faults
+    }
+
+    fn faults_of_systems(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        let mut names: BTreeSet<&str> = summary::SYSTEMS.iter().map(|(name, ..)| *name).collect();
+        for system in &self.systems {
+            let name = system.name.as_str();
+            let of_a_file = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+            if name.is_empty() || !name.chars().all(of_a_file) {
+                faults.push(format!(
+                    "translation.systems: name = {name:?}, expected lower-case letters, digits and hyphens"
+                ));
+            }
+            if !names.insert(name) {
+                faults.push(format!("translation.systems: the name {name:?} is taken"));
+            }
+            let (wanted, present) = match system.table {
+                TableSource::Ibm1 => ("ibm1", self.ibm1.is_some()),
+                TableSource::Dictionary => ("dictionary", self.dictionary.is_some()),
+            };
+            if !present {
+                faults.push(format!(
+                    "translation.systems, {name}: table = {wanted:?}, but there is no [translation.{wanted}]"
+                ));
+            }
+            if system.translations == 0 {
+                faults.push(format!(
+                    "translation.systems, {name}: translations = 0, expected at least 1"
+                ));
+            }
+        }
+        faults
     }
 }

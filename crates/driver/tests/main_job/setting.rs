@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 
 use optical_encoder::testing::tiny_checkpoint;
 
-const WORDS: [&str; 12] = [
+pub const WORDS: [&str; 12] = [
     "maji", "moto", "nyota", "jua", "mti", "samaki", "water", "fire", "star", "sun", "tree", "fish",
 ];
 

@@ -193,6 +193,65 @@ fn variants_are_trained_and_compared_with_one_of_them() {
     assert_eq!(ranking, read("plan/trec/student-1.swa.run"));
 }
 
+/// Of other data, of a former version that said nothing of them, and by other words.
+#[test]
+fn scores_are_used_for_what_they_are_of() {
+    let folder = tempfile::tempdir().unwrap();
+    prepare(folder.path());
+    let study = STUDY.replace("students = 2", "students = 1");
+    let study = study.replace("\"distill.training.warm_up\" = 2\n", "");
+    let study = study + "[[variant]]\nname = \"plan\"\n";
+    std::fs::write(folder.path().join("ways.toml"), &study).unwrap();
+    let first = succeeds(&optical(folder.path(), &["study", "ways.toml"]));
+    let scores = std::fs::read_to_string(folder.path().join("runs/ways/scores.jsonl")).unwrap();
+    let elsewhere = |scores: &str, water: &str, arguments: &[&str]| {
+        let folder = tempfile::tempdir().unwrap();
+        prepare(folder.path());
+        std::fs::write(folder.path().join("ways.toml"), &study).unwrap();
+        std::fs::write(folder.path().join("known.jsonl"), scores).unwrap();
+        let documents = folder.path().join("data/clir/docs.jsonl");
+        let text = std::fs::read_to_string(&documents).unwrap();
+        std::fs::write(documents, text.replacen("water", water, 1)).unwrap();
+        let known = ["study", "ways.toml", "--scores", "known.jsonl"];
+        let output = optical(folder.path(), &[&known, arguments].concat());
+        let said = String::from_utf8(output.stderr.clone()).unwrap();
+        let known = std::fs::read_to_string(folder.path().join("known.jsonl")).unwrap();
+        let trained = folder.path().join("runs/ways/plan/metrics.jsonl").exists();
+        (succeeds(&output), said, known, trained)
+    };
+    let (shown, _, known, trained) = elsewhere(&scores, "water", &[]);
+    assert!(shown == first && known == scores && !trained);
+    let (_, said, known, trained) = elsewhere(&scores, "fish", &[]);
+    let expected = "are not used: plan, student 1: documents, questions";
+    assert!(said.contains(expected) && trained, "{said}");
+    assert!(known != scores && known.lines().count() == scores.lines().count());
+    // As a former version wrote it.
+    let mut old = String::new();
+    for line in scores.lines() {
+        let mut line: serde_json::Value = serde_json::from_str(line).unwrap();
+        for kind in ["untrained", "student"] {
+            if let Some(of) = line.get_mut(kind) {
+                assert!(of.as_object_mut().unwrap().remove("inputs").is_some());
+            }
+        }
+        old += &format!("{line}\n");
+    }
+    let (shown, said, _, trained) = elsewhere(&old, "fish", &[]);
+    assert!(shown == first && !trained, "{said}");
+    let words = scores.split("\"words\":").nth(1).unwrap();
+    let words = words.split(',').next().unwrap();
+    let others = old.replace(&format!("\"words\":{words}"), "\"words\":0");
+    let (shown, said, _, _) = elsewhere(&others, "water", &["--page"]);
+    assert!(
+        shown.contains("zero-shot") && !shown.contains("bm25"),
+        "{shown}"
+    );
+    assert!(said.contains("what ranks by words is left out"), "{said}");
+    let (shown, _, known, trained) = elsewhere(&others, "water", &[]);
+    assert!(shown == first && !trained);
+    assert!(known.contains(&format!("\"words\":{words}")), "{known}");
+}
+
 /// Heads differ, documents do not: the teacher reads them once.
 #[test]
 fn documents_are_read_once_for_the_heads_of_all_variants() {

@@ -21,7 +21,8 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use self::folder::files;
 use self::stored::Stored;
-pub use self::write::{NamedTensor, write_atomically, write_weights};
+pub(crate) use self::write::write_atomically;
+pub use self::write::{NamedTensor, write_weights};
 use crate::EncoderError;
 
 /// Tensors of one checkpoint that nobody has taken yet.
@@ -141,6 +142,12 @@ impl WeightsReader {
     /// The shape of the tensor `name`, if there is one.
     pub fn shape(&self, name: &str) -> Option<&[usize]> {
         self.tensors.get(name).map(Stored::shape)
+    }
+
+    /// Numbers in all tensors that nobody has taken.
+    pub(crate) fn numbers(&self) -> usize {
+        let shapes = self.tensors.values().map(Stored::shape);
+        shapes.map(|shape| shape.iter().product::<usize>()).sum()
     }
 
     /// Hands out the tensor `name`.

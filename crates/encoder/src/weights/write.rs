@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use optical_files::whole;
 use safetensors::tensor::{Dtype, TensorView};
 
 use crate::EncoderError;
@@ -9,7 +10,7 @@ use crate::EncoderError;
 /// One tensor to write: name, shape and values in row-major order.
 pub type NamedTensor = (String, Vec<usize>, Vec<f32>);
 
-/// Writes tensors as an f32 safetensors file, beside `path` first, then by rename.
+/// Writes tensors as an f32 safetensors file, whole or not at all.
 ///
 /// # Errors
 /// If the folder cannot be written.
@@ -42,19 +43,10 @@ pub fn write_weights(path: &Path, tensors: &[NamedTensor]) -> Result<(), Encoder
     write_atomically(path, &views)
 }
 
-/// Writes a file beside `path` first, then renames it, so that readers see all of it or none.
+/// Writes a file whole or not at all, in a folder that is made if need be.
 ///
 /// # Errors
-/// If the folder cannot be written.
-pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), EncoderError> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let write = || {
-        std::fs::create_dir_all(folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        std::io::Write::write_all(&mut file, bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
-        Ok(())
-    };
-    write().map_err(|error| EncoderError::write(path, error))
+/// If it cannot be written.
+pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), EncoderError> {
+    whole::write_in_folder(path, bytes).map_err(|error| EncoderError::write(path, error))
 }

@@ -117,6 +117,12 @@ impl ExactIndex {
         Ok(scores.next())
     }
 
+    /// Whether a document is in the index.
+    #[must_use]
+    pub fn contains(&self, id: &str) -> bool {
+        self.positions.contains_key(id)
+    }
+
     /// The token vectors of a document, one after the other, as far as half precision keeps them;
     /// `None` if the id is not in the index.
     #[must_use]
@@ -129,6 +135,30 @@ impl ExactIndex {
                 .map(|value| value.to_f32())
                 .collect(),
         )
+    }
+
+    /// For each vector of a query, the place of the document's vector with the largest dot product,
+    /// which is its term of the score; `None` if the id is not in the index.
+    ///
+    /// # Errors
+    /// As [`Index::search`].
+    pub fn partners(&self, query: &[f32], id: &str) -> Result<Option<Vec<usize>>, IndexError> {
+        check_vectors(query, self.dims).map_err(|source| IndexError::Query {
+            position: 0,
+            source,
+        })?;
+        let Some(document) = self.vectors(id) else {
+            return Ok(None);
+        };
+        let best = |query: &[f32]| {
+            let products = document.chunks(self.dims).map(|document| {
+                let terms = query.iter().zip(document);
+                terms.map(|(a, b)| a * b).sum::<f32>()
+            });
+            let best = products.enumerate().max_by(|(_, a), (_, b)| a.total_cmp(b));
+            best.map_or(0, |(place, _)| place)
+        };
+        Ok(Some(query.chunks(self.dims).map(best).collect()))
     }
 
     fn insert(&mut self, id: String, tokens: usize) -> Result<(), IndexError> {
@@ -217,12 +247,15 @@ impl Index for ExactIndex {
     }
 
     fn search_many(&self, queries: &[QueryRef<'_>], k: usize) -> Result<Vec<Vec<Hit>>, IndexError> {
-        for (position, query) in queries.iter().enumerate() {
+        // A query without a vector finds nothing.
+        let asks = |query: &&QueryRef<'_>| !query.vectors.is_empty();
+        for (position, query) in queries.iter().enumerate().filter(|(_, query)| asks(query)) {
             check_vectors(query.vectors, self.dims)
                 .map_err(|source| IndexError::Query { position, source })?;
         }
-        let mut rankings = Vec::with_capacity(queries.len());
-        let mut rest = queries;
+        let asking: Vec<_> = queries.iter().filter(asks).copied().collect();
+        let mut rankings = Vec::with_capacity(asking.len());
+        let mut rest = &asking[..];
         while !rest.is_empty() {
             let mut values = 0;
             let fitting = rest.iter().take_while(|query| {
@@ -235,7 +268,13 @@ impl Index for ExactIndex {
             rankings.extend(self.pass(pass, k));
             rest = later;
         }
-        Ok(rankings)
+        let mut rankings = rankings.into_iter();
+        let ranking = |query| if asks(&query) { rankings.next() } else { None };
+        Ok(queries
+            .iter()
+            .map(ranking)
+            .map(Option::unwrap_or_default)
+            .collect())
     }
 
     fn len(&self) -> usize {

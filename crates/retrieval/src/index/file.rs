@@ -19,10 +19,10 @@ use std::io::{self, BufReader, Read, Write};
 use std::path::Path;
 
 use half::f16;
+use optical_files::whole;
 use sha2::{Digest, Sha256};
 
 use super::{FileFault, IndexError};
-use crate::atomic;
 
 const MAGIC: [u8; 8] = *b"OPTICAL\0";
 const FORMAT: u32 = 1;
@@ -73,7 +73,7 @@ pub(super) fn save(
         let checksum = writer.hash.finalize();
         writer.inner.write_all(&checksum)
     };
-    atomic::write(path, |writer| write(writer)).map_err(|source| IndexError::Write {
+    whole::write_with(path, |writer| write(writer)).map_err(|source| IndexError::Write {
         path: path.to_owned(),
         source,
     })

@@ -148,10 +148,11 @@ pub trait Index {
     /// If the vectors are empty, ragged or out of range, or the id is already in the index.
     fn add(&mut self, id: &str, vectors: &[f32]) -> Result<(), IndexError>;
 
-    /// Returns the best `k` documents of each query, best first; ties by id, descending.
+    /// Returns the best `k` documents of each query, best first; ties by id, descending. A query
+    /// without a vector, as a text without tokens has it, finds nothing.
     ///
     /// # Errors
-    /// If the vectors of a query are empty, ragged or out of range.
+    /// If the vectors of a query are ragged or out of range.
     fn search_many(&self, queries: &[QueryRef<'_>], k: usize) -> Result<Vec<Vec<Hit>>, IndexError>;
 
     /// Returns the best `k` documents of one query; see [`Index::search_many`].

@@ -160,6 +160,20 @@ fn more_queries_than_fit_a_pass_are_answered_in_order() {
 }
 
 #[test]
+fn a_query_without_vectors_finds_nothing_and_others_what_is_theirs() {
+    let index = index_of(1, &[vec![1.0], vec![2.0]]);
+    let batch = [query(&[]), query(&[3.0]), query(&[]), query(&[-1.0])];
+    let rankings = index.search_many(&batch, 1).unwrap();
+    let best: Vec<_> = rankings
+        .iter()
+        .map(|it| it.first().map(|hit| hit.score))
+        .collect();
+    assert_eq!(best, [None, Some(6.0), None, Some(-1.0)]);
+    assert!(index.search(&[], 1, &[]).unwrap().is_empty());
+    assert!(index.contains("d1") && !index.contains("d2"));
+}
+
+#[test]
 fn bad_vectors_are_refused_by_name() {
     let mut index = ExactIndex::new(2).unwrap();
     index.add("d1", &[1.0, 0.0]).unwrap();
@@ -228,4 +242,18 @@ fn damaged_files_are_refused() {
     assert_eq!(fault(&format), FileFault::Format { found: 2, known: 1 });
     let missing = ExactIndex::load(&folder.path().join("none"));
     assert!(matches!(missing, Err(IndexError::Read { .. })));
+}
+
+#[test]
+fn partners_are_where_the_terms_of_the_score_come_from() {
+    let documents = [vec![0.0, 1.0], vec![0.6, 0.8, 1.0, 0.0, 0.0, -1.0]];
+    let index = index_of(2, &documents);
+    let query = [0.9, 0.1, 0.2, 0.8, -0.1, -0.7];
+    assert_eq!(index.partners(&query, "d1").unwrap().unwrap(), [1, 0, 2]);
+    assert_eq!(index.partners(&query, "d0").unwrap().unwrap(), [0, 0, 0]);
+    // 0.9 + (0.12 + 0.64) + 0.7, with 0.6 and 0.8 in half precision.
+    let score = index.score(&query, "d1").unwrap().unwrap();
+    assert!((score - 2.36).abs() < 1e-3, "{score}");
+    assert_eq!(index.partners(&query, "d2").unwrap(), None);
+    assert!(index.partners(&query[..3], "d1").is_err());
 }

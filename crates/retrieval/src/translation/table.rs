@@ -5,9 +5,9 @@ use std::io::Write;
 use std::path::Path;
 
 use optical_files::text::{Lines, TextError};
+use optical_files::whole;
 
 use super::TranslationError;
-use crate::atomic;
 
 /// An English word that a foreign word may mean.
 #[derive(Debug, Clone, PartialEq)]
@@ -117,7 +117,7 @@ impl TranslationTable {
     /// # Errors
     /// If the file cannot be written; then nothing is.
     pub fn write(&self, path: &Path) -> Result<(), TranslationError> {
-        let written = atomic::write(path, |writer| {
+        let written = whole::write_with(path, |writer| {
             for (foreign, translations) in self.iter() {
                 for Translation { word, probability } in translations {
                     writeln!(writer, "{foreign}\t{word}\t{probability}")?;

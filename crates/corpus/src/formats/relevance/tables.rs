@@ -133,7 +133,12 @@ fn entry(id: &str, title: &str, text: &str) -> Result<Document, LineProblem> {
         return Err(LineProblem::Empty("text".to_owned()));
     }
     let title = Some(title).filter(|title| !title.is_empty());
-    Ok(Document { id, title, text })
+    Ok(Document {
+        id,
+        title,
+        text,
+        origin: None,
+    })
 }
 
 /// Whether a name, but for its compression, says JSON.

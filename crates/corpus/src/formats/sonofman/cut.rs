@@ -71,6 +71,7 @@ impl BibleCut {
                 text: edition[verse].clone(),
                 language: language.to_owned(),
                 own_document: Some(verse.to_string()),
+                origin: None,
             };
             asking.iter().map(query).collect::<Vec<_>>()
         };
@@ -83,6 +84,7 @@ impl BibleCut {
             id: verse.to_string(),
             title: None,
             text: documents[verse].clone(),
+            origin: None,
         };
         Ok(Collection {
             documents: found.iter().map(document).collect(),
@@ -99,6 +101,7 @@ impl BibleCut {
                 .flat_map(|(query, targets)| targets.iter().map(move |target| (query, target)))
                 .map(judgement)
                 .collect(),
+            unknown: Vec::new(),
         })
     }
 

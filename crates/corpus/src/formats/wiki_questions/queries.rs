@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::Arc;
 
+use crate::collection::Origin;
 use crate::error::{CorpusError, LineProblem};
 use crate::formats::lines::{collapse, each_line, names_id};
 
@@ -14,7 +16,7 @@ pub(super) struct Row {
     pub(super) text: String,
     /// Its English version, if there is one.
     pub(super) english: Option<String>,
-    line: usize,
+    pub(super) origin: Origin,
 }
 
 /// Reads the questions of a split behind those of others; an id is there once in a language, and in
@@ -29,6 +31,7 @@ pub(super) fn read_queries(
         by_id.entry(row.id.clone()).or_default().push(number);
     }
     let of_others = rows.len();
+    let file: Arc<Path> = path.into();
     let mut is_first = true;
     each_line(path, |line, text| {
         let columns: Vec<&str> = text.split('\t').collect();
@@ -59,7 +62,10 @@ pub(super) fn read_queries(
             language: language.to_owned(),
             text,
             english: Some(english).filter(|english| !english.is_empty()),
-            line,
+            origin: Origin {
+                file: file.clone(),
+                line,
+            },
         };
         let same = by_id.entry(row.id.clone()).or_default();
         for &number in &*same {
@@ -73,7 +79,7 @@ pub(super) fn read_queries(
                 return Err(LineProblem::OtherQuestion {
                     id: row.id,
                     language: other.language.clone(),
-                    line: other.line,
+                    line: other.origin.line,
                 });
             }
         }

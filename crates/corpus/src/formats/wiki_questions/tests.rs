@@ -112,18 +112,6 @@ fn bad_lines_are_refused_by_file_and_line() {
         (
             DOCUMENTS,
             QUERIES,
-            "h1 0 a9 1\n",
-            "dev.txt:1: there is no document 'a9'",
-        ),
-        (
-            DOCUMENTS,
-            QUERIES,
-            "h9 0 a1 1\n",
-            "dev.txt:1: there is no query 'h9'",
-        ),
-        (
-            DOCUMENTS,
-            QUERIES,
             "h1 0 a1 1\nh1 0 a1 0\n",
             "dev.txt:2: topic \"h1\" already has document \"a1\", in line 1",
         ),
@@ -241,4 +229,24 @@ fn several_splits_are_read_as_one() {
         message.ends_with("queries.test.tsv:1: the id 'h1' occurs a second time"),
         "{message}"
     );
+}
+
+#[test]
+fn judgements_of_what_is_not_there_are_listed() {
+    let qrels = "h1 0 a1 1\nh1 0 a9 1\nh9 0 a1 1\n";
+    let collection = load(DOCUMENTS, QUERIES, qrels, "hau").unwrap();
+    let judged = collection.judgements.iter().map(|it| &*it.document);
+    assert_eq!(judged.collect::<Vec<_>>(), ["a1", "a9"]);
+    let unknown: Vec<_> = collection.unknown.iter().map(|it| it.to_string()).collect();
+    for (found, expected) in unknown.iter().zip([
+        "qrels.dev.txt:2: there is no document 'a9'",
+        "qrels.dev.txt:3: there is no query 'h9'",
+    ]) {
+        assert!(found.ends_with(expected), "{found}");
+    }
+    assert_eq!(unknown.len(), 2);
+    let origin = collection.queries["hau"][0].origin.as_ref().unwrap();
+    assert_eq!(origin.line, 1);
+    assert!(origin.file.ends_with("queries.dev.tsv"));
+    assert_eq!(collection.documents[1].origin.as_ref().unwrap().line, 2);
 }

@@ -176,35 +176,28 @@ impl PlanSettings {
         ))
     }
 
-    pub(super) fn check(&self) -> Result<(), SettingsError> {
+    pub(super) fn faults(&self) -> Vec<SettingsError> {
         let key = |name: &str| format!("distill.objectives.alignment.plan.{name}");
-        match *self {
+        let (numbers, iterations) = match *self {
             Self::Sinkhorn {
                 epsilon,
                 start,
                 iterations,
                 ..
-            } => {
-                positive(&key("epsilon"), epsilon)?;
-                positive(&key("start"), start)?;
-                count(&key("iterations"), iterations as u64)
-            }
-            Self::Ipot { beta, iterations } => {
-                positive(&key("beta"), beta)?;
-                count(&key("iterations"), iterations as u64)
-            }
+            } => (vec![("epsilon", epsilon), ("start", start)], iterations),
+            Self::Ipot { beta, iterations } => (vec![("beta", beta)], iterations),
             Self::Unbalanced {
                 epsilon,
                 rho,
                 iterations,
-            } => {
-                positive(&key("epsilon"), epsilon)?;
-                positive(&key("rho"), rho)?;
-                count(&key("iterations"), iterations as u64)
-            }
-            Self::Softmax { temperature } => positive(&key("temperature"), temperature),
-            Self::Exact {} | Self::Greedy {} | Self::InOrder {} => Ok(()),
-        }
+            } => (vec![("epsilon", epsilon), ("rho", rho)], iterations),
+            Self::Softmax { temperature } => (vec![("temperature", temperature)], 1),
+            Self::Exact {} | Self::Greedy {} | Self::InOrder {} => (Vec::new(), 1),
+        };
+        let numbers = numbers.into_iter();
+        let faults = numbers.map(|(name, value)| positive(&key(name), value));
+        let faults = faults.chain([count(&key("iterations"), iterations as u64)]);
+        faults.filter_map(Result::err).collect()
     }
 }
 

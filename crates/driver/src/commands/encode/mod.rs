@@ -14,14 +14,15 @@ use texts::{Cursor, Texts};
 use crate::device::Backend;
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
-use crate::{cache, model_source};
+use crate::say::say;
+use crate::{cache, device, key, model_source};
 
 /// Turn texts into vectors
 ///
 /// The input has a text a line, an id and a tab before it; or texts alone, whose line numbers are
 /// their ids. The output is a safetensors file with "vectors" (f32, [vectors, width]), "lengths"
 /// (i32, how many vectors each text has) and "ids" (u8, UTF-8, a line feed behind each). Memory
-/// does not grow with the input. If it is stopped, the same command goes on from there.
+/// does not grow with the input. If it is stopped, the same command resumes from there.
 #[derive(Debug, clap::Args)]
 pub struct EncodeArgs {
     /// A Hugging Face folder, "dataset:NAME" or "hub:OWNER/NAME"
@@ -118,12 +119,19 @@ pub fn run(args: &EncodeArgs) -> anyhow::Result<()> {
         maximum_length: args.length.unwrap_or_else(|| model.maximum_length()),
         tokens_per_batch: args.batch,
     };
-    let mut file = VectorFile::open(&args.output, width, args.metadata(settings))?;
+    let least = model.tokenizer.least_length(settings.role)?;
+    ensure!(
+        least <= settings.maximum_length,
+        "--length {} leaves no token of a text, expected at least {least}",
+        settings.maximum_length
+    );
+    let metadata = args.metadata(settings, key::of_model(&folder)?, device::kind(&device));
+    let mut file = VectorFile::open(&args.output, width, metadata)?;
     if !file.cursor().is_null() {
         let cursor: Cursor = serde_json::from_value(file.cursor().clone())
             .with_context(|| format!("{}.partial", args.output.display()))?;
         texts.skip_to(&cursor)?;
-        eprintln!("resumes after {} lines", cursor.lines);
+        say(format_args!("resumes after {} lines", cursor.lines));
     }
 
     let interrupt = Interrupt::listen()?;
@@ -144,17 +152,24 @@ pub fn run(args: &EncodeArgs) -> anyhow::Result<()> {
     drop(progress);
     let count = file.texts();
     file.finish()?;
-    eprintln!("{count} texts: {}", args.output.display());
+    say(format_args!("{count} texts: {}", args.output.display()));
     Ok(())
 }
 
 impl EncodeArgs {
     /// All that the vectors depend on, but the texts.
-    fn metadata(&self, settings: EncodeSettings) -> BTreeMap<String, String> {
+    fn metadata(
+        &self,
+        settings: EncodeSettings,
+        model: String,
+        device: String,
+    ) -> BTreeMap<String, String> {
         let role = if self.query { "query" } else { "document" };
         BTreeMap::from(
             [
-                ("model", self.model.clone()),
+                // By its content: other weights under the same name are another model.
+                ("model", model),
+                ("device", device),
                 ("pool", self.pool.name().to_owned()),
                 ("role", role.to_owned()),
                 ("length", settings.maximum_length.to_string()),

@@ -16,6 +16,7 @@ use ranker::Ranker;
 use crate::device::Backend;
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
+use crate::say::say;
 
 /// Queries that are ranked together.
 const CHUNK: usize = 256;
@@ -158,7 +159,7 @@ pub fn run(args: &MineArgs) -> anyhow::Result<()> {
                 b: args.b,
             },
         )?,
-        Method::Model => Ranker::model(args, &questions.documents, &interrupt)?,
+        Method::Model => Ranker::model(args, &questions, &interrupt)?,
     };
     let mut counts = Counts::default();
     let mut progress = Progress::new("mine", 0, questions.pairs.len() as u64);
@@ -180,7 +181,7 @@ pub fn run(args: &MineArgs) -> anyhow::Result<()> {
     output
         .finish()
         .with_context(|| args.output.display().to_string())?;
-    eprintln!("{}: {counts}", args.output.display());
+    say(format_args!("{}: {counts}", args.output.display()));
     Ok(())
 }
 

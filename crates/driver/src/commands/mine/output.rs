@@ -1,21 +1,22 @@
 //! Mined negatives as a file, which appears when it is whole.
 
-use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::io::Write;
+use std::path::Path;
 
 use anyhow::Context;
 use optical_corpus::relevance::Text;
+use optical_files::lock::Lock;
+use optical_files::whole::{self, WholeFile};
 use optical_retrieval::Hit;
 use serde_json::{Map, Value, json};
-use tempfile::NamedTempFile;
 
 use super::questions::Questions;
-use crate::beside::beside;
 
 /// A file of negatives that is being written.
 pub(super) struct Output {
-    path: PathBuf,
-    writer: BufWriter<NamedTempFile>,
+    writer: WholeFile,
+    /// Nobody else writes this file.
+    _lock: Lock,
     ids: bool,
     scores: bool,
 }
@@ -25,9 +26,14 @@ impl Output {
     /// folder.
     pub(super) fn create(path: &Path, ids: bool, scores: bool) -> anyhow::Result<Self> {
         path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
+        let writer = WholeFile::create(path)?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let lock = path.with_file_name(format!(".{name}.lock"));
+        let lock = Lock::acquire(&lock).map_err(std::io::Error::from)?;
+        whole::sweep_beside(path);
         Ok(Self {
-            path: path.to_owned(),
-            writer: BufWriter::new(beside(path)?),
+            writer,
+            _lock: lock,
             ids,
             scores,
         })
@@ -90,8 +96,7 @@ impl Output {
 
     /// Moves the file to its place.
     pub(super) fn finish(self) -> anyhow::Result<()> {
-        self.writer.into_inner()?.persist(&self.path)?;
-        Ok(())
+        Ok(self.writer.finish()?)
     }
 }
 

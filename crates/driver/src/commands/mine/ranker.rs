@@ -9,10 +9,14 @@ use optical_tokenize::Role;
 use rayon::prelude::*;
 
 use super::MineArgs;
+use super::questions::Questions;
+use crate::experiment::check::collections::tokenless;
+use crate::experiment::check::lengths::length;
+use crate::experiment::findings::{Findings, named};
 use crate::experiment::index::Indexing;
 use crate::experiment::ranking::encode_queries;
 use crate::interrupt::Interrupt;
-use crate::{cache, model_source};
+use crate::{cache, key, model_source};
 
 pub(super) enum Ranker {
     Bm25(Bm25Index),
@@ -41,7 +45,7 @@ impl Ranker {
     /// Loads the model and encodes the documents, or finds their vectors in the cache.
     pub(super) fn model(
         args: &MineArgs,
-        documents: &Texts,
+        questions: &Questions,
         interrupt: &Interrupt,
     ) -> anyhow::Result<Self> {
         let device = args.device.open()?;
@@ -60,24 +64,59 @@ impl Ranker {
             maximum_length: length.unwrap_or(most),
             tokens_per_batch: args.batch,
         };
-        let documents: Vec<(&str, &str)> = documents
-            .iter()
-            .map(|text| (&*text.id, &*text.text))
-            .collect();
+        let documents = questions.documents.iter();
+        let documents: Vec<_> = documents.map(|text| (&*text.id, &*text.text)).collect();
+        let queries = questions.pairs.iter().map(|(query, _)| query);
+        let mut queries: Vec<_> = queries.map(|text| (&*text.id, &*text.text)).collect();
+        queries.sort_unstable();
+        queries.dedup();
+        let mut findings = Findings::default();
+        for (key, texts, what, encode) in [
+            (
+                "--query-length",
+                &queries,
+                "queries",
+                encode(Role::Query, args.query_length),
+            ),
+            (
+                "--document-length",
+                &documents,
+                "documents",
+                encode(Role::Document, args.document_length),
+            ),
+        ] {
+            let EncodeSettings {
+                role,
+                maximum_length,
+                ..
+            } = encode;
+            let (tokenizer, most) = (&model.tokenizer, model.config.maximum_length());
+            length(tokenizer, most, key, maximum_length, role, &mut findings)?;
+            let texts: Vec<_> = texts.iter().map(|&(id, text)| (id, text, &None)).collect();
+            let without = tokenless(tokenizer, most, &texts, encode)?;
+            if !without.is_empty() {
+                findings.warn(format!(
+                    "{what} without a token, which are passed over, {} of {}: {}",
+                    without.len(),
+                    texts.len(),
+                    named(&without)
+                ));
+            }
+        }
+        findings.told()?;
         let indexing = Indexing {
             cache: &cache,
             device: &device,
             interrupt,
+            any_device: false,
             encode: encode(Role::Document, args.document_length),
         };
-        let index = indexing
-            .indexes(&model, &folder, &[&head], &documents)?
-            .remove(0);
+        let kept = indexing.index(&model, &key::of_model(&folder)?, &head, &documents)?;
         let encode = encode(Role::Query, args.query_length);
         Ok(Self::LateInteraction {
             model: Box::new(model),
             head,
-            index,
+            index: kept.index,
             encode,
             device,
         })
@@ -102,26 +141,22 @@ impl Ranker {
             } => {
                 let texts: Vec<&str> = pairs.iter().map(|(query, _)| &*query.text).collect();
                 let vectors = encode_queries(model, head, &texts, *encode, device)?;
-                // A query may have no token that counts; it finds nothing.
-                let asked: Vec<_> = (vectors.iter().zip(pairs).enumerate())
-                    .filter(|(_, (vectors, _))| !vectors.is_empty())
-                    .collect();
-                let queries: Vec<_> = asked
-                    .iter()
-                    .map(|(_, (vectors, _))| QueryRef {
-                        vectors,
-                        excluded: &[],
-                    })
-                    .collect();
-                let rankings = index.search_many(&queries, depth)?;
-                let mut ranked = vec![Ranked::default(); pairs.len()];
-                for ((at, (vectors, (_, positive))), hits) in asked.into_iter().zip(rankings) {
-                    let score = index.score(vectors, &positive.id)?;
-                    let positive = score
-                        .with_context(|| format!("document {} is not in the index", positive.id))?;
-                    ranked[at] = Ranked { hits, positive };
-                }
-                Ok(ranked)
+                let queries = vectors.iter().map(|vectors| QueryRef {
+                    vectors,
+                    excluded: &[],
+                });
+                let rankings = index.search_many(&queries.collect::<Vec<_>>(), depth)?;
+                let asked = pairs.iter().zip(vectors.iter().zip(rankings));
+                let ranked = asked.map(|((_, positive), (vectors, hits))| {
+                    // Without tokens, a query finds nothing and a relevant document has no score.
+                    let score = match vectors.is_empty() {
+                        true => None,
+                        false => index.score(vectors, &positive.id)?,
+                    };
+                    let ranked = score.map(|positive| Ranked { hits, positive });
+                    Ok(ranked.unwrap_or_default())
+                });
+                ranked.collect()
             }
         }
     }

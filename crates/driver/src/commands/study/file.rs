@@ -8,6 +8,7 @@ use optical_files::text;
 use serde::Deserialize;
 use toml::{Table, Value};
 
+use crate::experiment::findings::Findings;
 use crate::run_file::RunFile;
 
 /// A study, as written in `configs/studies/*.toml`.
@@ -80,7 +81,9 @@ impl StudyFile {
             run()
                 .with_context(|| format!("study file {}, variant {}", path.display(), variant.name))
         });
-        let runs = runs.collect::<anyhow::Result<_>>()?;
+        let mut findings = Findings::default();
+        let runs: Vec<_> = runs.filter_map(|run| findings.take(run)).collect();
+        findings.told()?;
         Ok((study, runs))
     }
 

@@ -13,20 +13,25 @@ use optical_report::plot::dots;
 
 use self::comparison::summary;
 use self::file::StudyFile;
-use self::scoreboard::{Scoreboard, Students};
+use self::scoreboard::{Scoreboard, Students, UntrainedScores};
 use self::variant::{Setting, Variants};
+use crate::cache;
 use crate::device::TrainingDevices;
+use crate::experiment::check::{Reach, check};
+use crate::experiment::findings::Findings;
 use crate::interrupt::Interrupt;
+use crate::named::NamedFile;
+use crate::run_file::RunFile;
+use crate::say::{print, say};
 
-/// Compare variants of a run file, with several students each; the same command goes on after a stop
+/// Compare variants of a run file, with several students each; the same command resumes after a stop
 ///
 /// The first students of all variants come first, then the second ones: after each, the page is
 /// written anew with what there is.
 #[derive(Debug, clap::Args)]
 pub struct StudyArgs {
-    /// The study file
-    #[arg(value_name = "FILE")]
-    study: PathBuf,
+    #[command(flatten)]
+    file: NamedFile,
     /// The study's folder [default: runs/NAME-OF-STUDY-FILE]
     #[arg(long, value_name = "DIR")]
     run: Option<PathBuf>,
@@ -44,15 +49,17 @@ pub struct StudyArgs {
     /// Download nothing: use the cache, or say what it lacks
     #[arg(long)]
     offline: bool,
+    /// Train nothing and write nothing: find all that is wrong with the variants and their data
+    #[arg(long, conflicts_with = "page")]
+    check: bool,
     #[command(flatten)]
     devices: TrainingDevices,
 }
 
 /// Trains what is missing, and writes the page.
 pub fn run(args: &StudyArgs) -> anyhow::Result<()> {
-    let (study, runs) = StudyFile::load(&args.study)?;
-    let named = || Path::new("runs").join(args.study.file_stem().unwrap_or_default());
-    let folder = args.run.clone().unwrap_or_else(named);
+    let (study, runs) = StudyFile::load(args.file.path())?;
+    let folder = args.file.folder(args.run.as_deref());
     let wanted = args.wanted(&study)?;
     let devices = args.devices.open()?;
     let interrupt = Interrupt::listen()?;
@@ -64,6 +71,18 @@ pub fn run(args: &StudyArgs) -> anyhow::Result<()> {
         .collect::<anyhow::Result<_>>()?;
     let kept = args.scores.clone();
     let mut board = Scoreboard::open(&kept.unwrap_or_else(|| folder.join("scores.jsonl")))?;
+    let mut variants = Variants::new(&devices, args.offline, study.keep_students);
+    for setting in settings.iter().filter(|_| !args.page) {
+        if !board.has_inputs(&setting.fingerprint) {
+            continue;
+        }
+        let today = variants.inputs(&setting.experiment)?;
+        for line in board.forget_others(&setting.fingerprint, &today) {
+            say(format_args!(
+                "scores of other data or another model are not used: {line}"
+            ));
+        }
+    }
     let mut results: Vec<Students> = (settings.iter())
         .map(|setting| board.students(&setting.fingerprint, study.students))
         .collect();
@@ -72,20 +91,31 @@ pub fn run(args: &StudyArgs) -> anyhow::Result<()> {
         "{} has no student yet, and the page compares the others with it",
         study.reference
     );
-    let mut variants = Variants::new(&devices, args.offline, study.keep_students);
     let reference = &settings[study.reference()];
     let unfinished: Vec<(&str, &Setting)> = (study.variants.iter().zip(&settings).enumerate())
         .filter(|(place, _)| wanted[*place] && results[*place].len() < study.students)
         .map(|(_, (variant, setting))| (variant.name.as_str(), setting))
         .collect();
+    args.check(&unfinished)?;
+    if args.check {
+        return Ok(());
+    }
     variants.index_documents(&unfinished)?;
-    let untrained = match board.untrained(&reference.fingerprint) {
-        Some(found) => found.clone(),
-        None if args.page => bail!("there are no scores yet of what is not trained"),
-        None => {
-            let found = variants.untrained(reference)?;
+    let known = board.untrained(&reference.fingerprint);
+    let untrained = match (known, known.and_then(UntrainedScores::without_words)) {
+        (Some(found), None) => found.scores.clone(),
+        (None, _) if args.page => bail!("there are no scores yet of what is not trained"),
+        (Some(_), Some(left)) if args.page => {
+            say(
+                "what ranks by words is left out, since words were others when it was scored; \
+                 without --page it is ranked anew",
+            );
+            left.scores
+        }
+        (_, left) => {
+            let found = variants.untrained(reference, left)?;
             board.add_untrained(&reference.fingerprint, found.clone())?;
-            found
+            found.scores
         }
     };
     let run = &reference.experiment.run;
@@ -100,7 +130,10 @@ pub fn run(args: &StudyArgs) -> anyhow::Result<()> {
                 write(&summary(&study, run, &untrained, &results)?, &folder)?;
             }
             let number = student * settings.len() + place + 1;
-            eprintln!("{name}, student {} ({number} of {all})", student + 1);
+            say(format_args!(
+                "{name}, student {} ({number} of {all})",
+                student + 1
+            ));
             let found = variants
                 .student(setting, student)
                 .with_context(|| format!("variant {name}"))?;
@@ -111,12 +144,44 @@ pub fn run(args: &StudyArgs) -> anyhow::Result<()> {
     }
     let page = summary(&study, run, &untrained, &results)?;
     write(&page, &folder)?;
-    println!("{}", page.table()?.to_terminal());
-    println!("study: {}", folder.join("study.md").display());
-    Ok(())
+    let (table, page) = (page.table()?.to_terminal(), folder.join("study.md"));
+    print(format_args!("{table}\nstudy: {}\n", page.display()))
 }
 
 impl StudyArgs {
+    /// Finds all that is wrong with the variants before the first of them is trained.
+    fn check(&self, settings: &[(&str, &Setting)]) -> anyhow::Result<()> {
+        let mut findings = Findings::default();
+        let (cache, reach) = (cache::folder()?, Reach::of(self.check, self.offline));
+        let mut known: Vec<RunFile> = Vec::new();
+        for (name, setting) in settings {
+            findings.within(&format!("variant {name}"));
+            let run = &setting.experiment.run;
+            // What is read for one variant is read for those that only train otherwise.
+            let mut reads = run.clone();
+            reads.title.clear();
+            reads.distill.objectives = Default::default();
+            reads.distill.training.optimiser = settings[0]
+                .1
+                .experiment
+                .run
+                .distill
+                .training
+                .optimiser
+                .clone();
+            if !known.contains(&reads) {
+                check(run, &cache, reach, true, &mut findings);
+                known.push(reads);
+            }
+        }
+        let sound = findings.is_sound();
+        findings.told()?;
+        if self.check && sound {
+            print(format_args!("{} variants can be trained\n", settings.len()))?;
+        }
+        Ok(())
+    }
+
     /// Of each variant, whether its missing students are trained.
     fn wanted(&self, study: &StudyFile) -> anyhow::Result<Vec<bool>> {
         let names = || study.variants.iter().map(|variant| &variant.name);

@@ -5,12 +5,16 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
-use optical_encoder::write_atomically;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::cache;
 use crate::experiment::folder::says;
+use crate::experiment::inputs::Inputs;
+use crate::experiment::lexical::WORDS;
 use crate::experiment::scores::{MEASURES, Scores};
+use crate::experiment::space::DENSE;
+use crate::write::write;
 
 /// Those of a variant that are there, by their numbers from zero on.
 pub type Students = BTreeMap<usize, StudentScores>;
@@ -22,6 +26,32 @@ pub struct StudentScores {
     pub scores: Scores,
     /// Cosine between tokens of a sentence at the last reading.
     pub within_sentence_cosine: Option<f64>,
+    /// The data and the model; former versions did not write them down.
+    pub inputs: Option<Inputs>,
+}
+
+/// Numbers of the systems that are not trained.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UntrainedScores {
+    /// By system.
+    pub scores: BTreeMap<String, Scores>,
+    /// The data and the model; former versions did not write them down.
+    pub inputs: Option<Inputs>,
+    /// By which words some of them ranked: [`WORDS`] of its time.
+    pub words: u32,
+}
+
+impl UntrainedScores {
+    /// What is left of them where words are others by now; `None` where that is all.
+    pub fn without_words(&self) -> Option<Self> {
+        let old = |name: &str| self.words != WORDS && !DENSE.contains(&name);
+        if !self.scores.keys().any(|name| old(name)) {
+            return None;
+        }
+        let mut left = self.clone();
+        left.scores.retain(|name, _| !old(name));
+        Some(left)
+    }
 }
 
 /// What is known so far, by the fingerprint of the run file that it was made by.
@@ -33,7 +63,7 @@ pub struct StudentScores {
 pub struct Scoreboard {
     path: PathBuf,
     topics: BTreeMap<String, Vec<String>>,
-    untrained: BTreeMap<String, BTreeMap<String, Scores>>,
+    untrained: BTreeMap<String, UntrainedScores>,
     students: BTreeMap<(String, usize), (String, StudentScores)>,
 }
 
@@ -49,6 +79,10 @@ enum Line {
     },
     Untrained {
         settings: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        inputs: Option<Inputs>,
+        #[serde(default = "first")]
+        words: u32,
         scores: BTreeMap<String, Values>,
     },
     Student {
@@ -56,9 +90,16 @@ enum Line {
         /// Counted from one, in the order of the seeds.
         student: usize,
         settings: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        inputs: Option<Inputs>,
         within_sentence_cosine: Option<f64>,
         scores: Values,
     },
+}
+
+/// The words of lines that say nothing of them.
+fn first() -> u32 {
+    1
 }
 
 /// What tells run files apart that give other numbers.
@@ -106,17 +147,27 @@ impl Scoreboard {
                 );
                 self.agree(topics)?;
             }
-            Line::Untrained { settings, scores } => {
+            Line::Untrained {
+                settings,
+                inputs,
+                words,
+                scores,
+            } => {
                 let scores = scores.into_iter();
                 let scores =
                     scores.map(|(system, values)| anyhow::Ok((system, self.named(values)?)));
-                self.untrained
-                    .insert(settings, scores.collect::<Result<_, _>>()?);
+                let untrained = UntrainedScores {
+                    scores: scores.collect::<Result<_, _>>()?,
+                    inputs,
+                    words,
+                };
+                self.untrained.insert(settings, untrained);
             }
             Line::Student {
                 variant,
                 student,
                 settings,
+                inputs,
                 within_sentence_cosine,
                 scores,
             } => {
@@ -126,6 +177,7 @@ impl Scoreboard {
                 let scores = StudentScores {
                     scores: self.named(scores)?,
                     within_sentence_cosine,
+                    inputs,
                 };
                 self.students.insert((settings, student), (variant, scores));
             }
@@ -164,8 +216,39 @@ impl Scoreboard {
     }
 
     /// The systems that are not trained, as run by settings of this fingerprint.
-    pub fn untrained(&self, settings: &str) -> Option<&BTreeMap<String, Scores>> {
+    pub fn untrained(&self, settings: &str) -> Option<&UntrainedScores> {
         self.untrained.get(settings)
+    }
+
+    /// Whether it is known by what data and model some line of these settings came to be.
+    pub fn has_inputs(&self, settings: &str) -> bool {
+        let students = self.students.iter().filter(|((of, _), _)| of == settings);
+        let mut inputs = students.map(|(_, (_, scores))| &scores.inputs);
+        let untrained = self.untrained.get(settings);
+        untrained.is_some_and(|it| it.inputs.is_some()) || inputs.any(Option::is_some)
+    }
+
+    /// Takes out what came of other data or another model than `today`'s; says of each line what it is
+    /// and what has changed. In the file it stays until something takes its place.
+    pub fn forget_others(&mut self, settings: &str, today: &Inputs) -> Vec<String> {
+        let mut told = Vec::new();
+        let changed = |inputs: &Option<Inputs>| today.changed_since(inputs.as_ref()?);
+        if let Some(changed) = self
+            .untrained
+            .get(settings)
+            .and_then(|it| changed(&it.inputs))
+        {
+            self.untrained.remove(settings);
+            told.push(format!("what is not trained: {changed}"));
+        }
+        self.students.retain(|(of, student), (variant, scores)| {
+            let changed = changed(&scores.inputs).filter(|_| of == settings);
+            let keep = changed.is_none();
+            let line = |changed| format!("{variant}, student {}: {changed}", student + 1);
+            told.extend(changed.map(line));
+            keep
+        });
+        told
     }
 
     /// Of the first `count` students that settings of this fingerprint train, those that are there.
@@ -181,13 +264,15 @@ impl Scoreboard {
     pub fn add_untrained(
         &mut self,
         settings: &str,
-        scores: BTreeMap<String, Scores>,
+        untrained: UntrainedScores,
     ) -> anyhow::Result<()> {
-        for scores in scores.values() {
-            self.agree(topics(scores))?;
-        }
-        self.untrained.insert(settings.to_owned(), scores);
-        self.write()
+        self.update(|board| {
+            for scores in untrained.scores.values() {
+                board.agree(topics(scores))?;
+            }
+            board.untrained.insert(settings.to_owned(), untrained);
+            Ok(())
+        })
     }
 
     /// Adds a student, counted from zero, and writes the file.
@@ -198,10 +283,25 @@ impl Scoreboard {
         settings: &str,
         scores: StudentScores,
     ) -> anyhow::Result<()> {
-        self.agree(topics(&scores.scores))?;
-        let key = (settings.to_owned(), student);
-        self.students.insert(key, (variant.to_owned(), scores));
-        self.write()
+        self.update(|board| {
+            board.agree(topics(&scores.scores))?;
+            let key = (settings.to_owned(), student);
+            board.students.insert(key, (variant.to_owned(), scores));
+            Ok(())
+        })
+    }
+
+    /// Changes the file as it is by now: another process may have added to it.
+    fn update(
+        &mut self,
+        change: impl FnOnce(&mut Self) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let _lock = cache::lock(&self.path)?;
+        let mut board = Self::open(&self.path)?;
+        change(&mut board)?;
+        board.write()?;
+        *self = board;
+        Ok(())
     }
 
     fn write(&self) -> anyhow::Result<()> {
@@ -209,10 +309,12 @@ impl Scoreboard {
             measure: MEASURES[0].to_owned(),
             topics: self.topics.clone(),
         };
-        let untrained = self.untrained.iter().map(|(settings, scores)| {
-            let scores = scores.iter();
+        let untrained = self.untrained.iter().map(|(settings, untrained)| {
+            let scores = untrained.scores.iter();
             Line::Untrained {
                 settings: settings.clone(),
+                inputs: untrained.inputs.clone(),
+                words: untrained.words,
                 scores: scores
                     .map(|(name, scores)| (name.clone(), values(scores)))
                     .collect(),
@@ -225,6 +327,7 @@ impl Scoreboard {
             variant: variant.clone(),
             student: student + 1,
             settings: settings.clone(),
+            inputs: found.inputs.clone(),
             within_sentence_cosine: found.within_sentence_cosine,
             scores: values(&found.scores),
         });
@@ -233,7 +336,7 @@ impl Scoreboard {
             text += &serde_json::to_string(&line)?;
             text += "\n";
         }
-        Ok(write_atomically(&self.path, text.as_bytes())?)
+        write(&self.path, text.as_bytes())
     }
 }
 

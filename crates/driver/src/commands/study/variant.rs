@@ -9,18 +9,20 @@ use optical_corpus::collection::Collection;
 use optical_distill::Event;
 use optical_encoder::{Head, Model};
 
-use super::scoreboard::{StudentScores, fingerprint, rounded};
+use super::scoreboard::{StudentScores, UntrainedScores, fingerprint, rounded};
 use crate::experiment::development::Development;
-use crate::experiment::lexical::Lexical;
+use crate::experiment::inputs::Inputs;
+use crate::experiment::lexical::{Lexical, WORDS};
 use crate::experiment::metrics::read_events;
 use crate::experiment::passages::ScoredPassages;
 use crate::experiment::ranking::kept_runs;
-use crate::experiment::scores::{Scores, evaluate_runs, scores_of};
+use crate::experiment::scores::{evaluate_runs, evaluate_systems, scores_of};
 use crate::experiment::space::{Space, Teacher};
 use crate::experiment::teaching::{Students, head};
 use crate::experiment::{Experiment, ExperimentData, filtering};
 use crate::interrupt::Interrupt;
 use crate::run_file::RunFile;
+use crate::{key, model_source};
 
 /// A variant, ready to be run.
 pub struct Setting {
@@ -74,6 +76,8 @@ pub struct Variants<'a> {
     keep_students: bool,
     /// With the name it has in the run file.
     teacher: Option<(String, Teacher)>,
+    /// What has been read so far, by what run files say of it.
+    inputs: BTreeMap<String, Inputs>,
 }
 
 impl<'a> Variants<'a> {
@@ -84,6 +88,7 @@ impl<'a> Variants<'a> {
             offline,
             keep_students,
             teacher: None,
+            inputs: BTreeMap::new(),
         }
     }
 
@@ -117,7 +122,7 @@ impl<'a> Variants<'a> {
         } = setting;
         let mut data = self.begin(experiment, text)?;
         let teacher = self.teacher(experiment)?;
-        let head = head(experiment, &teacher.model, &mut data)?;
+        let head = head(experiment, &teacher, &mut data)?;
         match readings.iter_mut().find(|it| it.serves(experiment)) {
             Some(reading) => reading.heads.push(head),
             None => readings.push(Reading {
@@ -130,20 +135,69 @@ impl<'a> Variants<'a> {
         Ok(())
     }
 
-    /// The systems that are not trained, as a variant has them.
-    pub fn untrained(&mut self, setting: &Setting) -> anyhow::Result<BTreeMap<String, Scores>> {
+    /// The data and the model that a variant's scores follow from.
+    pub fn inputs(&mut self, experiment: &Experiment) -> anyhow::Result<Inputs> {
+        let Experiment { run, cache, .. } = experiment;
+        let key = sources(run)?;
+        if let Some(known) = self.inputs.get(&key) {
+            return Ok(known.clone());
+        }
+        let data = ExperimentData::load(run, cache, self.offline)?;
+        self.add_inputs(key, experiment, &data)
+    }
+
+    fn add_inputs(
+        &mut self,
+        key: String,
+        experiment: &Experiment,
+        data: &ExperimentData,
+    ) -> anyhow::Result<Inputs> {
+        let Experiment { run, cache, .. } = experiment;
+        let mut inputs = Inputs::of_students(run, data).with_questions(run, data);
+        // What ranks by words needs none.
+        if let Ok(folder) = model_source::folder(&run.model, cache, self.offline) {
+            inputs = inputs.with_model(&key::of_model(&folder)?);
+        }
+        self.inputs.insert(key, inputs.clone());
+        Ok(inputs)
+    }
+
+    /// The systems that are not trained, as a variant has them; those that rank by words alone where
+    /// the others are `known`.
+    pub fn untrained(
+        &mut self,
+        setting: &Setting,
+        known: Option<UntrainedScores>,
+    ) -> anyhow::Result<UntrainedScores> {
         let Setting {
             experiment, text, ..
         } = setting;
         let mut data = self.begin(experiment, text)?;
         data.say()?;
         let lexical = Lexical::prepare(experiment, &mut data)?;
-        let space = self.space(experiment, &mut data)?;
-        let found = space.evaluate_untrained(experiment, &data.collection, &lexical)?;
-        let systems = found.into_iter();
-        systems
-            .map(|(name, found)| Ok((name, rounded(scores_of(&found)?))))
-            .collect()
+        let today = self.inputs(experiment)?;
+        let (mut scores, inputs, found) = match known {
+            None => {
+                let space = self.space(experiment, &mut data)?;
+                let found = space.evaluate_untrained(experiment, &data.collection, &lexical)?;
+                (BTreeMap::new(), Some(today), found)
+            }
+            Some(known) => {
+                let queries = experiment.asked(&data.collection.queries);
+                let english = experiment.asked(&data.collection.english);
+                let systems = lexical.systems(&queries, &english);
+                let found = evaluate_systems(experiment, &data.collection, &systems)?;
+                (known.scores, known.inputs, found)
+            }
+        };
+        for (name, found) in found {
+            scores.insert(name, rounded(scores_of(&found)?));
+        }
+        Ok(UntrainedScores {
+            scores,
+            inputs,
+            words: WORDS,
+        })
     }
 
     /// Trains, ranks and measures a student, counted from zero; goes on from what is there.
@@ -173,6 +227,7 @@ impl<'a> Variants<'a> {
         Ok(StudentScores {
             scores: rounded(scores_of(&evaluations)?),
             within_sentence_cosine: readings.next(),
+            inputs: Some(self.inputs(experiment)?),
         })
     }
 
@@ -197,7 +252,7 @@ impl<'a> Variants<'a> {
         let space = self.space(experiment, data)?;
         let switches = lexical.code_switches(&experiment.run)?;
         let passages = ScoredPassages::new(experiment, lexical.words(), &space, &data.collection);
-        let development = Development::prepare(experiment, &space)?;
+        let development = Development::prepare(experiment, &space, data.development.as_ref())?;
         let mut students = Students::new(
             experiment,
             self.devices,
@@ -207,15 +262,17 @@ impl<'a> Variants<'a> {
             passages.as_ref(),
         );
         let trained = students.student(student, data)?;
-        let trained = trained.context("stopped; the same command goes on from the checkpoint")?;
+        let trained = trained.context("stopped; the same command resumes from the checkpoint")?;
         Ok((space, trained))
     }
 
     /// Reads a variant's data, and begins its folder.
-    fn begin(&self, experiment: &Experiment, text: &str) -> anyhow::Result<ExperimentData> {
+    fn begin(&mut self, experiment: &Experiment, text: &str) -> anyhow::Result<ExperimentData> {
         experiment.interrupt.check()?;
         let data = ExperimentData::load(&experiment.run, &experiment.cache, self.offline)?;
         experiment.folder.create(text)?;
+        let inputs = self.add_inputs(sources(&experiment.run)?, experiment, &data)?;
+        inputs.note(&experiment.folder)?;
         filtering::write_json(&experiment.folder, &data.report)?;
         Ok(data)
     }
@@ -227,7 +284,7 @@ impl<'a> Variants<'a> {
         data: &mut ExperimentData,
     ) -> anyhow::Result<Space> {
         let teacher = self.teacher(experiment)?;
-        let head = head(experiment, &teacher.model, data)?;
+        let head = head(experiment, &teacher, data)?;
         Space::open(experiment, teacher, head, &data.collection)
     }
 
@@ -244,6 +301,24 @@ impl<'a> Variants<'a> {
         };
         Ok(teacher.clone())
     }
+}
+
+/// What a run file says of where its data and its model are.
+fn sources(run: &RunFile) -> anyhow::Result<String> {
+    let RunFile {
+        model,
+        languages,
+        bitext,
+        bitext_filter,
+        collection,
+        development,
+        ..
+    } = run;
+    let training = &run.distill.training;
+    Ok(serde_json::to_string(&(
+        (model, languages, bitext, bitext_filter),
+        (collection, development, training.seed),
+    ))?)
 }
 
 /// Removes a folder, if it is there.

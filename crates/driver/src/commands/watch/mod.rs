@@ -17,6 +17,8 @@ use panel::Panel;
 use tail::Tail;
 
 use crate::experiment::RunFolder;
+use crate::named::NamedRun;
+use crate::say::{print, say};
 
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 /// Without a terminal, a line about the steps now and then.
@@ -29,9 +31,8 @@ const BETWEEN_LINES: Duration = Duration::from_secs(20);
 /// its course so far. Without a terminal, events are printed as lines.
 #[derive(Debug, clap::Args)]
 pub struct WatchArgs {
-    /// The run folder
-    #[arg(default_value = "runs/quickstart")]
-    run: PathBuf,
+    #[command(flatten)]
+    run: NamedRun,
     /// Show how things stand, and end
     #[arg(long)]
     once: bool,
@@ -45,9 +46,9 @@ pub struct WatchArgs {
 /// # Errors
 /// If the folder is no run folder, its events cannot be read, or the event file cannot be written.
 pub fn run(args: &WatchArgs) -> anyhow::Result<()> {
-    let folder = RunFolder::existing(&args.run)?;
+    let folder = RunFolder::existing(args.run.path())?;
     let mut watch = Watch {
-        name: args.run.display().to_string(),
+        name: args.run.path().display().to_string(),
         steps: steps(&folder),
         tail: Tail::new(&folder.metrics()),
         folder,
@@ -60,14 +61,14 @@ pub fn run(args: &WatchArgs) -> anyhow::Result<()> {
     let mut printed = Instant::now();
     watch.look()?;
     if let Some(folder) = &args.tensorboard {
-        eprintln!(
+        say(format_args!(
             "to see the curves: tensorboard --logdir {}",
             folder.display()
-        );
+        ));
     }
     let mut finished = watch.finished();
     if !term.is_term() {
-        println!("{}", watch.panel(finished).lines().join("\n"));
+        print(watch.panel(finished).lines().join("\n") + "\n")?;
     }
     while !finished && !args.once {
         if term.is_term() {
@@ -80,16 +81,16 @@ pub fn run(args: &WatchArgs) -> anyhow::Result<()> {
         if !term.is_term() {
             let told = readings.iter().filter(|reading| reading.event != "step");
             for reading in told.filter(|reading| !reading.values.is_empty()) {
-                println!("{}", panel::line(reading));
+                print(panel::line(reading) + "\n")?;
             }
             let step = readings.iter().rfind(|reading| reading.event == "step");
             if let Some(step) = step.filter(|_| BETWEEN_LINES <= printed.elapsed()) {
                 printed = Instant::now();
-                println!("{}", watch.panel(finished).headline());
-                println!("{}", panel::line(step));
+                let headline = watch.panel(finished).headline();
+                print(format_args!("{headline}\n{}\n", panel::line(step)))?;
             }
             if finished {
-                println!("{}", watch.panel(true).lines().join("\n"));
+                print(watch.panel(true).lines().join("\n") + "\n")?;
             }
         }
     }

@@ -230,3 +230,26 @@ fn random_problems_are_right_or_unproven() {
     }
     assert!(proven > 280, "{proven}");
 }
+
+#[test]
+fn a_cost_that_is_no_number_is_no_answer() {
+    for (keys, told) in [
+        (r#""epsilon": 1"#, "the cost of the plan leaves the range"),
+        (
+            r#""method": "exact""#,
+            "the costs or their sum leave the range",
+        ),
+        (
+            r#""method": "ipot""#,
+            "the costs or their sum leave the range",
+        ),
+        (
+            r#""method": "partial", "mass": 4"#,
+            "the costs or their sum leave the range",
+        ),
+    ] {
+        let text = format!(r#"{{"cost": [[1e308, 1e308]], "a": [5], "b": [1, 4], {keys}}}"#);
+        let found = refusal(text.as_bytes(), &[]);
+        assert!(found.contains(told), "{found}");
+    }
+}

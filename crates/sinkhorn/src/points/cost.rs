@@ -50,7 +50,8 @@ pub trait Cost<T: Real>: Sync {
     fn m(&self) -> usize;
 
     /// Writes the costs of some rows to all columns, row by row: `rows.len() * m` values, the same
-    /// each time. Those of rows and columns without mass may be anything.
+    /// each time. Those of rows and columns without mass may be anything; all others are finite, and
+    /// the duality gap means little where some are very far beyond those in use, as fillers are.
     fn panel(&self, rows: Range<usize>, costs: &mut [T]);
 
     /// The points whose cost this is.

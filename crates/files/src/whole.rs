@@ -72,16 +72,15 @@ impl WholeFile {
     /// # Errors
     /// If `path` is a folder or a file that is read-only, or its folder cannot be written.
     pub fn create(path: &Path) -> io::Result<Self> {
-        let path = behind_links(path)?;
         let refused = |kind, reason: &str| Err(io::Error::new(kind, reason));
-        let permissions = match fs::metadata(&path) {
+        let permissions = match fs::metadata(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => None,
             Err(error) => return Err(error),
             Ok(found) if found.is_dir() => {
                 return refused(ErrorKind::IsADirectory, "it is a folder, not a file");
             }
             Ok(found) if !found.is_file() => {
-                let file = OpenOptions::new().write(true).open(&path)?;
+                let file = OpenOptions::new().write(true).open(path)?;
                 return Ok(Self(Place::Through(BufWriter::new(file))));
             }
             Ok(found) if found.permissions().readonly() => {
@@ -89,6 +88,8 @@ impl WholeFile {
             }
             Ok(found) => Some(found.permissions()),
         };
+        // Not before: where a link to a pipe leads has no name, as behind /dev/stdout.
+        let path = behind_links(path)?;
         let file = loop {
             let file = beside(&path, 0o666, |builder, folder| builder.tempfile_in(folder))?;
             if hold(file.as_file(), file.path()) {

@@ -1,6 +1,7 @@
 //! Queries to rankings: encoded by a model, searched in an index, written as TREC runs.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use burn::tensor::Device;
 use optical_corpus::collection::Query;
@@ -156,6 +157,15 @@ fn questions(queries: &[Query], settings: &RetrievalSettings) -> String {
     key.text()
 }
 
+/// A ranking that was written here; where nothing was found, there is nothing in the file.
+fn kept_run(path: &Path) -> anyhow::Result<Run> {
+    let empty = path.metadata().is_ok_and(|file| file.len() == 0);
+    match empty {
+        true => Ok(Run::default()),
+        false => Ok(Run::read(path)?),
+    }
+}
+
 /// The rankings that a system has left of every language's queries, though the system may be gone;
 /// `None` if one is missing, or was made of other queries.
 pub fn kept_runs(
@@ -173,7 +183,7 @@ pub fn kept_runs(
         if !path.is_file() || known.is_some_and(|known| !known.starts_with(&asked)) {
             return Ok(None);
         }
-        runs.insert(language.clone(), Run::read(&path)?);
+        runs.insert(language.clone(), kept_run(&path)?);
     }
     Ok(Some(runs))
 }
@@ -208,7 +218,7 @@ pub fn runs(experiment: &Experiment, asked: &Asked<'_>) -> anyhow::Result<BTreeM
         };
         keys.set(&path, key);
         if is_same && path.is_file() {
-            runs.insert(language.clone(), Run::read(&path)?);
+            runs.insert(language.clone(), kept_run(&path)?);
         } else {
             missing.extend(queries.iter().map(|query| (language.as_str(), query)));
         }

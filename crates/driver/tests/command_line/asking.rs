@@ -104,7 +104,7 @@ fn a_query_without_a_word_is_told_so() {
         let arguments = [&["align"], &pair[..], &["--run", "runs/run"]].concat();
         let error = fails(&optical(folder.path(), &arguments));
         assert!(
-            error.contains("a sentence without words cannot be aligned"),
+            error.contains("a sentence without a token cannot be aligned"),
             "{error}"
         );
     }

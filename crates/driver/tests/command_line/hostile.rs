@@ -20,7 +20,10 @@ const READING: &[(&str, &[&str])] = &[
     ("bitext @", &[]),
     ("study @", &[]),
     ("study study.toml --run @", &["missing", "folder"]),
-    ("study study.toml --scores @", &["missing", "empty"]),
+    (
+        "study study.toml --scores @",
+        &["missing", "empty", "dangling"],
+    ),
     ("teach @", &[]),
     ("teach teach.toml --run @", &["missing", "folder"]),
     ("final-test @", &[]),
@@ -163,6 +166,8 @@ fn what_cannot_be_read_is_named() {
             }
             // What a run left there would be a run folder for the next command.
             let _ = std::fs::remove_dir_all(folder.path().join("missing"));
+            // Nor does the link to nothing lead to what was written through it.
+            let _ = std::fs::remove_file(folder.path().join("nothing"));
             std::fs::remove_dir_all(folder.path().join("folder")).unwrap();
             std::fs::create_dir(folder.path().join("folder")).unwrap();
         }

@@ -79,6 +79,7 @@ fn teach_file() -> String {
         .replace("layers = 12", "layers = 2")
         .replace("dimensions = 128", "dimensions = 4")
         .replace("held_out = 200", "held_out = 1")
+        .replace("query_length = 32", "query_length = 16")
         .replace("document_length = 128", "document_length = 16");
     let relevance = "[[relevance]]\nformat = \"text-triples\"\nfile = \"triples.tsv\"\n";
     format!("model = \"model\"\n{relevance}{settings}")

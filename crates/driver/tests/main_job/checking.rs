@@ -307,7 +307,7 @@ fn each_thing_that_can_be_known_is_told_before_anything_is_computed() {
     }
     // Documents are there, and none has a text.
     std::fs::write(folder.join("run.toml"), &run_file).unwrap();
-    std::fs::write(folder.join("data/clir/docs.jsonl"), "").unwrap();
+    std::fs::write(folder.join("data/clir/docs.jsonl"), "\n").unwrap();
     let error = fails(&optical(folder, &["train", "run.toml", "--check"]));
     assert!(
         error.contains("[collection]: there is no document"),

@@ -231,7 +231,7 @@ fn bad_input_is_named_and_leaves_nothing_behind() {
         "a refused run file left a run folder"
     );
     let error = train("model = \"model\"", "model = \"nowhere\"");
-    assert!(error.contains("\"nowhere\" is not a folder"), "{error}");
+    assert!(error.contains("nowhere is not a model's folder"), "{error}");
     let error = fails(&optical(folder.path(), &["search", "runs/none"]));
     assert!(error.contains("not a run folder"), "{error}");
 }

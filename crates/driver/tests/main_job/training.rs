@@ -99,6 +99,7 @@ fn a_teacher_is_trained_and_saved() {
             .replace("dimensions = 128", "dimensions = 4")
             .replace("every = 30", "every = 3")
             .replace("held_out = 200", "held_out = 6")
+            .replace("query_length = 32", "query_length = 16")
             .replace("document_length = 128", "document_length = 16");
     std::fs::write(folder.path().join("teacher.toml"), text).unwrap();
     let said = succeeds(&optical(folder.path(), &["teach", "teacher.toml"]));

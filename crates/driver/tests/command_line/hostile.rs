@@ -164,10 +164,11 @@ fn what_cannot_be_read_is_named() {
                 ),
                 false => faults.extend(check(&output, &arguments, kind).err()),
             }
-            // What a run left there would be a run folder for the next command.
+            // What one command left there would be a run folder, or a file, for the next.
             let _ = std::fs::remove_dir_all(folder.path().join("missing"));
-            // Nor does the link to nothing lead to what was written through it.
-            let _ = std::fs::remove_file(folder.path().join("nothing"));
+            for left in ["missing", "nothing"] {
+                let _ = std::fs::remove_file(folder.path().join(left));
+            }
             std::fs::remove_dir_all(folder.path().join("folder")).unwrap();
             std::fs::create_dir(folder.path().join("folder")).unwrap();
         }

@@ -81,9 +81,9 @@ impl VectorFile {
         width: usize,
         metadata: BTreeMap<String, String>,
     ) -> Result<Self, EncoderError> {
-        if output.is_dir() {
-            let reason = std::io::Error::from(std::io::ErrorKind::IsADirectory);
-            return Err(EncoderError::write(output, reason));
+        if output.exists() && !output.is_file() {
+            let reason = "it is a folder or a device, expected a file or nothing";
+            return Err(EncoderError::write(output, std::io::Error::other(reason)));
         }
         let mut name = output.as_os_str().to_owned();
         name.push(".partial");

@@ -46,9 +46,12 @@ pub fn write_with(
 /// Moves a whole file of the same file system to `path`, and makes that last.
 ///
 /// # Errors
-/// If the disk refuses it.
+/// If something else than a file is there, which stays, or the disk refuses it.
 pub fn put(file: &Path, path: &Path) -> io::Result<()> {
     let path = behind_links(path)?;
+    if fs::metadata(&path).is_ok_and(|found| !found.is_file()) {
+        return Err(io::Error::other("it is not a file, and cannot be replaced"));
+    }
     fs::rename(file, &path)?;
     sync_folder(folder_of(&path));
     Ok(())
@@ -477,6 +480,10 @@ mod tests {
             assert!(path("two").is_symlink() && path("one").is_symlink());
             symlink("round", path("round")).unwrap();
             assert!(write(&path("round"), b"").is_err());
+            // A socket stands for all that is not a file: a device would be gone if this failed.
+            let _socket = std::os::unix::net::UnixListener::bind(path("socket")).unwrap();
+            assert!(put(&path("elsewhere/file"), &path("socket")).is_err());
+            assert!(path("elsewhere/file").is_file());
             write(Path::new("/dev/null"), b"gone").unwrap();
             let full = Path::new("/dev/full");
             if full.exists() {

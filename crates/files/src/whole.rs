@@ -21,19 +21,19 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     write_with(path, |file| file.write_all(bytes))
 }
 
-/// As [`write`], and makes the folder.
+/// As [`write()`], and makes the folder.
 ///
 /// # Errors
-/// As [`write`], and if the folder cannot be made.
+/// As [`write()`], and if the folder cannot be made.
 pub fn write_in_folder(path: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::create_dir_all(folder_of(path))?;
     write(path, bytes)
 }
 
-/// As [`write`], of what `content` writes.
+/// As [`write()`], of what `content` writes.
 ///
 /// # Errors
-/// As [`write`], and if `content` fails.
+/// As [`write()`], and if `content` fails.
 pub fn write_with(
     path: &Path,
     content: impl FnOnce(&mut WholeFile) -> io::Result<()>,

@@ -7,10 +7,11 @@ use optical_encoder::Model;
 
 use crate::device::Backend;
 use crate::experiment::RunFolder;
+use crate::experiment::inputs::Inputs;
 use crate::experiment::pictures::{SoftAlignment, align, draw_alignment};
 use crate::run_file::RunFile;
 use crate::say::print;
-use crate::{cache, model_source};
+use crate::{cache, key, model_source};
 
 /// Show the soft alignment of an English sentence and its translation
 #[derive(Debug, clap::Args)]
@@ -35,10 +36,10 @@ pub fn run(args: &AlignArgs) -> anyhow::Result<()> {
     let folder = RunFolder::existing(&args.run)?;
     let (run, _) = RunFile::load(&folder.run_file())?;
     let device = args.device.open()?;
-    let teacher = Model::load(
-        &model_source::folder(&run.model, &cache::folder()?, true)?,
-        &device,
-    )?;
+    let teacher_folder = model_source::folder(&run.model, &cache::folder()?, true)?;
+    let teacher_key = key::of_model(&teacher_folder)?;
+    Inputs::default().with_model(&teacher_key).check(&folder)?;
+    let teacher = Model::load(&teacher_folder, &device)?;
     let student = Model::load(&folder.student(), &device)
         .with_context(|| format!("{} has no finished student", args.run.display()))?;
     let sides = [args.english.as_str(), args.foreign.as_str()];

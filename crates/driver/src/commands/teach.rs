@@ -151,6 +151,13 @@ impl TeachFile {
         let teach = &self.teach;
         if let Some(outline) = outline {
             lengths::layers(outline, "teach.layers", teach.layers, findings);
+            let width = outline.config.hidden_size;
+            if width < teach.dimensions {
+                findings.fault(format!(
+                    "teach.dimensions = {}, expected at most {width}, the width of the model",
+                    teach.dimensions
+                ));
+            }
             let most = outline.config.maximum_length();
             for (key, value, role) in [
                 ("teach.query_length", teach.query_length, Role::Query),

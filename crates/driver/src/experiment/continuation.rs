@@ -36,11 +36,18 @@ impl<'a> Predecessor<'a> {
         text: &str,
         inputs: &Inputs,
     ) -> anyhow::Result<Option<Self>> {
+        let named = || format!("--from {}", path.display());
         if experiment.folder.is_trained_in() {
+            ensure!(
+                origin(&experiment.folder)
+                    .is_some_and(|from| from["run"] == path.display().to_string().as_str()),
+                "{}: the training in {} began otherwise; choose another folder with --run",
+                named(),
+                experiment.folder.path().display()
+            );
             return Ok(None);
         }
         let folder = RunFolder::existing(path).context("--from")?;
-        let named = || format!("--from {}", path.display());
         let kept = std::fs::read_to_string(folder.run_file()).with_context(named)?;
         ensure!(
             but_for_rates(&kept)? == but_for_rates(text)?,
@@ -98,11 +105,16 @@ impl<'a> Predecessor<'a> {
 
 /// What the report says of a run that began from another one.
 pub fn fact(folder: &RunFolder) -> Option<Fact> {
-    let json: Value = serde_json::from_slice(&std::fs::read(folder.file(FILE)).ok()?).ok()?;
+    let json = origin(folder)?;
     let steps = json["steps"].as_array()?.iter().filter_map(Value::as_u64);
     let steps = words(&steps.collect::<Vec<_>>());
     let run = json["run"].as_str()?;
     Some(Fact::new("begins from", format!("{run}, step {steps}")))
+}
+
+/// What was written down of the run that a folder began from.
+fn origin(folder: &RunFolder) -> Option<Value> {
+    serde_json::from_slice(&std::fs::read(folder.file(FILE)).ok()?).ok()
 }
 
 /// What to do about a training that failed because its numbers grew beyond bounds.

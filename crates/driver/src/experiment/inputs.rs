@@ -65,6 +65,11 @@ impl Inputs {
         Self(BTreeMap::from([("relevance data".into(), key.text())])).with_model(model)
     }
 
+    /// A hash of the questions that scores are of, where it is known.
+    pub fn questions(&self) -> Option<&str> {
+        self.0.get("questions").map(String::as_str)
+    }
+
     /// Names what is other than in `before`; what only one of the two knows is not compared.
     pub fn changed_since(&self, before: &Self) -> Option<String> {
         let other = |(name, key): &(&String, &String)| {

@@ -141,6 +141,11 @@ fn a_training_is_not_resumed_with_other_data_or_another_model() {
             "{error}"
         );
         assert!(error.contains(&format!("since are {expected};")), "{error}");
+        if expected == "model" {
+            let align = ["align", "water", "maji", "--run", "runs/run"];
+            let error = fails(&optical(folder.path(), &align));
+            assert!(error.contains("changed since are model;"), "{error}");
+        }
         std::fs::write(&path, text).unwrap();
     }
     assert_eq!(shown, succeeds(&train()));

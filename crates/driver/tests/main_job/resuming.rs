@@ -128,6 +128,9 @@ fn a_failed_training_can_begin_from_its_last_checkpoint() {
     // The same command has nothing left to do.
     succeeds(&from("lower.toml", "runs/run"));
     assert_eq!(metrics, read("next/metrics.jsonl"));
+    // Nor does it begin from elsewhere any more.
+    let error = fails(&from("lower.toml", "runs/high"));
+    assert!(error.contains("began otherwise"), "{error}");
 
     std::fs::remove_dir_all(folder.path().join("next")).unwrap();
     write("other.toml", &[("layers = 2", "layers = 1")]);

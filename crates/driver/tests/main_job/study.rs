@@ -141,7 +141,15 @@ fn variants_are_trained_and_compared_with_one_of_them() {
         shown.contains("weighted") && !shown.contains("passages"),
         "{shown}"
     );
+    // One line of other questions than the rest.
+    let other = scores.replacen("\"questions\":\"", "\"questions\":\"other", 1);
+    assert_ne!(other, scores);
     for (scores, arguments, expected) in [
+        (
+            other,
+            ["--page", "--offline"],
+            "the scores are of different questions",
+        ),
         (
             without("plan"),
             ["--page", "--offline"],

@@ -5,6 +5,7 @@ mod file;
 mod scoreboard;
 mod variant;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
@@ -19,6 +20,7 @@ use crate::cache;
 use crate::device::TrainingDevices;
 use crate::experiment::check::{Reach, check};
 use crate::experiment::findings::Findings;
+use crate::experiment::inputs::Inputs;
 use crate::interrupt::Interrupt;
 use crate::named::NamedFile;
 use crate::run_file::RunFile;
@@ -83,9 +85,29 @@ pub fn run(args: &StudyArgs) -> anyhow::Result<()> {
             ));
         }
     }
+    let is_unknown = |setting: &Setting| board.lacks_inputs(&setting.fingerprint);
+    if settings.iter().any(is_unknown) {
+        say(
+            "some scores are of a former version, which did not write down of which data and model; they \
+             are taken as they are",
+        );
+    }
     let mut results: Vec<Students> = (settings.iter())
         .map(|setting| board.students(&setting.fingerprint, study.students))
         .collect();
+    if args.page {
+        // No data are read for the page, but scores of different questions are not to be compared.
+        let students = results.iter().flat_map(BTreeMap::values);
+        let inputs = students.filter_map(|student| student.inputs.as_ref());
+        let untrained = board.untrained(&settings[study.reference()].fingerprint);
+        let inputs = inputs.chain(untrained.and_then(|it| it.inputs.as_ref()));
+        let questions: BTreeSet<&str> = inputs.filter_map(Inputs::questions).collect();
+        ensure!(
+            questions.len() <= 1,
+            "the scores are of different questions, documents or judgements, and cannot be compared; \
+             without --page, those of other data are made anew"
+        );
+    }
     ensure!(
         wanted[study.reference()] || !results[study.reference()].is_empty(),
         "{} has no student yet, and the page compares the others with it",

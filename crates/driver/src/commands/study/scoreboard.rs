@@ -228,6 +228,14 @@ impl Scoreboard {
         untrained.is_some_and(|it| it.inputs.is_some()) || inputs.any(Option::is_some)
     }
 
+    /// Whether some line of these settings does not say by what data and model it came to be.
+    pub fn lacks_inputs(&self, settings: &str) -> bool {
+        let students = self.students.iter().filter(|((of, _), _)| of == settings);
+        let mut inputs = students.map(|(_, (_, scores))| &scores.inputs);
+        let untrained = self.untrained.get(settings);
+        untrained.is_some_and(|it| it.inputs.is_none()) || inputs.any(Option::is_none)
+    }
+
     /// Takes out what came of other data or another model than `today`'s; says of each line what it is
     /// and what has changed. In the file it stays until something takes its place.
     pub fn forget_others(&mut self, settings: &str, today: &Inputs) -> Vec<String> {

@@ -69,14 +69,37 @@ impl Assignment {
         // A sum of what each pair wastes loses no digits; columns left over have a price of zero. At
         // the least cost everywhere there is no waste.
         let above: f64 = above.sum();
-        let duality_gap = if above > 0.0 { matching.waste() } else { 0.0 };
-        let proven = duality_gap <= ROUNDING * above;
+        let mut duality_gap = if above > 0.0 { matching.waste() } else { 0.0 };
+        let mut proven = duality_gap <= ROUNDING * above;
         // Of all pairs of potentials, that whose larger side is nowhere above zero.
         let prices = &matching.prices[..n.max(m)];
         let least = prices.iter().copied().fold(f64::INFINITY, f64::min);
-        let chosen = prices.iter().map(|price| least - price).collect();
+        let chosen: Vec<f64> = prices.iter().map(|price| least - price).collect();
         let offset = matching.costs.offset() - least;
-        let choosing = matching.potentials.iter().map(|f| f + offset).collect();
+        let choosing = matching.potentials.iter().map(|f| f + offset);
+        let mut choosing: Vec<f64> = choosing.collect();
+        let sum = |chosen: &[f64], choosing: &[f64]| chosen.iter().chain(choosing).sum::<f64>();
+        let size: f64 = pairs.iter().map(|pair| given(pair).abs()).sum();
+        let is_off = |sum: f64| 0.0 < size && LOST * size < (total - sum).abs();
+        if is_off(sum(&chosen, &choosing)) {
+            // Prices as large as a filler have left no digits: the most that the chosen side allows.
+            let at = |i: usize, j: usize| {
+                if across {
+                    values[j * m + i]
+                } else {
+                    values[i * m + j]
+                }
+            };
+            for (i, potential) in choosing.iter_mut().enumerate() {
+                let room = chosen.iter().enumerate().map(|(j, price)| at(i, j) - price);
+                *potential = room.fold(f64::INFINITY, f64::min);
+            }
+            let off = total - sum(&chosen, &choosing);
+            if is_off(total - off) {
+                duality_gap = off;
+                proven = false;
+            }
+        }
         let (f, g) = if across {
             (chosen, choosing)
         } else {
@@ -179,6 +202,9 @@ fn check_room(cost: &CostMatrix, across: bool) -> Result<(), Error> {
 
 /// No row.
 const FREE: usize = usize::MAX;
+
+/// Share of the matched costs that potentials may lose to rounding.
+const LOST: f64 = 1e-9;
 
 /// The task of matching the rows of a cost matrix, or of its transpose.
 struct Match<'a> {

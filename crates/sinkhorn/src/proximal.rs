@@ -191,12 +191,13 @@ impl Range {
                 scale: ceiling.min(FAR * seen.mean),
             });
         }
+        // The least cost everywhere is a best plan: no cell beyond it is wanted.
         let positive = support.by_row.iter().copied().filter(|cost| *cost > 0.0);
         let smallest = positive.fold(f64::INFINITY, f64::min);
-        let smallest = Some(smallest).filter(|cost| cost.is_finite());
+        let between = Some(smallest / 2.0).filter(|cost| cost.is_finite());
         Ok(Self {
-            ceiling: Some(smallest.map_or(1.0, |cost| FAR * cost)),
-            scale: smallest.unwrap_or(0.0),
+            ceiling: Some(between.unwrap_or(1.0)),
+            scale: between.unwrap_or(0.0),
         })
     }
 }

@@ -418,3 +418,42 @@ fn entropic_plans_avoid_them_too() {
         "{solved} {blocked} {known}"
     );
 }
+
+/// Every cell of the best plan has the least cost: a mask of fillers around them.
+#[test]
+fn masks_of_fillers_around_equal_costs() {
+    for filler in [1e6, 1e9, 1e12, 1e20, 1e200] {
+        for least in [0.0, 1.0, -3.0] {
+            let n = 4;
+            let cost: Vec<f64> = (0..n * n)
+                .map(|cell| if cell % (n + 1) == 0 { least } else { filler })
+                .collect();
+            let weights = [0.4, 0.3, 0.2, 0.1];
+            let cost = CostMatrix::new(&cost, n, n).unwrap();
+            let problem = Problem::new(cost, &weights, &weights).unwrap();
+            let found = ProximalPoint::new(1.0).unwrap().solve(&problem).unwrap();
+            let off = (found.transport_cost() - least).abs();
+            assert!(found.converged() && off < 1e-12, "{filler} {least}: {off}");
+        }
+    }
+}
+
+/// A filler where nothing is matched takes no digits from the potentials.
+#[test]
+fn potentials_beside_unmatched_fillers() {
+    for filler in [1e12, 1e15, 1e18, 1e200] {
+        for (cost, n, m) in [
+            ([filler, 0.3550428589014495], 2, 1),
+            ([filler, -2.189], 1, 2),
+        ] {
+            let found = Assignment::of(&CostMatrix::new(&cost, n, m).unwrap()).unwrap();
+            let sum: f64 = found.f().iter().chain(found.g()).sum();
+            assert!((sum - cost[1]).abs() < 1e-9, "{filler}: {sum}");
+            for (i, f) in found.f().iter().enumerate() {
+                for (j, g) in found.g().iter().enumerate() {
+                    assert!(f + g <= cost[i * m + j] + 1e-9, "{filler}: {f} {g}");
+                }
+            }
+        }
+    }
+}

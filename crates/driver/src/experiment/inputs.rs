@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::experiment::{ExperimentData, RunFolder};
 use crate::key::Key;
 use crate::run_file::RunFile;
+use crate::say::say;
 use crate::write::write;
 
 const FILE: &str = "inputs.json";
@@ -113,6 +114,13 @@ impl Inputs {
     pub fn note(self, folder: &RunFolder) -> anyhow::Result<()> {
         self.check(folder)?;
         let before = Self::of_folder(folder)?;
+        if before.0.is_empty() && folder.is_trained_in() {
+            say(format_args!(
+                "{} is of a former version, which did not write down its data and model: today's are \
+                 taken to be the same",
+                folder.path().display()
+            ));
+        }
         let mut all = before.0.clone();
         all.extend(self.0);
         if all != before.0 {

@@ -126,6 +126,10 @@ fn faults_are_told_and_leave_no_output() {
             &["--input", "texts.tsv", "--output", "model/config.json/v"],
             "model/config.json",
         ),
+        (
+            &["--input", "texts.tsv", "--output", "model/../texts.tsv"],
+            "is an input, too",
+        ),
     ] {
         let output = encode(folder.path(), arguments);
         let message = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -15,6 +15,7 @@ use crate::device::Backend;
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::say::say;
+use crate::write::not_over_input;
 use crate::{cache, device, key, model_source};
 
 /// Turn texts into vectors
@@ -94,6 +95,7 @@ pub fn run(args: &EncodeArgs) -> anyhow::Result<()> {
         "--length 0 leaves nothing of a text"
     );
     // Before the model is loaded, so that a misspelt name is told at once.
+    not_over_input(&args.output, &[&args.input])?;
     let mut texts = Texts::open(&args.input)?;
     let device = args.device.open()?;
     let folder = model_source::folder(&args.model, &cache::folder()?, args.offline)?;

@@ -4,7 +4,7 @@ mod output;
 mod questions;
 mod ranker;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 use optical_retrieval::{Bm25Settings, NegativeSettings};
@@ -17,6 +17,7 @@ use crate::device::Backend;
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::say::say;
+use crate::write::not_over_input;
 
 /// Queries that are ranked together.
 const CHUNK: usize = 256;
@@ -131,6 +132,14 @@ pub fn run(args: &MineArgs) -> anyhow::Result<()> {
     ] {
         ensure!(0 < value, "{name} 0, expected at least 1");
     }
+    let files = [
+        &args.relevance,
+        &args.queries,
+        &args.positives,
+        &args.documents,
+    ];
+    let files: Vec<&Path> = files.into_iter().flatten().map(PathBuf::as_path).collect();
+    not_over_input(&args.output, &files)?;
     let (skip, depth) = (args.skip, args.depth);
     ensure!(
         skip < depth,

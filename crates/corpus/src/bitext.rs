@@ -153,10 +153,10 @@ impl Bitext {
         Self::read_below(sources, filter, roots, examples, &roots.cache)
     }
 
-    /// As [`Self::read`], with the temporary file below another folder.
+    /// Reads pairs as [`Self::read`] does, with the temporary file below another folder.
     ///
     /// # Errors
-    /// As [`Self::read`].
+    /// Fails as [`Self::read`] does.
     pub fn read_below(
         sources: &[BitextSource],
         filter: &FilterSettings,

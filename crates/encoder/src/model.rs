@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::modules::Modules;
 use crate::pool::FolderPooling;
-use crate::tokenizer_file::read_tokenizer;
+use crate::tokenizer_file::{TokenizerFile, read_tokenizer};
 use crate::weights::{WeightsReader, write_atomically, write_weights};
 use crate::{Encoder, EncoderConfig, EncoderError, Head, conventions};
 
@@ -51,20 +51,7 @@ impl Model {
     pub fn load(folder: &Path, device: &Device) -> Result<Self, EncoderError> {
         let modules = Modules::read(folder)?;
         let encoder_folder = &modules.encoder;
-        let config = EncoderConfig::load(&encoder_folder.join("config.json"))?;
-        let file = read_tokenizer(encoder_folder)?;
-        let tokenizer = Tokenizer::from_bytes(&file.json, conventions::markers(folder)?);
-        let tokenizer = tokenizer.map_err(|error| EncoderError::Config {
-            path: encoder_folder.join("tokenizer.json"),
-            reason: error.to_string(),
-        })?;
-        let tokenizer = conventions::apply(folder, tokenizer)?;
-        if config.vocab_size < tokenizer.vocabulary_size() {
-            return Err(EncoderError::Vocabulary {
-                tokenizer: tokenizer.vocabulary_size(),
-                rows: config.vocab_size,
-            });
-        }
+        let (config, file, tokenizer) = read_reader(folder, encoder_folder)?;
         let mut weights = WeightsReader::in_folder(encoder_folder)?;
         let layout = config.family.layout();
         let encoder = Encoder::load(&config, &mut weights, device)?;
@@ -238,6 +225,28 @@ impl ModuleMapper for KeepAs<'_> {
             None => param,
         }
     }
+}
+
+/// Reads what a folder says of an encoder's shape and of its texts, before any tensor.
+pub(crate) fn read_reader(
+    folder: &Path,
+    encoder: &Path,
+) -> Result<(EncoderConfig, TokenizerFile, Tokenizer), EncoderError> {
+    let config = EncoderConfig::load(&encoder.join("config.json"))?;
+    let file = read_tokenizer(encoder)?;
+    let tokenizer = Tokenizer::from_bytes(&file.json, conventions::markers(folder)?);
+    let tokenizer = tokenizer.map_err(|error| EncoderError::Config {
+        path: encoder.join("tokenizer.json"),
+        reason: error.to_string(),
+    })?;
+    let tokenizer = conventions::apply(folder, tokenizer)?;
+    if config.vocab_size < tokenizer.vocabulary_size() {
+        return Err(EncoderError::Vocabulary {
+            tokenizer: tokenizer.vocabulary_size(),
+            rows: config.vocab_size,
+        });
+    }
+    Ok((config, file, tokenizer))
 }
 
 fn cannot_prune(error: PruneError) -> EncoderError {

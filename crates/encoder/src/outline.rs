@@ -4,8 +4,8 @@ use std::path::Path;
 
 use optical_tokenize::Tokenizer;
 
+use crate::model::read_reader;
 use crate::modules::Modules;
-use crate::tokenizer_file::read_tokenizer;
 use crate::weights::WeightsReader;
 use crate::{EncoderConfig, EncoderError, conventions};
 
@@ -31,20 +31,7 @@ impl Outline {
     pub fn read(folder: &Path) -> Result<Self, EncoderError> {
         let modules = Modules::read(folder)?;
         let encoder = &modules.encoder;
-        let config = EncoderConfig::load(&encoder.join("config.json"))?;
-        let file = read_tokenizer(encoder)?;
-        let tokenizer = Tokenizer::from_bytes(&file.json, conventions::markers(folder)?);
-        let tokenizer = tokenizer.map_err(|error| EncoderError::Config {
-            path: encoder.join("tokenizer.json"),
-            reason: error.to_string(),
-        })?;
-        let tokenizer = conventions::apply(folder, tokenizer)?;
-        if config.vocab_size < tokenizer.vocabulary_size() {
-            return Err(EncoderError::Vocabulary {
-                tokenizer: tokenizer.vocabulary_size(),
-                rows: config.vocab_size,
-            });
-        }
+        let (config, _, tokenizer) = read_reader(folder, encoder)?;
         let weights = WeightsReader::in_folder(encoder)?;
         Ok(Self {
             parameters: weights.numbers(),

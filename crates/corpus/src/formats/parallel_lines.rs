@@ -164,7 +164,7 @@ mod tests {
         assert!(message.contains("swa.txt:2: is not UTF-8"), "{message}");
     }
 
-    /// As OPUS has them: a folder a language pair, with an English file of its own.
+    /// Reads files as OPUS has them: one folder per language pair, with an English file of its own.
     #[test]
     fn each_side_may_lie_in_its_own_folder() {
         let files = [

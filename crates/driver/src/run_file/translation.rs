@@ -132,7 +132,7 @@ impl TranslationSettings {
         for (key, language) in dictionaries.chain(commands) {
             if !languages.contains(language) {
                 faults.push(format!(
-                    "translation.{key}.{language} is no language of [languages]"
+                    "translation.{key}.{language} is not a language of [languages]"
                 ));
             }
         }

@@ -212,7 +212,7 @@ fn bad_input_is_named_and_leaves_nothing_behind() {
         (
             "swa = \"dictionary",
             "swh = \"dictionary",
-            "translation.dictionary.swh is no language",
+            "translation.dictionary.swh is not a language",
         ),
         (
             "[\"Latin\"]",

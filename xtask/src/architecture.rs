@@ -21,6 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("retrieval", &["files"]),
     ("encoder", &["tokenize", "files"]),
     ("report", &["retrieval", "files"]),
+    ("ot", &["sinkhorn", "report", "files"]),
     (
         "benches",
         &[
@@ -39,6 +40,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "driver",
         &[
+            "ot",
             "report",
             "distill",
             "retrieval",

@@ -146,9 +146,13 @@ fn what_is_nearly_a_problem_is_solved_or_named() {
 
     let told = refusal(b"\x93NUMPY\x01\x00v\x00", &[]);
     assert!(told.contains("numpy.savez(\"problem.npz\""), "{told}");
+    let packed = zstd::encode_all(marked.as_bytes(), 0).unwrap();
+    assert!(solve(&packed, &["--json"]).status.success());
     let told = refusal(b"\x1f\x8b\x08\x00", &[]);
+    assert!(told.contains("standard input"), "{told}");
+    let told = refusal(b"BZh91AY", &[]);
     assert!(
-        told.contains("is packed by gzip: unpack it first"),
+        told.contains("standard input is packed with bzip2"),
         "{told}"
     );
     let overflow = r#"{"cost": [[-5000, -5000], [-5000, -5000]], "epsilon": 0.1, "rho": 1}"#;

@@ -2,7 +2,7 @@
 
 use optical_report::{Align, Table};
 
-use super::answer::Answer;
+use crate::answer::Answer;
 
 /// One problem: the numbers wanted first, then the plan with its potentials around it.
 pub fn one(answer: &Answer) -> String {

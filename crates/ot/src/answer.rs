@@ -7,8 +7,8 @@ use optical_sinkhorn::{
 };
 use serde::Serialize;
 
-use super::question::{Method, Question};
-use super::weights::taking_part;
+use crate::question::{Method, Question};
+use crate::weights::taking_part;
 
 /// Default tolerance, as a share of the mass that is moved.
 const TOLERANCE: f64 = 1e-9;
@@ -22,31 +22,49 @@ const FIRST_STEP: f64 = 0.1;
 /// A solution as other programs read it. What a method has not is left out.
 #[derive(Debug, Default, Serialize)]
 pub struct Answer {
+    /// How it was solved.
     pub method: Method,
+    /// `n` rows of `m` masses.
     pub plan: Vec<Vec<f64>>,
+    /// Potentials of the rows, in units of the cost.
     pub f: Vec<f64>,
+    /// Potentials of the columns.
     pub g: Vec<f64>,
+    /// A derivative in the costs, `n` x `m`, where it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gradient: Option<Vec<Vec<f64>>>,
+    /// What that is the derivative of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gradient_of: Option<&'static str>,
+    /// Matched rows and columns, by `assignment`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pairs: Option<Vec<(usize, usize)>>,
+    /// Sum of the matched costs, by `assignment`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cost: Option<f64>,
+    /// `<P, C>`.
     pub transport_cost: f64,
+    /// `<P, C> + epsilon KL(P | a b^T)` and what missing marginals cost, by `sinkhorn`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub regularised_cost: Option<f64>,
+    /// What the potentials prove: the least cost is no lower.
     pub dual_cost: f64,
+    /// How far the cost is from the least at most; not finite where that is not known.
     pub duality_gap: f64,
+    /// Sum of the plan.
     pub mass: f64,
+    /// What one more unit of mass costs, by `partial`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mass_price: Option<f64>,
+    /// L1 distance of the plan's sums from what they should be.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub marginal_error: Option<f64>,
+    /// Iterations done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub iterations: Option<usize>,
+    /// Whether the tolerance was met.
     pub converged: bool,
+    /// `converged`, `max_iterations` or `unproven`.
     pub status: &'static str,
     /// What was done to the problem before it was solved.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -1,22 +1,12 @@
 //! `optical ot`: solves transport problems that other programs state.
 
-mod answer;
-mod json;
-mod npy;
-mod npz;
-mod output;
-mod question;
-mod text;
-mod weights;
-
 use std::io::{IsTerminal, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
-use rayon::prelude::*;
+use optical_files::whole;
 
-use answer::Answer;
-use question::Question;
+use crate::say::{print_bytes, written};
 
 /// Solve optimal-transport problems on their own.
 #[derive(Debug, clap::Args)]
@@ -128,14 +118,6 @@ struct SolveArgs {
     plans: bool,
 }
 
-/// How files begin that hold a problem in a wrapping.
-const PACKED: [(&[u8], &str); 4] = [
-    (b"\x1f\x8b", "gzip"),
-    (b"\x28\xb5\x2f\xfd", "zstd"),
-    (b"BZh", "bzip2"),
-    (b"\xfd7zXZ", "xz"),
-];
-
 #[derive(Debug, Clone, Copy, Default, PartialEq, clap::ValueEnum)]
 enum Format {
     #[default]
@@ -144,11 +126,14 @@ enum Format {
     Npz,
 }
 
-/// Problems as they came: one, or a list.
-#[derive(Debug)]
-enum Questions {
-    One(Question),
-    List(Vec<Question>),
+impl From<Format> for optical_ot::Format {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Text => Self::Text,
+            Format::Json => Self::Json,
+            Format::Npz => Self::Npz,
+        }
+    }
 }
 
 /// Runs `optical ot`.
@@ -163,66 +148,22 @@ pub fn run(args: &OtArgs) -> anyhow::Result<()> {
         format != Format::Npz || args.output.is_some() || !std::io::stdout().is_terminal(),
         "an archive is nothing for a terminal: name a file with --output"
     );
-    let (bytes, source) = match &args.input {
-        Some(path) => (std::fs::read(path), path.display().to_string()),
+    let name = args.input.as_deref();
+    let name = name.unwrap_or(Path::new("standard input"));
+    let bytes = match &args.input {
+        Some(path) => std::fs::read(path),
         None => {
             let mut bytes = Vec::new();
             let read = std::io::stdin().read_to_end(&mut bytes);
-            (read.map(|_| bytes), "standard input".to_owned())
+            read.map(|_| bytes)
         }
     };
-    let answer = bytes
-        .context("cannot be read")
-        .and_then(|bytes| answer(&bytes, format, args.plans))
-        .context(source)?;
-    output::write(&answer, args.output.as_deref())
-}
-
-/// Solves what `input` states and writes the answers in `format`.
-fn answer(input: &[u8], format: Format, plans: bool) -> anyhow::Result<Vec<u8>> {
-    let questions = if input.starts_with(npz::MAGIC) {
-        npz::read(input)?
-    } else {
-        ensure!(
-            !input.starts_with(npy::MAGIC),
-            "is one NumPy array, without a name: an archive has them by name, as \
-             numpy.savez(\"problem.npz\", cost=cost, epsilon=0.1) writes it"
-        );
-        let packed = PACKED.iter().find(|(magic, _)| input.starts_with(magic));
-        ensure!(
-            packed.is_none(),
-            "is packed by {}: unpack it first",
-            packed.map_or("", |(_, name)| name)
-        );
-        let text = std::str::from_utf8(input).context("neither JSON nor a NumPy archive")?;
-        json::read(text).context("not a transport problem in JSON")?
-    };
-    Ok(match questions {
-        Questions::One(question) => {
-            let answer = Answer::to(&question)?;
-            match format {
-                Format::Text => text::one(&answer).into_bytes(),
-                Format::Json => json::write(&answer)?,
-                Format::Npz => npz::one(&answer)?,
-            }
+    let bytes = bytes.with_context(|| format!("{} cannot be read", name.display()))?;
+    let answer = optical_ot::solve(name, &bytes, format.into(), args.plans)?;
+    match &args.output {
+        Some(path) => {
+            written(whole::write(path, &answer)).with_context(|| path.display().to_string())
         }
-        Questions::List(questions) => {
-            let answers = answer_all(&questions)?;
-            match format {
-                Format::Text => text::list(&answers, plans)?.into_bytes(),
-                Format::Json => json::write(&answers)?,
-                Format::Npz => npz::list(&answers)?,
-            }
-        }
-    })
-}
-
-/// Solves each problem by itself, in double precision, on all processors: what an answer is does not
-/// depend on what else was asked.
-fn answer_all(questions: &[Question]) -> anyhow::Result<Vec<Answer>> {
-    let answers: Vec<anyhow::Result<Answer>> = questions.par_iter().map(Answer::to).collect();
-    let numbered = answers.into_iter().enumerate();
-    numbered
-        .map(|(index, answer)| answer.with_context(|| format!("problem {index}")))
-        .collect()
+        None => print_bytes(&answer),
+    }
 }

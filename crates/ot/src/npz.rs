@@ -7,11 +7,11 @@ use serde_json::{Map, Value};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
-use super::Questions;
-use super::answer::Answer;
-use super::json::at_path;
-use super::npy::{Array, Values};
-use super::question::Question;
+use crate::Questions;
+use crate::answer::Answer;
+use crate::json::at_path;
+use crate::npy::{Array, Values};
+use crate::question::Question;
 
 /// How an archive begins.
 pub const MAGIC: &[u8] = b"PK\x03\x04";

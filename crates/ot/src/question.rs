@@ -7,7 +7,7 @@ use optical_sinkhorn::{CostMatrix, Gradient, Problem};
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize};
 
-use super::weights::{self, Weights};
+use crate::weights::{self, Weights};
 
 /// How a problem is solved.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +43,7 @@ pub struct Question {
     cost: Vec<Vec<Number>>,
     a: Option<Weights>,
     b: Option<Weights>,
+    /// How to solve it.
     #[serde(default)]
     pub method: Method,
     epsilon: Option<f64>,
@@ -247,7 +248,7 @@ impl Number {
     /// What is not finite, by the names that programs give it.
     pub fn named<E: de::Error>(name: &str) -> Result<Self, E> {
         match name.to_ascii_lowercase().as_str() {
-            "nan" | super::json::SHORT_NAN => Ok(Self(f64::NAN)),
+            "nan" | crate::json::SHORT_NAN => Ok(Self(f64::NAN)),
             "inf" | "+inf" | "infinity" | "+infinity" => Ok(Self(f64::INFINITY)),
             "-inf" | "-infinity" => Ok(Self(f64::NEG_INFINITY)),
             _ => Err(E::invalid_value(de::Unexpected::Str(name), &NumberVisitor)),

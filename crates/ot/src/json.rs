@@ -6,7 +6,7 @@ use anyhow::anyhow;
 use serde::Serialize;
 use serde::de::{DeserializeOwned, Deserializer};
 
-use super::Questions;
+use crate::Questions;
 
 /// What stands for a bare `NaN` once it is quoted: as long as the word, so that the columns of
 /// errors stay those of the text given.

@@ -32,7 +32,7 @@ pub struct TrainingDevices {
     /// Where to compute
     #[arg(long, value_enum, default_value = "flex")]
     pub device: Backend,
-    /// Train on so many devices of that kind: the parts of a batch go round them
+    /// The number of devices of that kind to train on: the parts of a batch go round them
     #[arg(long, value_name = "COUNT", default_value_t = 1)]
     devices: usize,
 }
@@ -42,16 +42,6 @@ impl TrainingDevices {
     pub fn open(self) -> anyhow::Result<Vec<Device>> {
         self.device.open_several(self.devices)
     }
-}
-
-/// The name of a kind of device: those of one kind give the same numbers.
-pub fn kind(device: &Device) -> String {
-    let name = format!("{device:?}");
-    if name.contains("Flex") {
-        return "processor".to_owned();
-    }
-    let kind = name.chars().filter(char::is_ascii_alphabetic);
-    kind.collect::<String>().to_lowercase()
 }
 
 impl Backend {

@@ -1,17 +1,14 @@
 //! The `optical` command: arguments, device choice, progress and printing; all else is in libraries.
 
-mod cache;
 mod commands;
+mod console;
 mod device;
-mod experiment;
-mod interrupt;
-mod key;
-mod model_source;
+mod fetching;
+mod lines;
 mod named;
 mod progress;
-mod run_file;
 mod say;
-mod write;
+mod site;
 
 use std::process::ExitCode;
 
@@ -59,9 +56,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match &Arguments::parse().command {
-        Command::Fetch(args) => {
-            cache::folder().and_then(|cache| commands::fetch::run(args, &cache))
-        }
+        Command::Fetch(args) => commands::fetch::run(args),
         Command::Bitext(args) => commands::bitext::run(args),
         Command::Train(args) => commands::train::run(args),
         Command::Baselines(args) => commands::baselines::run(args),

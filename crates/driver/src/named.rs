@@ -1,11 +1,12 @@
-//! What a command is about, named in either of two ways: by itself, or behind an option.
+//! What a command is about, named in either of two ways: by itself, or after an option.
 
 use std::path::{Path, PathBuf};
 
-use crate::run_file::RunFile;
+use optical_experiment::RunFile;
+
 use crate::say::say;
 
-/// Where the quickstart's run file lies in the repository.
+/// Where the quickstart's run file is in the repository.
 const QUICKSTART: &str = "configs/quickstart.toml";
 
 /// The quickstart's run file, for where the repository is not.
@@ -55,18 +56,10 @@ impl NamedRunFile {
         named.unwrap_or(Path::new(QUICKSTART))
     }
 
-    /// Reads and checks it; returns it with its text.
-    pub fn load(&self) -> anyhow::Result<(RunFile, String)> {
+    /// Reads it, whatever its values.
+    pub fn read(&self) -> anyhow::Result<RunFile> {
         match self.is_compiled_in() {
-            true => Ok((RunFile::parse(QUICKSTART_TEXT)?, QUICKSTART_TEXT.to_owned())),
-            false => RunFile::load(self.path()),
-        }
-    }
-
-    /// Reads it, whatever its values; returns it with its text.
-    pub fn read(&self) -> anyhow::Result<(RunFile, String)> {
-        match self.is_compiled_in() {
-            true => Ok((toml::from_str(QUICKSTART_TEXT)?, QUICKSTART_TEXT.to_owned())),
+            true => RunFile::named(self.path(), QUICKSTART_TEXT.to_owned()),
             false => RunFile::read(self.path()),
         }
     }

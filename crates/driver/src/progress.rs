@@ -1,10 +1,10 @@
 //! Progress: a bar with rate and time left on a terminal, a line now and then elsewhere.
 
-use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::console::is_drawn;
 use crate::say::say;
 
 const BETWEEN_LINES: Duration = Duration::from_secs(20);
@@ -28,7 +28,7 @@ struct Lines {
 impl Progress {
     /// Starts at `first` of `total`.
     pub fn new(name: &str, first: u64, total: u64) -> Self {
-        let drawn = std::io::stderr().is_terminal();
+        let drawn = is_drawn();
         let bar = if drawn {
             ProgressBar::new(total)
         } else {
@@ -53,6 +53,11 @@ impl Progress {
             bar,
             lines,
         }
+    }
+
+    /// What is being done.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Reports that `position` things are done, with a word on how they go.

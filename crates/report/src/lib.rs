@@ -21,6 +21,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod course;
 mod error;
 pub mod page;
 pub mod plot;

@@ -3,15 +3,11 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use optical_encoder::Model;
+use optical_experiment::{Experiment, SoftAlignment, align, draw_alignment};
 
 use crate::device::Backend;
-use crate::experiment::RunFolder;
-use crate::experiment::inputs::Inputs;
-use crate::experiment::pictures::{SoftAlignment, align, draw_alignment};
-use crate::run_file::RunFile;
 use crate::say::print;
-use crate::{cache, key, model_source};
+use crate::{console, site};
 
 /// Show the soft alignment of an English sentence and its translation
 #[derive(Debug, clap::Args)]
@@ -33,24 +29,21 @@ pub struct AlignArgs {
 
 /// Prints, for each English token, where its mass goes.
 pub fn run(args: &AlignArgs) -> anyhow::Result<()> {
-    let folder = RunFolder::existing(&args.run)?;
-    let (run, _) = RunFile::load(&folder.run_file())?;
-    let device = args.device.open()?;
-    let teacher_folder = model_source::folder(&run.model, &cache::folder()?, true)?;
-    let teacher_key = key::of_model(&teacher_folder)?;
-    Inputs::default().with_model(&teacher_key).check(&folder)?;
-    let teacher = Model::load(&teacher_folder, &device)?;
-    let student = Model::load(&folder.student(), &device)
-        .with_context(|| format!("{} has no finished student", args.run.display()))?;
+    let site = site::on(args.device, true, console::unheard())?;
+    let experiment = Experiment::existing(&args.run, &site)?;
+    let teacher = experiment.checked_teacher()?;
+    let student = experiment.student(0)?;
+    let student =
+        student.with_context(|| format!("{} has no finished student", args.run.display()))?;
     let sides = [args.english.as_str(), args.foreign.as_str()];
-    let head = student.head_or_identity();
+    let models = [&teacher.model, &student.model];
+    let objectives = &experiment.run.distill.objectives;
     let soft = align(
-        &teacher,
-        &student,
-        &head,
+        models,
+        &student.head,
         sides,
-        &run.distill.objectives,
-        &device,
+        objectives,
+        experiment.device(),
     )?;
     let soft = soft.context("a sentence without a token cannot be aligned")?;
     if let Some(stem) = &args.picture {
@@ -59,7 +52,7 @@ pub fn run(args: &AlignArgs) -> anyhow::Result<()> {
     print(show(&soft))
 }
 
-/// One line a token: its partners with at least a tenth of its mass, heaviest first.
+/// Writes one line per token: its partners with at least a tenth of its mass, heaviest first.
 fn show(soft: &SoftAlignment) -> String {
     let bare = |token: &str| token.replace('▁', "");
     let width = soft

@@ -2,19 +2,17 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context;
 use burn::tensor::Device;
+use optical_experiment::{Opened, Reach, Start, stages};
 
-use crate::experiment::check::{Reach, Start, Started};
-use crate::experiment::inputs::Inputs;
-use crate::experiment::lexical::Lexical;
-use crate::experiment::{scores, summary};
+use crate::device::Backend;
 use crate::named::NamedRunFile;
 use crate::say::print;
+use crate::{console, site};
 
 /// Rank and score the systems of a run file that need no encoder: BM25 and query translation
 ///
-/// They are ranked as `train` ranks them, in the same folder: train goes on from there.
+/// They are ranked as `train` ranks them, in the same folder: train resumes from there.
 #[derive(Debug, clap::Args)]
 pub struct BaselinesArgs {
     #[command(flatten)]
@@ -29,30 +27,20 @@ pub struct BaselinesArgs {
 
 /// Makes tables, rankings and scores; what is there is read back.
 pub fn run(args: &BaselinesArgs) -> anyhow::Result<()> {
+    let run = args.file.read()?;
     // No tensor is made.
-    let device = Device::default();
-    let (run, text) = args.file.read()?;
+    let devices = vec![Device::default()];
+    let site = site::of(devices, Backend::Flex, args.offline, console::listening()?)?;
     let start = Start {
-        file: args.file.path(),
         run,
-        text,
         folder: args.file.folder(args.run.as_deref()),
+        site: &site,
+        devices_fault: None,
         reach: Reach::of(false, args.offline),
         encodes: false,
     };
-    let started = start.open(&Ok(vec![device]))?;
-    let Started {
-        experiment,
-        text,
-        mut data,
-    } = started.context("the run was not opened")?;
-    data.say()?;
-    experiment.folder.create(&text)?;
-    Inputs::of_students(&experiment.run, &data).note(&experiment.folder)?;
-    let queries = experiment.asked(&data.collection.queries);
-    let english = experiment.asked(&data.collection.english);
-    let lexical = Lexical::prepare(&experiment, &mut data)?;
-    let systems = lexical.systems(&queries, &english);
-    let evaluations = scores::evaluate_systems(&experiment, &data.collection, &systems)?;
-    print(summary::table(&experiment.run, &evaluations)? + "\n")
+    match start.open()? {
+        Opened::Checked(lines) => print(lines),
+        Opened::Ready(started) => print(stages::baselines(*started)? + "\n"),
+    }
 }

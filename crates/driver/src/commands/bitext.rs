@@ -2,20 +2,18 @@
 
 use anyhow::Context;
 use optical_corpus::report::{BitextCounts, DropReason, Example};
+use optical_experiment::{Findings, bitext_table, read_bitext};
 
-use crate::cache;
-use crate::experiment::data::{bitext, fetch_all, roots};
-use crate::experiment::filtering::table;
-use crate::experiment::findings::Findings;
 use crate::named::NamedRunFile;
 use crate::say::print;
+use crate::{console, site};
 
 /// Read and filter a run's bitext, and say what is left out and why
 #[derive(Debug, clap::Args)]
 pub struct BitextArgs {
     #[command(flatten)]
     file: NamedRunFile,
-    /// Show so many of the pairs left out, for each language and reason, drawn by seed
+    /// Show N of the pairs left out, for each language and reason, drawn by seed
     #[arg(long, value_name = "N", default_value_t = 0)]
     sample: usize,
     /// Download nothing: use the cache, or say what it lacks
@@ -25,18 +23,15 @@ pub struct BitextArgs {
 
 /// Prints the counts of every language, its bad lines and, if asked, what was left out.
 pub fn run(args: &BitextArgs) -> anyhow::Result<()> {
-    let (run, _) = args.file.load()?;
-    let cache = cache::folder()?;
-    let manifests = run
-        .bitext
-        .iter()
-        .filter_map(|source| source.layout.manifest());
-    fetch_all(manifests, &cache, args.offline)?;
+    let run = args.file.read()?.checked()?;
+    let store = site::store(args.offline, console::unheard())?;
+    let sources = run.bitext.iter();
+    store.data_sets(sources.filter_map(|source| source.layout.manifest()))?;
     let mut findings = Findings::default();
-    let read = bitext(&run, &roots(&cache), &cache, args.sample, &mut findings);
-    findings.told()?;
+    let read = read_bitext(&run, &store.cache, &store.cache, args.sample, &mut findings);
+    findings.told(&store.host)?;
     let (_, report) = read.context("[[bitext]] was not read")?;
-    let mut text = table(&report)?.to_terminal();
+    let mut text = bitext_table(&report)?.to_terminal();
     for (language, counts) in &report.languages {
         text += &remarks(language, counts);
     }

@@ -2,21 +2,12 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context;
+use optical_experiment::{Opened, Reach, Start, stages};
 
 use crate::device::TrainingDevices;
-use crate::experiment::check::{Reach, Start, Started};
-use crate::experiment::continuation::Predecessor;
-use crate::experiment::development::Development;
-use crate::experiment::inputs::Inputs;
-use crate::experiment::lexical::Lexical;
-use crate::experiment::metrics::read_events;
-use crate::experiment::passages::ScoredPassages;
-use crate::experiment::provenance::{Clock, facts, write_run_json};
-use crate::experiment::space::{Space, Teacher};
-use crate::experiment::teaching::Students;
-use crate::experiment::{Experiment, continuation, filtering, page, pictures, scores, teaching};
 use crate::named::NamedRunFile;
+use crate::say::print;
+use crate::site;
 
 /// Distil, index, evaluate and report, as a run file says; the same command resumes after a stop
 #[derive(Debug, clap::Args)]
@@ -43,100 +34,24 @@ pub struct TrainArgs {
 
 /// Runs all stages; a stage whose result is there is skipped.
 pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
-    let mut clock = Clock::start();
-    let devices = args.devices.open();
-    let (run, text) = args.file.read()?;
+    let reach = Reach::of(args.check, args.offline);
+    let run = args.file.read()?;
+    let (site, devices_fault) = site::training(args.devices, reach, args.offline)?;
+    let folder = args.file.folder(args.run.as_deref());
     let start = Start {
-        file: args.file.path(),
         run,
-        text,
-        folder: args.file.folder(args.run.as_deref()),
-        reach: Reach::of(args.check, args.offline),
+        folder: folder.clone(),
+        site: &site,
+        devices_fault,
+        reach,
         encodes: true,
     };
-    let Some(started) = start.open(&devices)? else {
-        return Ok(());
-    };
-    let devices = devices?;
-    let Started {
-        experiment,
-        text,
-        mut data,
-    } = started;
-    let Experiment {
-        run,
-        folder,
-        device,
-        ..
-    } = &experiment;
-
-    data.say()?;
-    let teacher = Teacher::load(&experiment, args.offline)?;
-    let inputs = Inputs::of_students(run, &data).with_model(&teacher.key);
-    let from = args.from.as_deref();
-    let from = from.map(|from| Predecessor::find(from, &experiment, &text, &inputs));
-    let from = from.transpose()?.flatten();
-    folder.create(&text)?;
-    if let Some(from) = from {
-        from.take_over(&experiment, &teacher)?;
-    }
-    inputs.note(folder)?;
-    filtering::write_json(folder, &data.report)?;
-    let lexical = Lexical::prepare(&experiment, &mut data)?;
-    clock.stage("fetch and prepare");
-
-    let head = teaching::head(&experiment, &teacher, &mut data)?;
-    let space = Space::open(&experiment, teacher, head, &data.collection)?;
-    let development = Development::prepare(&experiment, &space, data.development.as_ref())?;
-    clock.stage("document index");
-
-    let judge = development.as_ref();
-    let switches = lexical.code_switches(run)?;
-    let passages = ScoredPassages::new(&experiment, lexical.words(), &space, &data.collection);
-    let mut makes = Students::new(
-        &experiment,
-        &devices,
-        &space,
-        judge,
-        &switches,
-        passages.as_ref(),
-    );
-    let mut students = Vec::new();
-    for repetition in 0..run.repetitions {
-        let student = makes.student(repetition, &mut data);
-        let student = student.map_err(|error| continuation::advise(error, folder, repetition))?;
-        students.push(student.context("stopped; the same command resumes from the checkpoint")?);
-    }
-    clock.stage("distillation");
-
-    let collection = &data.collection;
-    let mut evaluations = space.evaluate_untrained(&experiment, collection, &lexical)?;
-    for (repetition, student) in students.iter().enumerate() {
-        let name = scores::student_name(repetition, students.len());
-        let student_folder = folder.repetition(repetition)?.student();
-        let found = space.evaluate(&experiment, collection, &name, student, &student_folder)?;
-        evaluations.extend(found);
-    }
-    scores::join_students(&mut evaluations, students.len())?;
-    clock.stage("search");
-
-    let events = read_events(folder)?;
-    pictures::draw_training(&events, &folder.file("training"))?;
-    if let Some(pair) = pictures::pair_to_draw(data.held_out(), &run.picture) {
-        let sides = [pair.english.as_str(), pair.foreign.as_str()];
-        let soft = pictures::align(
-            &space.teacher.model,
-            &students[0],
-            &space.head,
-            sides,
-            &run.distill.objectives,
-            device,
-        )?;
-        if let Some(soft) = soft {
-            pictures::draw_alignment(&soft, &run.picture, &folder.file("alignment"))?;
+    match start.open()? {
+        Opened::Checked(lines) => print(lines),
+        Opened::Ready(started) => {
+            let table = stages::train(*started, args.from.as_deref())?;
+            let report = folder.join("report.md");
+            print(format_args!("{table}\nreport: {}\n", report.display()))
         }
     }
-    let facts = facts(&experiment, args.devices.device, &events, &clock);
-    write_run_json(folder, &facts)?;
-    page::write(&experiment, &data, &evaluations, &events, facts)
 }

@@ -1,0 +1,65 @@
+//! `optical study`: variants of a run file side by side, with several students each.
+
+use std::path::PathBuf;
+
+use optical_experiment::Reach;
+use optical_study::{Options, Outcome, run as run_study};
+
+use crate::device::TrainingDevices;
+use crate::named::NamedFile;
+use crate::say::print;
+use crate::site;
+
+/// Compare variants of a run file, with several students each; the same command resumes after a stop
+///
+/// The first students of all variants come first, then the second ones: after each, the page is
+/// written anew with what there is.
+#[derive(Debug, clap::Args)]
+pub struct StudyArgs {
+    #[command(flatten)]
+    file: NamedFile,
+    /// The study's folder [default: runs/NAME-OF-STUDY-FILE]
+    #[arg(long, value_name = "DIR")]
+    run: Option<PathBuf>,
+    /// Scores so far, read and written: what another machine or study has left here is not computed
+    /// again, if its run file says the same
+    /// [default: scores.jsonl in the study's folder]
+    #[arg(long, value_name = "FILE")]
+    scores: Option<PathBuf>,
+    /// Train students of these variants only; the page has what is there of the others
+    #[arg(long, value_name = "VARIANT", value_delimiter = ',')]
+    only: Vec<String>,
+    /// Train and rank nothing: write the page of the scores that are there
+    #[arg(long, conflicts_with = "only")]
+    page: bool,
+    /// Download nothing: use the cache, or say what it lacks
+    #[arg(long)]
+    offline: bool,
+    /// Train nothing and write nothing: find all that is wrong with the variants and their data
+    #[arg(long, conflicts_with = "page")]
+    check: bool,
+    #[command(flatten)]
+    devices: TrainingDevices,
+}
+
+/// Trains what is missing, and writes the page.
+pub fn run(args: &StudyArgs) -> anyhow::Result<()> {
+    let reach = Reach::of(args.check, args.offline);
+    let (site, devices_fault) = site::training(args.devices, reach, args.offline)?;
+    if let Some(fault) = devices_fault {
+        anyhow::bail!(fault);
+    }
+    let options = Options {
+        scores: args.scores.clone(),
+        only: args.only.clone(),
+        page: args.page,
+        reach,
+    };
+    let folder = args.file.folder(args.run.as_deref());
+    match run_study(args.file.path(), &folder, &site, &options)? {
+        Outcome::Checked(line) => print(line),
+        Outcome::Written { table, page } => {
+            print(format_args!("{table}\nstudy: {}\n", page.display()))
+        }
+    }
+}

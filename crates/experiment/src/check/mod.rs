@@ -1,0 +1,350 @@
+//! Everything that can be known of a run from its files and settings, before its first tensor: what is
+//! wrong with them, all at once, and what the run will take.
+
+pub mod collections;
+pub mod disk;
+pub mod estimate;
+pub mod lengths;
+pub mod pairs;
+mod translation;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use burn::tensor::Device;
+use optical_corpus::bitext::DataRoots;
+use optical_corpus::collection::{CollectionSource, Document};
+use optical_encoder::Outline;
+use optical_store::Place;
+
+pub use self::collections::tokenless;
+use self::collections::{Reader, collection};
+use self::estimate::{Need, Shape, Texts};
+use crate::data::{manifests, roots};
+use crate::{Experiment, ExperimentData, Findings, RunFile, Site};
+
+/// What a check may do about what is not in the cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Fetch it, if nothing is wrong so far.
+    Network,
+    /// Name it as a problem.
+    Cache,
+    /// Say that it will be fetched. Nothing is written.
+    Nothing,
+}
+
+impl Reach {
+    /// Chooses by what a caller wants: only to check, or to download nothing.
+    pub fn of(check: bool, offline: bool) -> Self {
+        match (check, offline) {
+            (true, _) => Self::Nothing,
+            (false, true) => Self::Cache,
+            (false, false) => Self::Network,
+        }
+    }
+}
+
+/// What is to be done with a run file.
+#[derive(Debug)]
+pub struct Start<'a> {
+    /// The run file; its values are checked here.
+    pub run: RunFile,
+    /// The run folder.
+    pub folder: PathBuf,
+    /// Where to run.
+    pub site: &'a Site,
+    /// What is wrong with the devices, if something is.
+    pub devices_fault: Option<String>,
+    /// What to do about what is not in the cache.
+    pub reach: Reach,
+    /// Whether there is an encoder in it.
+    pub encodes: bool,
+}
+
+/// A run whose files and settings are sound.
+#[derive(Debug)]
+pub struct Started {
+    /// The run.
+    pub experiment: Experiment,
+    /// What it reads.
+    pub data: ExperimentData,
+}
+
+/// What became of a start.
+#[derive(Debug)]
+pub enum Opened {
+    /// The run can be made.
+    Ready(Box<Started>),
+    /// It was only to be checked: what it takes, in lines for people.
+    Checked(String),
+}
+
+impl Start<'_> {
+    /// Finds all that is wrong with a run, and opens it.
+    ///
+    /// # Errors
+    /// If something keeps the run from being made: all of it, with file and line.
+    pub fn open(self) -> anyhow::Result<Opened> {
+        let Self {
+            run,
+            folder,
+            site,
+            devices_fault,
+            reach,
+            encodes,
+        } = self;
+        let (cache, host) = (&site.store.cache, &site.store.host);
+        let mut findings = Findings::default();
+        if let Some(file) = run.path() {
+            findings.within_file(file, run.text());
+        }
+        if let Some(fault) = devices_fault {
+            findings.problem(fault);
+        }
+        let device = &site.devices[0];
+        let precision = run.distill.training.precision;
+        if encodes && !precision.is_supported(device) {
+            findings.fault(format!(
+                "distill.training.precision: the device has no {precision:?} numbers"
+            ));
+        }
+        let checked = check(&run, site, reach, encodes, &mut findings);
+        let experiment = match run.measured() {
+            Ok(_) => findings.take(Experiment::new(run.clone(), &folder, site)),
+            // Told with the other values.
+            Err(_) => None,
+        };
+        if let (Some(experiment), true) = (&experiment, reach != Reach::Nothing) {
+            findings.take(experiment.folder.lock());
+        }
+        disk::writable(&folder, &mut findings);
+        let need = checked.need(&run, device, reach, &mut findings);
+        if let Some(need) = &need {
+            // A folder that is there may have its students already.
+            let certain = if folder.exists() { 0 } else { need.student };
+            disk::free(&folder, need.run_folder, certain, &mut findings);
+            disk::free(cache, need.cache, 0, &mut findings);
+        }
+        findings.told(host)?;
+        if reach == Reach::Nothing {
+            let lines = checked.away.iter().map(|line| format!("{line}\n"));
+            let need = need.map_or_else(
+                || "what the run takes can be said once all of this is in the cache\n".to_owned(),
+                |need| need.table(&folder, cache),
+            );
+            return Ok(Opened::Checked(lines.collect::<String>() + &need));
+        }
+        Ok(Opened::Ready(Box::new(Started {
+            experiment: experiment.context("the run folder is not open")?,
+            data: checked.data.context("the data are not whole")?,
+        })))
+    }
+}
+
+/// What a check has read.
+#[derive(Debug, Default)]
+pub struct Checked {
+    /// The data, where all of them are there.
+    pub data: Option<ExperimentData>,
+    /// The model, where it is there.
+    pub outline: Option<Outline>,
+    /// What will be fetched.
+    pub away: Vec<String>,
+    sample: pairs::PairSample,
+}
+
+/// Finds all that is wrong with a run.
+pub fn check(
+    run: &RunFile,
+    site: &Site,
+    reach: Reach,
+    encodes: bool,
+    findings: &mut Findings,
+) -> Checked {
+    let cache = &site.store.cache;
+    for fault in run.faults() {
+        findings.fault(fault);
+    }
+    translation::files(run, &site.programs, findings);
+    let mut checked = Checked::default();
+    if encodes {
+        checked.outline = outline(&run.model, site, reach, findings, &mut checked.away);
+    }
+    if let Some(outline) = &checked.outline {
+        let looked_at = lengths::of_run(run, outline, findings);
+        findings.take(looked_at.map_err(anyhow::Error::from));
+    }
+    if !fetched(run, site, reach, findings, &mut checked.away) {
+        return checked;
+    }
+    let roots = roots(cache);
+    let reader = checked.outline.as_ref().map(|outline| Reader {
+        outline,
+        retrieval: &run.retrieval,
+    });
+    let temporary = match reach {
+        Reach::Nothing => site.temporary.clone(),
+        _ => cache.to_owned(),
+    };
+    let mut data = ExperimentData::read(run, &roots, &temporary, reader, findings);
+    if let Some(source) = &run.final_test {
+        final_test(run, source, &roots, reader, findings);
+    }
+    if let (Some(outline), Some(data)) = (&checked.outline, &mut data) {
+        let sample = pairs::pairs(run, outline, data, findings).context("[[bitext]]");
+        checked.sample = findings.take(sample).unwrap_or_default();
+    }
+    checked.data = data;
+    checked
+}
+
+/// Checks the questions of the final test, which may be there later than the run.
+fn final_test(
+    run: &RunFile,
+    source: &CollectionSource,
+    roots: &DataRoots,
+    reader: Option<Reader<'_>>,
+    findings: &mut Findings,
+) {
+    let languages: Vec<String> = run.classes().into_iter().map(|it| it.0).collect();
+    let mut found = Findings::default();
+    collection(
+        "[final_test]",
+        source,
+        roots,
+        &languages,
+        reader,
+        &mut found,
+    );
+    findings.only_warn_of(found);
+}
+
+/// Reads what is known of the run's model, if it is there or can be fetched.
+pub fn outline(
+    model: &str,
+    site: &Site,
+    reach: Reach,
+    findings: &mut Findings,
+    away: &mut Vec<String>,
+) -> Option<Outline> {
+    let place = findings.take(site.store.place(model))?;
+    let folder = match place {
+        Place::Here(folder) => folder,
+        Place::Away(bytes) => match reach {
+            Reach::Nothing => {
+                away.push(match bytes {
+                    Some(0) => format!("model {model} will be converted"),
+                    Some(bytes) => format!("model {model} will be fetched: {}", megabytes(bytes)),
+                    None => format!("model {model} will be fetched"),
+                });
+                return None;
+            }
+            Reach::Network if !findings.is_sound() => return None,
+            _ => findings.take(site.store.model(model))?,
+        },
+    };
+    findings.take(Outline::read(&folder).with_context(|| format!("model {model}")))
+}
+
+/// Tells whether all data sets of a run are in the cache, where they are fetched to if need be.
+fn fetched(
+    run: &RunFile,
+    site: &Site,
+    reach: Reach,
+    findings: &mut Findings,
+    away: &mut Vec<String>,
+) -> bool {
+    let manifests: BTreeSet<&Path> = manifests(run).into_iter().collect();
+    let fetches = reach == Reach::Cache || reach == Reach::Network && findings.is_sound();
+    if fetches {
+        let fetched = site.store.data_sets(manifests.into_iter());
+        return findings.take(fetched).is_some();
+    }
+    let mut whole = true;
+    for manifest in manifests {
+        match findings.take(site.store.lacking(manifest)) {
+            Some(None) => {}
+            Some(Some((name, bytes))) => {
+                whole = false;
+                away.push(format!(
+                    "{name} will be fetched: {} unpacked",
+                    megabytes(bytes)
+                ));
+            }
+            None => whole = false,
+        }
+    }
+    whole
+}
+
+fn megabytes(bytes: u64) -> String {
+    format!("{} MB", bytes.div_ceil(1_000_000))
+}
+
+impl Checked {
+    /// What the run takes, where all of it is there and sound.
+    fn need(
+        &self,
+        run: &RunFile,
+        device: &Device,
+        reach: Reach,
+        findings: &mut Findings,
+    ) -> Option<Need> {
+        if !findings.is_sound() {
+            return None;
+        }
+        let shape = findings.take(self.shape(run)).flatten()?;
+        // Only who asks what a run takes waits for the machine to be measured.
+        let speed = match reach {
+            Reach::Nothing => estimate::speed(device, shape.hidden),
+            _ => 1.0,
+        };
+        Some(Need::of(&shape, speed, rayon::current_num_threads()))
+    }
+
+    /// The sizes that decide what the run takes, where all of it is there.
+    fn shape(&self, run: &RunFile) -> anyhow::Result<Option<Shape>> {
+        let (Some(data), Some(outline)) = (&self.data, &self.outline) else {
+            return Ok(None);
+        };
+        let collection = &data.collection;
+        let documents = collection.documents.iter().map(Document::full_text);
+        let documents: Vec<String> = documents.collect();
+        let asked = run.classes().into_iter().map(|(language, _)| language);
+        let asked = asked.filter_map(|language| collection.queries.get(&language));
+        let queries: Vec<String> = asked.flatten().map(|query| query.text.clone()).collect();
+        let training = &run.distill.training;
+        let kept = data.report.languages.iter();
+        let kept = kept.filter(|(language, _)| run.distill.bitext.contains_key(*language));
+        let config = &outline.config;
+        Ok(Some(Shape {
+            hidden: config.hidden_size,
+            layers: [config.num_hidden_layers, run.distill.layers],
+            vocabulary: config.vocab_size,
+            parameters: outline.parameters,
+            pieces: self.sample.pieces.len(),
+            sampled: self.sample.pairs.max(1),
+            pair_tokens: self.sample.tokens,
+            pair_bytes: self.sample.bytes,
+            pairs: kept.map(|(_, counts)| counts.kept).sum(),
+            held_out: data.held_out().count(),
+            readings: training.steps / training.instruments.every.max(1) + 1,
+            steps: training.steps,
+            batch: training.batch_size,
+            parts: training.parts,
+            stops: training.stopping.is_some(),
+            repetitions: run.repetitions,
+            queries: Texts::of(outline, &queries, run.retrieval.queries())?,
+            documents: Texts::of(outline, &documents, run.retrieval.documents())?,
+            development: data.development.as_ref().map_or((0, 0), |it| {
+                let low = run.languages.low.iter();
+                let queries = low.filter_map(|language| it.queries.get(language));
+                (queries.map(Vec::len).sum(), it.documents.len())
+            }),
+            systems: run.translation.as_ref().map_or(0, |it| it.systems.len()),
+            depth: run.retrieval.depth,
+        }))
+    }
+}

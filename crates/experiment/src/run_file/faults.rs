@@ -1,0 +1,203 @@
+//! Values of a run file that are outside their domain: all of them, each with its line.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use optical_distill::settings::StoppingMetric;
+use toml::de::{DeTable, DeValue};
+
+use super::{PassageChoice, RunSettings, TableSource};
+
+impl RunSettings {
+    /// Finds every value that is outside its domain, and every table that another one needs.
+    pub fn faults(&self) -> Vec<String> {
+        let distill = self.distill.faults().into_iter();
+        let mut faults: Vec<String> = distill.map(|fault| fault.to_string()).collect();
+        let mut expect = |holds: bool, fault: &dyn Fn() -> String| {
+            if !holds {
+                faults.push(fault());
+            }
+        };
+        let together = |one: &str, other: &str| format!("{one} and a [{other}] table go together");
+        let stopping = self.distill.training.stopping.as_ref();
+        let judged = stopping.is_some_and(|it| it.metric == StoppingMetric::Development);
+        expect(judged == self.development.is_some(), &|| {
+            together(
+                "distill.training.stopping.metric = \"development\"",
+                "development",
+            )
+        });
+        let scored = self.distill.objectives.passages.is_some();
+        expect(scored == self.passages.is_some(), &|| {
+            together("[distill.objectives.passages]", "passages")
+        });
+        if let Some(PassageChoice { retrieved, drawn }) = self.passages {
+            let sum = retrieved.saturating_add(drawn);
+            expect(1 < sum, &|| {
+                format!("passages.retrieved + passages.drawn = {sum}, expected at least 2")
+            });
+        }
+        let retrieval = &self.retrieval;
+        for (key, value) in [
+            ("repetitions", self.repetitions),
+            ("retrieval.query_length", retrieval.query_length),
+            ("retrieval.document_length", retrieval.document_length),
+            ("retrieval.tokens_per_batch", retrieval.tokens_per_batch),
+            ("retrieval.depth", retrieval.depth),
+            (
+                "significance.permutations",
+                self.significance.permutations as usize,
+            ),
+        ] {
+            expect(0 < value, &|| format!("{key} = 0, expected at least 1"));
+        }
+        expect(!self.languages.low.is_empty(), &|| {
+            "languages.low is empty, expected a language".to_owned()
+        });
+        let mut seen = BTreeSet::new();
+        for (language, _) in self.classes() {
+            expect(seen.insert(language.clone()), &|| {
+                format!("languages: {language} is listed twice")
+            });
+        }
+        let filter = self.bitext_filter.faults().into_iter();
+        faults.extend(filter.map(|fault| fault.to_string()));
+        faults.extend(self.bitext_shape.and_then(|shape| shape.check().err()));
+        faults.extend(self.faults_of_code_switching());
+        faults.extend(self.faults_of_measures());
+        if let Some(translation) = &self.translation {
+            faults.extend(translation.faults(&seen));
+        }
+        faults
+    }
+
+    fn faults_of_measures(&self) -> Vec<String> {
+        let measures = match self.measured() {
+            Err(error) => return vec![format!("measures: {error:#}")],
+            Ok(measures) => measures,
+        };
+        let mut faults = Vec::new();
+        match measures.first() {
+            None => faults.push("measures = [], expected a measure".to_owned()),
+            Some(first) if !first.is_per_topic() => faults.push(format!(
+                "measures: {first} comes first and is tested, but has no value for a topic"
+            )),
+            Some(_) => {}
+        }
+        for (place, measure) in measures.iter().enumerate() {
+            if measures[..place].contains(measure) {
+                faults.push(format!("measures: {measure} is listed twice"));
+            }
+        }
+        faults
+    }
+
+    fn faults_of_code_switching(&self) -> Vec<String> {
+        let switched = &self.distill.code_switched;
+        let Some(settings) = &self.code_switching else {
+            return match switched.is_empty() {
+                true => Vec::new(),
+                false => vec!["distill.code_switched needs a [code_switching] table".to_owned()],
+            };
+        };
+        let mut faults = Vec::new();
+        if switched.is_empty() {
+            let fault = "[code_switching] needs languages in distill.code_switched";
+            faults.push(fault.to_owned());
+        }
+        for (key, share) in [
+            ("words", settings.words),
+            ("minimum_probability", settings.minimum_probability),
+        ] {
+            if !(0.0 < share && share <= 1.0) {
+                faults.push(format!(
+                    "code_switching.{key} = {share}, expected more than 0, at most 1"
+                ));
+            }
+        }
+        let translation = self.translation.as_ref();
+        let known = translation.is_some_and(|translation| match settings.table {
+            TableSource::Ibm1 => translation.ibm1.is_some(),
+            TableSource::Dictionary => translation.dictionary.is_some(),
+        });
+        if !known {
+            faults.push("code_switching.table: [translation] has no such table".to_owned());
+        }
+        faults
+    }
+}
+
+/// What is wrong with a TOML file, with the line.
+pub fn of_toml(path: &Path, text: &str, error: &toml::de::Error) -> anyhow::Error {
+    let path = path.display();
+    match error.span() {
+        Some(span) => {
+            let line = line_at(text, span.start);
+            anyhow::anyhow!("{path}:{line}: {}", error.message())
+        }
+        None => anyhow::anyhow!("{path}: {}", error.message()),
+    }
+}
+
+/// A fault that begins with its key, with the file and the line of the key in front.
+pub fn placed(path: &Path, text: &str, fault: &str) -> String {
+    let path = path.display();
+    match line_of(text, fault) {
+        Some(line) => format!("{path}:{line}: {fault}"),
+        None => format!("{path}: {fault}"),
+    }
+}
+
+/// The line of the key that a fault begins with, or of the nearest table above it that is there.
+fn line_of(text: &str, fault: &str) -> Option<usize> {
+    let of_key = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+    let fault = fault.trim_start_matches('[');
+    let end = fault.find(|c| !of_key(c)).unwrap_or(fault.len());
+    let whole = DeTable::parse(text).ok()?;
+    let (mut table, mut place) = (whole.get_ref(), None);
+    for part in fault[..end].split('.') {
+        let mut entries = table.iter();
+        let Some((key, value)) = entries.find(|(key, _)| key.get_ref() == part) else {
+            break;
+        };
+        place = Some(key.span().start);
+        match value.get_ref() {
+            DeValue::Table(inner) => table = inner,
+            _ => break,
+        }
+    }
+    place.map(|place| line_at(text, place))
+}
+
+fn line_at(text: &str, place: usize) -> usize {
+    let before = text.as_bytes().iter().take(place);
+    1 + before.filter(|&&byte| byte == b'\n').count()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_fault_has_the_line_of_its_key() {
+        let text = "title = 'a'\n[retrieval]\ndepth = 0\n[distill.training]\nsteps = 1\n\
+                    [[translation.systems]]\nname = 'x'\n";
+        for (fault, line) in [
+            ("retrieval.depth = 0, expected at least 1", Some(3)),
+            ("distill.training.steps = 0, expected", Some(5)),
+            ("distill.training.parts = 0, expected", Some(4)),
+            ("[distill.objectives.passages] and a [passages]", Some(4)),
+            ("translation.systems, x: original = 2", Some(6)),
+            ("languages: swa is listed twice", None),
+        ] {
+            assert_eq!(line_of(text, fault), line, "{fault}");
+        }
+        let placed = placed(Path::new("run.toml"), text, "retrieval.depth = 0");
+        assert_eq!(placed, "run.toml:3: retrieval.depth = 0");
+        let error = toml::from_str::<RunSettings>(text).unwrap_err();
+        let error = of_toml(Path::new("run.toml"), text, &error).to_string();
+        assert!(error.starts_with("run.toml:"), "{error}");
+    }
+}

@@ -1,0 +1,95 @@
+//! Asks the index of a finished run.
+
+use std::collections::HashMap;
+
+use anyhow::{Context, ensure};
+use optical_corpus::collection::Document;
+use optical_retrieval::{ExactIndex, Index};
+use optical_store::Reader;
+use optical_tokenize::Role;
+
+use crate::Experiment;
+use crate::answer::{Answer, Found, Read, matches};
+use crate::data::roots;
+
+/// A student, the documents that it finds, and their texts.
+pub struct Searcher<'a> {
+    experiment: &'a Experiment,
+    student: Reader,
+    texts: HashMap<String, String>,
+    index: ExactIndex,
+}
+
+impl<'a> Searcher<'a> {
+    /// Opens the index of a run's collection; what was encoded is in the cache, and documents that were
+    /// not are encoded now.
+    ///
+    /// # Errors
+    /// If the run has no finished student, its model or documents have changed, or somebody stops it.
+    pub fn open(experiment: &'a Experiment) -> anyhow::Result<Self> {
+        let Experiment { run, folder, .. } = experiment;
+        let path = folder.path().display();
+        let student = experiment.student(0)?;
+        let student = student.with_context(|| format!("{path} has no finished student"))?;
+        let roots = roots(&experiment.site.store.cache);
+        let collection = run.collection.load(&roots).context("[collection]")?;
+        let index = match experiment.own_index(&student, &collection)? {
+            Some(kept) => kept.index,
+            None => {
+                let teacher = experiment.checked_teacher()?;
+                let documents = &collection.documents;
+                let mut kept = experiment.indexes(&teacher, &[&student.head], documents)?;
+                kept.remove(0).index
+            }
+        };
+        let texts = collection.documents.into_iter();
+        let texts = texts.map(|document| (document.id.clone(), Document::full_text(&document)));
+        Ok(Self {
+            experiment,
+            student,
+            texts: texts.collect(),
+            index,
+        })
+    }
+
+    /// Finds the best documents for a query, and the words that they were found by.
+    ///
+    /// # Errors
+    /// If the query has no word that the model reads, or the device fails.
+    pub fn answer(&self, query: &str, count: usize) -> anyhow::Result<Answer> {
+        let retrieval = &self.experiment.run.retrieval;
+        let (settings, device) = (retrieval.queries(), self.experiment.device());
+        let vectors = self.student.encode(&[query], settings, device)?.remove(0);
+        ensure!(
+            !vectors.is_empty(),
+            "the query {query:?} has no word that the model reads"
+        );
+        // The student's tokenizer is the teacher's, and so reads documents as the index has them.
+        let tokenizer = &self.student.model.tokenizer;
+        let asked = Read {
+            text: query,
+            spans: tokenizer.kept_spans(query, Role::Query, retrieval.query_length)?,
+        };
+        let hits = self.index.search(&vectors, count, &[])?;
+        let found = hits.into_iter().enumerate().map(|(place, hit)| {
+            let text = self.texts.get(&hit.id).map_or("", String::as_str);
+            let length = retrieval.document_length;
+            let read = Read {
+                text,
+                spans: tokenizer.kept_spans(text, Role::Document, length)?,
+            };
+            let partners = self.index.partners(&vectors, &hit.id)?.unwrap_or_default();
+            Ok(Found {
+                rank: place + 1,
+                score: hit.score,
+                id: hit.id,
+                matches: matches(&asked, &read, &partners),
+                text: text.to_owned(),
+            })
+        });
+        Ok(Answer {
+            query: query.to_owned(),
+            found: found.collect::<anyhow::Result<_>>()?,
+        })
+    }
+}

@@ -1,0 +1,152 @@
+//! The frozen space of a run: the teacher, the head after it, and the documents as it reads them.
+
+use anyhow::Context;
+use optical_corpus::collection::Collection;
+use optical_encoder::Head;
+use optical_evaluation::{Asked, BuiltIn, Evaluations, Queries, System};
+use optical_store::{KeptIndex, Key, Reader};
+
+use crate::{Experiment, Lexical};
+
+/// Loads the run file's model.
+pub(crate) fn teacher(experiment: &Experiment) -> anyhow::Result<Reader> {
+    let run = &experiment.run;
+    let reader = experiment
+        .site
+        .store
+        .reader(&run.model, experiment.device())?;
+    let model = &reader.model;
+    // Before the bitext is tokenized and the documents are encoded.
+    run.distill.check_teacher(&model.config)?;
+    for (key, length) in [
+        ("retrieval.query_length", run.retrieval.query_length),
+        ("retrieval.document_length", run.retrieval.document_length),
+    ] {
+        model
+            .check_length(length)
+            .with_context(|| format!("{key} = {length}"))?;
+    }
+    Ok(reader)
+}
+
+/// Where queries are put and documents are.
+pub struct Space {
+    /// Reads the documents, and is what students start from.
+    pub teacher: Reader,
+    /// Comes after teacher and students.
+    pub head: Head,
+    /// The documents after the head.
+    pub index: KeptIndex,
+    raw: Head,
+    raw_index: KeptIndex,
+}
+
+impl Space {
+    /// Indexes a collection's documents, after the head and without it.
+    ///
+    /// # Errors
+    /// If the device fails, the cache cannot be written, or somebody stops it.
+    pub fn open(
+        experiment: &Experiment,
+        teacher: Reader,
+        head: Head,
+        collection: &Collection,
+    ) -> anyhow::Result<Self> {
+        let raw = Head::identity(teacher.model.config.hidden_size);
+        let mut indexes = experiment.indexes(&teacher, &[&head, &raw], &collection.documents)?;
+        let raw_index = indexes.remove(1);
+        Ok(Self {
+            index: indexes.remove(0),
+            teacher,
+            head,
+            raw,
+            raw_index,
+        })
+    }
+
+    /// Reads a collection's documents once for several heads, and for none: where [`Space::open`] is
+    /// given one of them, it finds its indexes in the cache.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn prepare(
+        experiment: &Experiment,
+        teacher: &Reader,
+        heads: &[Head],
+        collection: &Collection,
+    ) -> anyhow::Result<()> {
+        let raw = Head::identity(teacher.model.config.hidden_size);
+        let heads: Vec<&Head> = heads.iter().chain([&raw]).collect();
+        experiment.make_indexes(teacher, &heads, &collection.documents)
+    }
+
+    /// Ranks a collection's queries by all systems that are not trained, and measures the rankings.
+    ///
+    /// # Errors
+    /// If a ranking cannot be made or kept, or somebody stops it.
+    pub fn evaluate_untrained(
+        &self,
+        experiment: &Experiment,
+        collection: &Collection,
+        lexical: &Lexical,
+    ) -> anyhow::Result<Evaluations> {
+        let queries = experiment.asked(&collection.queries);
+        let english = experiment.asked(&collection.english);
+        let (raw, after) = ((&self.raw, &self.raw_index), (&self.head, &self.index));
+        let mut systems = lexical.systems(&queries, &english);
+        let named = |system: BuiltIn, space, queries| {
+            late_interaction(system.name(), &self.teacher, space, queries)
+        };
+        systems.extend([
+            named(BuiltIn::ZeroShotRaw, raw, &queries),
+            named(BuiltIn::ZeroShot, after, &queries),
+            named(BuiltIn::English, after, &english),
+        ]);
+        experiment.evaluator().evaluate(collection, &systems)
+    }
+
+    /// Ranks a collection's queries by a student, as the system `name`, and measures the rankings.
+    ///
+    /// # Errors
+    /// As [`evaluate_untrained`](Self::evaluate_untrained).
+    pub fn evaluate(
+        &self,
+        experiment: &Experiment,
+        collection: &Collection,
+        name: &str,
+        student: &Reader,
+    ) -> anyhow::Result<Evaluations> {
+        let own = experiment.own_index(student, collection)?;
+        let queries = experiment.asked(&collection.queries);
+        let index = own.as_ref().unwrap_or(&self.index);
+        let asked = [late_interaction(
+            name,
+            student,
+            (&self.head, index),
+            &queries,
+        )];
+        experiment.evaluator().evaluate(collection, &asked)
+    }
+}
+
+/// A model that reads queries, and an index after a head.
+fn late_interaction<'a>(
+    name: &'a str,
+    reader: &'a Reader,
+    (head, index): (&'a Head, &'a KeptIndex),
+    queries: &'a Queries,
+) -> Asked<'a> {
+    Asked {
+        name,
+        system: System::LateInteraction {
+            model: &reader.model,
+            head,
+            index: &index.index,
+        },
+        key: Key::of("late interaction")
+            .with(&reader.key)
+            .with(&index.key)
+            .text(),
+        queries,
+    }
+}

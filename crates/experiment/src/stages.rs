@@ -1,0 +1,201 @@
+//! The jobs of a run file, each from its stages: a stage whose result is there is skipped.
+
+use std::path::Path;
+
+use anyhow::{Context, ensure};
+use optical_encoder::Head;
+use optical_evaluation::{Evaluations, join_students, student_name};
+use optical_store::Reader;
+
+use crate::continuation::Predecessor;
+use crate::metrics::read_events;
+use crate::provenance::{Clock, facts, write_run_json};
+use crate::{
+    Development, Experiment, ExperimentData, Findings, Inputs, Lexical, Reach, RunFile,
+    ScoredPassages, Site, Space, Started, Students, bitext, check, head, page, pictures, summary,
+};
+
+/// Distils, indexes, evaluates and reports; returns the table of the first measure. With `from`, the
+/// training begins where that run's was.
+///
+/// # Errors
+/// If a stage fails, or somebody stops it: the same call resumes.
+pub fn train(started: Started, from: Option<&Path>) -> anyhow::Result<String> {
+    let mut clock = Clock::start();
+    let Started {
+        experiment,
+        mut data,
+    } = started;
+    let Experiment { run, folder, .. } = &experiment;
+    let host = experiment.host();
+
+    data.tell(host)?;
+    let teacher = experiment.teacher()?;
+    let inputs = Inputs::of_students(run, &data).with_model(&teacher.key);
+    let from = from.map(|from| Predecessor::find(from, &experiment, &inputs));
+    let from = from.transpose()?.flatten();
+    folder.create(run.text())?;
+    if let Some(from) = from {
+        from.take_over(&experiment, &teacher)?;
+    }
+    inputs.note(folder, host)?;
+    bitext::write_json(folder, &data.report)?;
+    let lexical = Lexical::prepare(&experiment, &mut data)?;
+    clock.stage("fetch and prepare");
+
+    let head = head(&experiment, &teacher, &mut data)?;
+    let space = Space::open(&experiment, teacher, head, &data.collection)?;
+    let development = Development::prepare(&experiment, &space, data.development.as_ref())?;
+    clock.stage("document index");
+
+    let switches = lexical.code_switches(run)?;
+    let passages = ScoredPassages::new(&experiment, lexical.words(), &space, &data.collection);
+    let (judge, passages) = (development.as_ref(), passages.as_ref());
+    let mut makes = Students::new(&experiment, &space, judge, &switches, passages);
+    let students: Vec<Reader> = (0..run.repetitions)
+        .map(|repetition| makes.student(repetition, &mut data))
+        .collect::<anyhow::Result<_>>()?;
+    clock.stage("distillation");
+
+    let evaluations = evaluate(&experiment, &data, &space, &lexical, &students)?;
+    clock.stage("search");
+
+    let events = read_events(folder)?;
+    pictures::draw_training(&events, &folder.file("training"))?;
+    if let Some(pair) = pictures::pair_to_draw(data.held_out(), &run.picture) {
+        let sides = [pair.english.as_str(), pair.foreign.as_str()];
+        let models = [&space.teacher.model, &students[0].model];
+        let objectives = &run.distill.objectives;
+        let device = experiment.device();
+        let soft = pictures::align(models, &space.head, sides, objectives, device)?;
+        if let Some(soft) = soft {
+            pictures::draw_alignment(&soft, &run.picture, &folder.file("alignment"))?;
+        }
+    }
+    let facts = facts(&experiment, &events, &clock);
+    write_run_json(folder, &facts)?;
+    page::write(&experiment, &data, &evaluations, &events, facts)
+}
+
+/// Ranks and scores the systems that need no encoder; returns the table of the first measure.
+///
+/// # Errors
+/// If a stage fails, or somebody stops it.
+pub fn baselines(started: Started) -> anyhow::Result<String> {
+    let Started {
+        experiment,
+        mut data,
+    } = started;
+    let Experiment { run, folder, .. } = &experiment;
+    data.tell(experiment.host())?;
+    folder.create(run.text())?;
+    Inputs::of_students(run, &data).note(folder, experiment.host())?;
+    let queries = experiment.asked(&data.collection.queries);
+    let english = experiment.asked(&data.collection.english);
+    let lexical = Lexical::prepare(&experiment, &mut data)?;
+    let systems = lexical.systems(&queries, &english);
+    let evaluator = experiment.evaluator();
+    summary::table(
+        &experiment,
+        &evaluator.evaluate(&data.collection, &systems)?,
+    )
+}
+
+/// Scores a finished run on the questions of its `[final_test]`, in a folder of its own below the
+/// run's; returns the table of the first measure.
+///
+/// # Errors
+/// If the run has no such table or no finished student, a stage fails, or somebody stops it.
+pub fn final_test(finished: &Experiment, site: &Site) -> anyhow::Result<String> {
+    let mut clock = Clock::start();
+    let Experiment { run, folder, .. } = finished;
+    let experiment = Experiment::new(tested(finished)?, &folder.final_test(), site)?;
+    let mut data = ExperimentData::load(&experiment.run, &site.store)?;
+    data.tell(experiment.host())?;
+    experiment.folder.create(run.text())?;
+    let lexical = Lexical::prepare(&experiment, &mut data)?;
+    let teacher = experiment.teacher()?;
+    Inputs::default().with_model(&teacher.key).check(folder)?;
+    let head = match &teacher.model.head {
+        Some(head) => head.clone(),
+        None => {
+            let file = folder.head();
+            Head::load(&file, teacher.model.config.hidden_size)?
+                .with_context(|| format!("{} is not there", file.display()))?
+        }
+    };
+    let space = Space::open(&experiment, teacher, head, &data.collection)?;
+    clock.stage("document index");
+
+    let students: Vec<Reader> = (0..run.repetitions)
+        .map(|repetition| {
+            let student = finished.student(repetition)?;
+            student.with_context(|| unfinished(finished, repetition))
+        })
+        .collect::<anyhow::Result<_>>()?;
+    let evaluations = evaluate(&experiment, &data, &space, &lexical, &students)?;
+    clock.stage("search");
+    let events = read_events(folder)?;
+    let facts = facts(&experiment, &events, &clock);
+    write_run_json(&experiment.folder, &facts)?;
+    page::write(&experiment, &data, &evaluations, &events, facts)
+}
+
+/// Refuses a run that has no `[final_test]`, or neither a report of it nor all students.
+///
+/// # Errors
+/// If it is such a run.
+pub fn check_tested(finished: &Experiment) -> anyhow::Result<()> {
+    tested(finished)?;
+    if finished.folder.final_test().join("report.md").is_file() {
+        return Ok(());
+    }
+    for repetition in 0..finished.run.repetitions {
+        let folder = finished.folder.existing_repetition(repetition).student();
+        ensure!(
+            folder.join("model.safetensors").is_file(),
+            "{}",
+            unfinished(finished, repetition)
+        );
+    }
+    Ok(())
+}
+
+/// Finds all that is wrong with the questions of a run's `[final_test]`.
+pub fn check_final_test(finished: &Experiment, site: &Site, reach: Reach, findings: &mut Findings) {
+    if let Some(run) = findings.take(tested(finished)) {
+        check(&run, site, reach, true, findings);
+    }
+}
+
+fn tested(finished: &Experiment) -> anyhow::Result<RunFile> {
+    let file = finished.folder.run_file();
+    let tested = finished.run.final_test();
+    tested.with_context(|| format!("{} has no [final_test] table", file.display()))
+}
+
+fn unfinished(experiment: &Experiment, repetition: usize) -> String {
+    let student = experiment.folder.existing_repetition(repetition).student();
+    format!(
+        "{} is not there: the run has not been finished",
+        student.display()
+    )
+}
+
+/// Ranks by all systems, and measures.
+fn evaluate(
+    experiment: &Experiment,
+    data: &ExperimentData,
+    space: &Space,
+    lexical: &Lexical,
+    students: &[Reader],
+) -> anyhow::Result<Evaluations> {
+    let collection = &data.collection;
+    let mut evaluations = space.evaluate_untrained(experiment, collection, lexical)?;
+    for (repetition, student) in students.iter().enumerate() {
+        let name = student_name(repetition, students.len());
+        evaluations.extend(space.evaluate(experiment, collection, &name, student)?);
+    }
+    join_students(&mut evaluations, students.len())?;
+    Ok(evaluations)
+}

@@ -1,0 +1,94 @@
+//! A model that is ready to read texts.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use burn::tensor::Device;
+use optical_encoder::{EncodeSettings, EncoderError, Head, Model};
+
+use crate::{Store, key};
+
+/// A model with the head after it: tokenizer and conventions of its texts are the model's own.
+#[derive(Debug, Clone)]
+pub struct Reader {
+    /// What is in its Hugging Face folder.
+    pub model: Model,
+    /// Comes after the model: its own head where it has one, else the identity.
+    pub head: Head,
+    /// A hash of all files of the folder that vectors follow from.
+    pub key: String,
+    /// The folder.
+    pub folder: PathBuf,
+}
+
+impl Store {
+    /// Loads the model that a name stands for, fetching and converting it if need be: `dataset:NAME`,
+    /// `hub:OWNER/NAME`, or a folder.
+    ///
+    /// # Errors
+    /// If the model cannot be had or loaded.
+    pub fn reader(&self, name: &str, device: &Device) -> anyhow::Result<Reader> {
+        let folder = self.model(name)?;
+        let reader = Reader::load(&folder, device).with_context(|| format!("model {name}"))?;
+        // A pooler, which most encoders have, goes without saying.
+        let heads = reader.model.left_out.iter();
+        let heads: Vec<&str> = heads
+            .map(String::as_str)
+            .filter(|it| *it != "pooler")
+            .collect();
+        if !heads.is_empty() {
+            let heads = heads.join(", ");
+            let host = &self.host;
+            host.say(format_args!("{name}: left out, as of other tasks: {heads}"));
+        }
+        Ok(reader)
+    }
+}
+
+impl Reader {
+    /// Loads the model of a folder.
+    ///
+    /// # Errors
+    /// If it is not a model's folder, or its files do not fit together.
+    pub fn load(folder: &Path, device: &Device) -> anyhow::Result<Self> {
+        let model = Model::load(folder, device)?;
+        Ok(Self {
+            head: model.head_or_identity(),
+            key: key::of_model(folder)?,
+            folder: folder.to_owned(),
+            model,
+        })
+    }
+
+    /// Returns the token vectors of texts, in their order.
+    ///
+    /// # Errors
+    /// If a text cannot be tokenized, or the device fails.
+    pub fn encode(
+        &self,
+        texts: &[&str],
+        settings: EncodeSettings,
+        device: &Device,
+    ) -> Result<Vec<Vec<f32>>, EncoderError> {
+        encode(&self.model, &self.head, texts, settings, device)
+    }
+}
+
+/// Returns the token vectors of texts after a head, in their order.
+///
+/// # Errors
+/// If a text cannot be tokenized, or the device fails.
+pub fn encode(
+    model: &Model,
+    head: &Head,
+    texts: &[&str],
+    settings: EncodeSettings,
+    device: &Device,
+) -> Result<Vec<Vec<f32>>, EncoderError> {
+    let mut vectors = vec![Vec::new(); texts.len()];
+    model.encode(texts, &[head], settings, device, |text| {
+        vectors[text.index].clone_from(&text.vectors[0]);
+        Ok::<_, EncoderError>(())
+    })?;
+    Ok(vectors)
+}

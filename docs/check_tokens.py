@@ -3,7 +3,7 @@
     cargo build --release -p optical-tokenize --example ids
     python docs/check_tokens.py target/release/examples/ids TEXT.txt...
 
-Each file has a text a line. Five kinds of tokenizer are made, and each text's ids compared with
+Each file has one text per line. Five kinds of tokenizer are made, and each text's ids compared with
 those of an implementation that shares no code with ours: Google's sentencepiece, behind
 transformers' tokenizers of XLM-R and DeBERTa, and transformers' own BERT and GPT-2 in Python. The
 vocabularies are learned from the texts. Prints texts that differ, and ends with an error if there are any. Needs transformers < 5,

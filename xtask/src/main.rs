@@ -13,9 +13,13 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-/// Starts the jobs of this workspace.
+/// Starts the jobs of this workspace: `train`, the main job, and every other command of `optical`
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
+#[command(
+    after_help = "Commands of optical: train, baselines, study, final-test, search, align, evaluate, \
+    encode, bitext, teach, mine, watch, fetch, ot, cache, completions"
+)]
 struct Cli {
     #[command(subcommand)]
     job: Job,
@@ -23,48 +27,6 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Job {
-    /// Fetch, distil, index, evaluate and report, as a run file says: the quickstart's if none is named.
-    #[command(disable_help_flag = true)]
-    Train(PassedOn),
-    /// Rank and score the systems of a run file that need no encoder.
-    #[command(disable_help_flag = true)]
-    Baselines(PassedOn),
-    /// Fetch data, and nothing else.
-    #[command(disable_help_flag = true)]
-    Fetch(PassedOn),
-    /// Compare variants of a run file, with several students each.
-    #[command(disable_help_flag = true)]
-    Study(PassedOn),
-    /// Score a finished run on the questions of its `final_test`, once.
-    #[command(disable_help_flag = true)]
-    FinalTest(PassedOn),
-    /// Train a teacher on English relevance data.
-    #[command(disable_help_flag = true)]
-    Teach(PassedOn),
-    /// Show how a run goes on, in the terminal or in TensorBoard.
-    #[command(disable_help_flag = true)]
-    Watch(PassedOn),
-    /// Find hard negatives to train a teacher on.
-    #[command(disable_help_flag = true)]
-    Mine(PassedOn),
-    /// Read and filter a run's bitext, and say what is left out and why.
-    #[command(disable_help_flag = true)]
-    Bitext(PassedOn),
-    /// Turn texts into vectors.
-    #[command(disable_help_flag = true)]
-    Encode(PassedOn),
-    /// Search an index: type a query, read documents.
-    #[command(disable_help_flag = true)]
-    Search(PassedOn),
-    /// Score a run against relevance judgements.
-    #[command(disable_help_flag = true)]
-    Evaluate(PassedOn),
-    /// Show the transport plan of a sentence pair.
-    #[command(disable_help_flag = true)]
-    Align(PassedOn),
-    /// Solve a transport problem.
-    #[command(disable_help_flag = true)]
-    Ot(PassedOn),
     /// Measure solvers, ours and others, in one run; compare two such runs.
     ///
     /// `--backend NAME` compiles in flex, wgpu, vulkan, metal or cuda and measures there as well;
@@ -78,38 +40,59 @@ enum Job {
         #[arg(long)]
         gpu: bool,
     },
+    /// Any command of `optical`; `--backend NAME` compiles in wgpu, vulkan, metal or cuda.
+    #[command(external_subcommand)]
+    Optical(Vec<OsString>),
 }
+
+/// The commands of `optical`: another word is told before anything is built.
+const COMMANDS: [&str; 16] = [
+    "align",
+    "baselines",
+    "bitext",
+    "cache",
+    "completions",
+    "encode",
+    "evaluate",
+    "fetch",
+    "final-test",
+    "mine",
+    "ot",
+    "search",
+    "study",
+    "teach",
+    "train",
+    "watch",
+];
 
 #[derive(Args)]
 struct PassedOn {
-    /// `--backend NAME` compiles in wgpu, vulkan, metal or cuda; all else is for `optical`.
+    /// What the benchmarks are given.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<OsString>,
 }
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().job {
-        Job::Train(passed_on) => start::optical("train", passed_on.arguments),
-        Job::Baselines(passed_on) => start::optical("baselines", passed_on.arguments),
-        Job::Fetch(passed_on) => start::optical("fetch", passed_on.arguments),
-        Job::Study(passed_on) => start::optical("study", passed_on.arguments),
-        Job::FinalTest(passed_on) => start::optical("final-test", passed_on.arguments),
-        Job::Teach(passed_on) => start::optical("teach", passed_on.arguments),
-        Job::Watch(passed_on) => start::optical("watch", passed_on.arguments),
-        Job::Mine(passed_on) => start::optical("mine", passed_on.arguments),
-        Job::Bitext(passed_on) => start::optical("bitext", passed_on.arguments),
-        Job::Encode(passed_on) => start::optical("encode", passed_on.arguments),
-        Job::Search(passed_on) => start::optical("search", passed_on.arguments),
-        Job::Evaluate(passed_on) => start::optical("evaluate", passed_on.arguments),
-        Job::Align(passed_on) => start::optical("align", passed_on.arguments),
-        Job::Ot(passed_on) => start::optical("ot", passed_on.arguments),
         Job::Bench(passed_on) => start::bench(passed_on.arguments),
+        Job::Optical(words) => optical(words),
         Job::Test { gpu } => check::all(root(), gpu).map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| {
         say(format_args!("error: {error:#}"));
         ExitCode::FAILURE
     })
+}
+
+/// Starts a command of `optical`.
+fn optical(mut words: Vec<OsString>) -> anyhow::Result<ExitCode> {
+    let command = words.remove(0).to_string_lossy().into_owned();
+    anyhow::ensure!(
+        COMMANDS.contains(&&*command),
+        "{command} is not a job; expected bench, test or a command of `optical`: {}",
+        COMMANDS.join(", ")
+    );
+    start::optical(&command, words)
 }
 
 /// Says a line on standard error, as `eprintln!` does, but without a panic where that is closed.
@@ -134,41 +117,43 @@ mod tests {
         Cli::command().debug_assert();
     }
 
-    #[test]
-    fn flags_are_passed_on_in_order() {
-        let line = "xtask evaluate qrels run -m map -q --json --backend cuda";
+    fn words(line: &str) -> Vec<OsString> {
         let job = Cli::try_parse_from(line.split(' ')).unwrap().job;
-        let Job::Evaluate(passed_on) = job else {
+        let Job::Optical(words) = job else {
             panic!("{line}")
         };
-        let expected = [
-            "qrels",
-            "run",
-            "-m",
-            "map",
-            "-q",
-            "--json",
-            "--backend",
-            "cuda",
-        ];
-        assert_eq!(passed_on.arguments, expected);
+        words
     }
 
     #[test]
-    fn help_on_a_command_of_optical_is_for_optical() {
-        let job = Cli::try_parse_from(["xtask", "ot", "--help"]).unwrap().job;
-        let Job::Ot(passed_on) = job else {
-            panic!("not ot")
-        };
-        assert_eq!(passed_on.arguments, ["--help"]);
+    fn what_follows_a_command_is_passed_on_in_order() {
+        for line in [
+            "evaluate qrels run -m map -q --json --backend cuda",
+            "ot --help",
+            "train --offline --config night.toml",
+        ] {
+            let expected: Vec<&str> = line.split(' ').collect();
+            assert_eq!(words(&format!("xtask {line}")), expected);
+        }
     }
 
     #[test]
-    fn a_flag_may_come_first() {
-        let line = "xtask train --offline --config night.toml";
-        let Job::Train(passed_on) = Cli::try_parse_from(line.split(' ')).unwrap().job else {
-            panic!("{line}")
-        };
-        assert_eq!(passed_on.arguments, ["--offline", "--config", "night.toml"]);
+    fn a_misspelt_command_is_told_before_anything_is_built() {
+        let error = optical(words("xtask trian")).unwrap_err().to_string();
+        assert!(error.starts_with("trian is not a job"), "{error}");
+    }
+
+    /// Every command of `optical` is a file among its commands.
+    #[test]
+    fn all_commands_of_optical_are_known() {
+        let folder = root().join("crates/driver/src/commands");
+        let files = std::fs::read_dir(folder).unwrap();
+        let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+        let names = names.filter(|name| name != "mod.rs");
+        let mut names: Vec<String> = names
+            .map(|name| name.trim_end_matches(".rs").replace('_', "-"))
+            .collect();
+        names.sort();
+        assert_eq!(names, COMMANDS);
     }
 }

@@ -12,7 +12,7 @@ mod site;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 // Training allocates and frees large buffers at every operation; the system's allocator gives them
 // back to the kernel each time.
@@ -52,6 +52,8 @@ enum Command {
     Align(commands::align::AlignArgs),
     /// Solve optimal transport problems
     Ot(commands::ot::OtArgs),
+    Cache(commands::cache::CacheArgs),
+    Completions(commands::completions::CompletionsArgs),
 }
 
 fn main() -> ExitCode {
@@ -70,6 +72,8 @@ fn main() -> ExitCode {
         Command::Evaluate(args) => commands::evaluate::run(args),
         Command::Align(args) => commands::align::run(args),
         Command::Ot(args) => commands::ot::run(args),
+        Command::Cache(args) => commands::cache::run(args),
+        Command::Completions(args) => commands::completions::run(args, Arguments::command()),
     };
     match result {
         Err(error) if !error.chain().any(|cause| cause.is::<say::SeenEnough>()) => {

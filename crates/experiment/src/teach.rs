@@ -8,7 +8,7 @@ use anyhow::Context;
 use burn::tensor::Device;
 use optical_corpus::draw::fingerprint;
 use optical_corpus::relevance::{Example, RelevanceSource, Texts};
-use optical_distill::settings::HeadSettings;
+use optical_distill::settings::{HeadSettings, StoppingMetric};
 use optical_distill::teaching::{RankingText, TeachSettings, teach, with_tokens};
 use optical_distill::{DistillError, Outcome, estimate_head};
 use optical_encoder::{EncodeSettings, Head, Model, Outline};
@@ -176,6 +176,17 @@ impl TeachFile {
             findings.fault(fault);
         }
         let teach = &self.teach;
+        let exponent = self.head.exponent;
+        if !(0.0..=1.0).contains(&exponent) {
+            findings.fault(format!("head.exponent = {exponent}, expected 0 to 1"));
+        }
+        let stopping = teach.training.stopping.as_ref();
+        if stopping.is_some_and(|it| it.metric == StoppingMetric::Development) {
+            findings.fault(
+                "teach.training.stopping.metric = \"development\", expected \"mates\": a teacher's file \
+                 has no [development]",
+            );
+        }
         if let Some(outline) = outline {
             lengths::layers(outline, "teach.layers", teach.layers, findings);
             let width = outline.config.hidden_size;

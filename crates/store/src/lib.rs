@@ -1,6 +1,7 @@
 //! What is fetched or made once, and kept by what it follows from: data sets, models, and the vectors
 //! of documents.
 
+mod contents;
 mod datasets;
 mod encoding;
 mod host;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use anyhow::Context;
 use optical_files::lock::{Lock, Refused};
 
+pub use self::contents::{Entry, Kind};
 pub use self::datasets::downloadable;
 pub use self::encoding::FileEncoding;
 pub use self::host::{Host, Notice, Progress};

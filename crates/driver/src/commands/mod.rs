@@ -1,8 +1,10 @@
-//! One file a command.
+//! One file per command.
 
 pub mod align;
 pub mod baselines;
 pub mod bitext;
+pub mod cache;
+pub mod completions;
 pub mod encode;
 pub mod evaluate;
 pub mod fetch;

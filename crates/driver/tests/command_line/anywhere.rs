@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::said;
-use crate::setting::{fails, optical};
+use crate::setting::{fails, optical, succeeds};
 
 #[test]
 fn the_quickstart_needs_nothing_but_the_data() {
@@ -84,4 +84,33 @@ fn a_run_file_of_ones_own_comes_before_what_is_compiled_in() {
         "{}",
         said(&output)
     );
+}
+
+#[test]
+fn the_cache_is_listed_and_cleared_and_shells_get_their_completions() {
+    let folder = tempfile::tempdir().unwrap();
+    let indexes = folder.path().join("cache/indexes");
+    std::fs::create_dir_all(&indexes).unwrap();
+    std::fs::create_dir_all(folder.path().join("cache/models/m")).unwrap();
+    std::fs::write(folder.path().join("cache/models/m/config.json"), "{}").unwrap();
+    std::fs::write(indexes.join("k.index"), "12345").unwrap();
+    let cache = |arguments: &[&str]| optical(folder.path(), &[&["cache"], arguments].concat());
+    let listed = succeeds(&cache(&["list"]));
+    assert!(
+        listed.contains("k.index") && listed.contains("all"),
+        "{listed}"
+    );
+    let error = fails(&cache(&["clear"]));
+    assert!(error.contains("--all"), "{error}");
+    succeeds(&cache(&["clear", "--older-than", "1"]));
+    assert!(indexes.join("k.index").is_file());
+    succeeds(&cache(&["clear", "--kind", "indexes"]));
+    assert!(!indexes.join("k.index").exists());
+    assert!(folder.path().join("cache/models/m/config.json").is_file());
+    succeeds(&cache(&["clear", "--all"]));
+    assert!(!folder.path().join("cache/models/m").exists());
+    for shell in ["bash", "zsh", "fish", "powershell"] {
+        let script = succeeds(&optical(folder.path(), &["completions", shell]));
+        assert!(script.contains("final-test"), "{shell}");
+    }
 }

@@ -232,7 +232,13 @@ fn scores_are_used_for_what_they_are_of() {
     let (_, said, known, trained) = elsewhere(&scores, "fish", &[]);
     let expected = "are not used: plan, student 1: documents, questions";
     assert!(said.contains(expected) && trained, "{said}");
-    assert!(known != scores && known.lines().count() == scores.lines().count());
+    // Scores of both stand side by side, and each is used for its own data.
+    assert!(scores.lines().all(|line| known.contains(line)), "{known}");
+    assert_eq!(known.lines().count(), 2 * scores.lines().count() - 1);
+    for (water, is_first) in [("water", true), ("fish", false)] {
+        let (shown, _, both, trained) = elsewhere(&known, water, &[]);
+        assert!(both == known && !trained && (shown == first) == is_first);
+    }
     // As a former version wrote it.
     let mut old = String::new();
     for line in scores.lines() {
@@ -307,7 +313,7 @@ fn a_study_that_cannot_be_is_refused_with_its_variant() {
         (
             "\"distill.training.warm_up\" = 2",
             "\"distill.training.steps.more\" = 2",
-            "steps is no table",
+            "steps is not a table",
         ),
         (
             "\"distill.training.warm_up\" = 2\n",

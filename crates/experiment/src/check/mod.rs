@@ -167,6 +167,14 @@ pub fn check(
     for fault in run.faults() {
         findings.fault(fault);
     }
+    let training = &run.distill.training;
+    let warm_up = training.optimiser.warm_up;
+    if 0 < training.steps && training.steps <= warm_up {
+        findings.warn(format!(
+            "distill.training.optimiser.warm_up = {warm_up}: of {} steps, none has the whole rate",
+            training.steps
+        ));
+    }
     translation::files(run, &site.programs, findings);
     let mut checked = Checked::default();
     if encodes {

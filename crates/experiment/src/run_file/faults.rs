@@ -27,6 +27,13 @@ impl RunSettings {
                 "development",
             )
         });
+        let mates = stopping.is_some_and(|it| it.metric == StoppingMetric::Mates);
+        let held_out = self.distill.training.instruments.held_out;
+        expect(!mates || 0 < held_out, &|| {
+            "distill.training.instruments.held_out = 0, expected at least 1: stopping.metric = \"mates\" \
+             judges by what is held out"
+                .to_owned()
+        });
         let scored = self.distill.objectives.passages.is_some();
         expect(scored == self.passages.is_some(), &|| {
             together("[distill.objectives.passages]", "passages")
@@ -51,6 +58,13 @@ impl RunSettings {
         ] {
             expect(0 < value, &|| format!("{key} = 0, expected at least 1"));
         }
+        let (k1, b) = (retrieval.bm25_k1, retrieval.bm25_b);
+        expect(0.0 <= k1 && k1.is_finite(), &|| {
+            format!("retrieval.bm25_k1 = {k1}, expected 0 or more")
+        });
+        expect((0.0..=1.0).contains(&b), &|| {
+            format!("retrieval.bm25_b = {b}, expected 0 to 1")
+        });
         expect(!self.languages.low.is_empty(), &|| {
             "languages.low is empty, expected a language".to_owned()
         });

@@ -1,0 +1,159 @@
+//! What is in the cache, and how it goes: results whose keys have changed are never asked for again.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use anyhow::Context;
+use optical_files::lock::{Lock, Refused};
+
+use crate::Store;
+
+/// What an entry of the cache is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// A data set, as fetched.
+    DataSet,
+    /// A model, converted or downloaded.
+    Model,
+    /// Document vectors.
+    Index,
+    /// What is left of a downloaded model beside the model itself.
+    Download,
+}
+
+impl Kind {
+    /// All kinds, each with its folder in the cache.
+    pub const ALL: [(Self, &'static str); 4] = [
+        (Self::DataSet, "datasets"),
+        (Self::Model, "models"),
+        (Self::Index, "indexes"),
+        (Self::Download, "hub"),
+    ];
+}
+
+/// An entry of the cache.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// What it is.
+    pub kind: Kind,
+    /// Where it is.
+    pub path: PathBuf,
+    /// Bytes on the disk.
+    pub bytes: u64,
+    /// When its newest file was written.
+    pub written: SystemTime,
+}
+
+impl Entry {
+    /// Returns how long ago it was written.
+    pub fn age(&self) -> Duration {
+        self.written.elapsed().unwrap_or_default()
+    }
+}
+
+impl Store {
+    /// Lists what is in the cache, by kind and name.
+    ///
+    /// # Errors
+    /// If a folder of the cache cannot be read.
+    pub fn contents(&self) -> anyhow::Result<Vec<Entry>> {
+        let mut entries = Vec::new();
+        for (kind, folder) in Kind::ALL {
+            let folder = self.cache.join(folder);
+            if !folder.is_dir() {
+                continue;
+            }
+            let named = || format!("{} cannot be read", folder.display());
+            for entry in std::fs::read_dir(&folder).with_context(named)? {
+                let path = entry.with_context(named)?.path();
+                if path.extension().is_some_and(|ending| ending == "lock") {
+                    continue;
+                }
+                let (mut bytes, mut written) = (0, SystemTime::UNIX_EPOCH);
+                measure(&path, &mut bytes, &mut written).with_context(named)?;
+                entries.push(Entry {
+                    kind,
+                    path,
+                    bytes,
+                    written,
+                });
+            }
+        }
+        entries.sort_by(|a, b| (a.kind, &a.path).cmp(&(b.kind, &b.path)));
+        Ok(entries)
+    }
+
+    /// Removes an entry; returns false where another process is making it.
+    ///
+    /// # Errors
+    /// If it cannot be removed.
+    pub fn remove(&self, entry: &Entry) -> anyhow::Result<bool> {
+        let path = &entry.path;
+        let named = || format!("{} cannot be removed", path.display());
+        let mut lock = path.as_os_str().to_owned();
+        lock.push(".lock");
+        let _lock = match Lock::acquire(Path::new(&lock)) {
+            Ok(lock) => lock,
+            Err(Refused::InUse(_)) => return Ok(false),
+            Err(Refused::File(error)) => return Err(error).with_context(named),
+        };
+        match path.is_dir() {
+            true => std::fs::remove_dir_all(path),
+            false => std::fs::remove_file(path),
+        }
+        .with_context(named)?;
+        Ok(true)
+    }
+}
+
+/// Adds up the files at and below `path`; links are not followed.
+fn measure(path: &Path, bytes: &mut u64, written: &mut SystemTime) -> std::io::Result<()> {
+    let data = path.symlink_metadata()?;
+    if data.is_dir() {
+        for entry in std::fs::read_dir(path)? {
+            measure(&entry?.path(), bytes, written)?;
+        }
+    } else {
+        *bytes += data.len();
+        *written = data.modified()?.max(*written);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::Host;
+
+    #[test]
+    fn entries_are_listed_with_their_sizes_and_go_unless_they_are_in_use() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store {
+            cache: folder.path().to_owned(),
+            offline: true,
+            host: Host::deaf(),
+        };
+        assert!(store.contents().unwrap().is_empty());
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        write("models/a/config.json", "{}");
+        write("models/a/1_Dense/config.json", "{ }");
+        write("indexes/k.index", "12345");
+        write("indexes/k.index.lock", "");
+        write("elsewhere/file", "");
+        let entries = store.contents().unwrap();
+        let found: Vec<_> = entries.iter().map(|it| (it.kind, it.bytes)).collect();
+        assert_eq!(found, [(Kind::Model, 5), (Kind::Index, 5)]);
+        assert!(entries[0].age() < Duration::from_secs(600));
+        let held = store.lock(&entries[1].path).unwrap();
+        assert!(!store.remove(&entries[1]).unwrap());
+        drop(held);
+        assert!(store.remove(&entries[0]).unwrap() && store.remove(&entries[1]).unwrap());
+        assert!(store.contents().unwrap().is_empty());
+        assert!(folder.path().join("elsewhere/file").is_file());
+    }
+}

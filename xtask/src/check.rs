@@ -1,6 +1,8 @@
 //! All that a change has to pass, cheapest first, up to the first failure.
 
+use std::io::{BufRead, BufReader, IsTerminal, Write};
 use std::path::Path;
+use std::process::{Command, ExitStatus};
 use std::time::Instant;
 
 use anyhow::{Context, bail};
@@ -8,6 +10,7 @@ use anyhow::{Context, bail};
 use crate::architecture;
 use crate::say;
 use crate::start::cargo;
+use crate::times::Times;
 
 /// One check that is a single call of cargo.
 struct Step {
@@ -123,13 +126,38 @@ fn run(step: &Step, root: &Path) -> anyhow::Result<()> {
         .args(step.arguments)
         .envs(step.environment.iter().copied())
         .current_dir(root);
-    let status = command
-        .status()
-        .with_context(|| format!("cargo {line} cannot be started"))?;
+    let started = || format!("cargo {line} cannot be started");
+    let status = match step.arguments.first() {
+        Some(&"test") => tested(command).with_context(started)?,
+        _ => command.status().with_context(started)?,
+    };
     if !status.success() {
         bail!("cargo {line}: {status}");
     }
     Ok(())
+}
+
+/// Runs tests, passes on what they print, and says how long those of each crate took.
+fn tested(mut command: Command) -> anyhow::Result<ExitStatus> {
+    if std::io::stderr().is_terminal() {
+        command.env("CARGO_TERM_COLOR", "always");
+    }
+    let (reader, writer) = std::io::pipe()?;
+    command.stdout(writer.try_clone()?).stderr(writer);
+    let mut child = command.spawn()?;
+    // The command holds the pipe's other end: without this, the reading would never end.
+    drop(command);
+    let mut times = Times::default();
+    let mut reader = BufReader::new(reader);
+    let mut line = Vec::new();
+    while reader.read_until(b'\n', &mut line)? != 0 {
+        // The tests are run to their end, whether somebody reads or not.
+        let _ = std::io::stdout().lock().write_all(&line);
+        times.hear(&String::from_utf8_lossy(&line));
+        line.clear();
+    }
+    say(times);
+    Ok(child.wait()?)
 }
 
 fn timed(name: &str, check: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {

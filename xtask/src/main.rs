@@ -5,6 +5,7 @@
 mod architecture;
 mod check;
 mod start;
+mod times;
 
 use std::ffi::OsString;
 use std::io::Write;

@@ -12,11 +12,51 @@ mod texts;
 mod training;
 
 use std::path::Path;
+use std::sync::LazyLock;
 
 use setting::{fails, optical, prepare, succeeds};
 
+/// A run of the main job, made once for all tests that ask it something; each gets a copy.
+fn trained() -> tempfile::TempDir {
+    static TRAINED: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
+        let folder = tempfile::tempdir().unwrap();
+        prepare(folder.path());
+        succeeds(&optical(folder.path(), &["train", "run.toml"]));
+        folder
+    });
+    let folder = tempfile::tempdir().unwrap();
+    copy(TRAINED.path(), folder.path());
+    folder
+}
+
+/// Copies all that is in a folder.
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let (entry, place) = (
+            entry.as_ref().unwrap().path(),
+            entry.as_ref().unwrap().file_name(),
+        );
+        match entry.is_dir() {
+            true => copy(&entry, &to.join(place)),
+            false => drop(std::fs::copy(&entry, to.join(place)).unwrap()),
+        }
+    }
+}
+
+/// What a run's report says, for programs.
+fn results(run: &Path) -> serde_json::Value {
+    serde_json::from_slice(&std::fs::read(run.join("results.json")).unwrap()).unwrap()
+}
+
+/// A system's MAP in Swahili.
+fn score(results: &serde_json::Value, system: &str) -> f64 {
+    let scores = &results["languages"][0]["scores"];
+    scores[system]["map"].as_f64().unwrap()
+}
+
 #[test]
-fn the_main_job_leaves_a_report_a_student_and_runs_that_can_be_asked_again() {
+fn what_baselines_have_found_is_not_done_again() {
     let folder = tempfile::tempdir().unwrap();
     prepare(folder.path());
     // What needs no encoder first; then all, which finds it done.
@@ -39,6 +79,12 @@ fn the_main_job_leaves_a_report_a_student_and_runs_that_can_be_asked_again() {
         table,
         std::fs::read(run.join("translation/ibm1.swa.tsv")).unwrap()
     );
+}
+
+#[test]
+fn the_main_job_leaves_a_report_a_student_and_runs() {
+    let folder = trained();
+    let run = folder.path().join("runs/run");
     for file in [
         "run.toml",
         "metrics.jsonl",
@@ -64,13 +110,8 @@ fn the_main_job_leaves_a_report_a_student_and_runs_that_can_be_asked_again() {
     ] {
         assert!(run.join(file).is_file(), "{file} is missing");
     }
-    let results: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(run.join("results.json")).unwrap()).unwrap();
-    let score = |system: &str| {
-        results["languages"][0]["scores"][system]["map"]
-            .as_f64()
-            .unwrap()
-    };
+    let results = results(&run);
+    let score = |system: &str| score(&results, system);
     // No Swahili word is in the documents, and only one in the dictionary.
     assert_eq!(score("bm25"), 0.0);
     assert!(
@@ -101,18 +142,29 @@ fn the_main_job_leaves_a_report_a_student_and_runs_that_can_be_asked_again() {
         mates["first"].as_f64() < mates["last"].as_f64(),
         "{results}"
     );
+}
 
+#[test]
+fn a_finished_run_is_read_back() {
+    let folder = trained();
+    let run = folder.path().join("runs/run");
+    let report = std::fs::read_to_string(run.join("report.md")).unwrap();
+    let table = |report: &str| report.split("## Significance").next().unwrap().to_owned();
     // The same command has nothing left to do but the report.
     let before = std::fs::read(run.join("student/model.safetensors")).unwrap();
-    assert_eq!(
-        shown,
-        succeeds(&optical(folder.path(), &["train", "run.toml"]))
-    );
+    succeeds(&optical(folder.path(), &["train", "run.toml"]));
+    let again = std::fs::read_to_string(run.join("report.md")).unwrap();
+    assert_eq!(table(&report), table(&again));
     assert_eq!(
         before,
         std::fs::read(run.join("student/model.safetensors")).unwrap()
     );
+}
 
+#[test]
+fn a_run_can_be_evaluated_searched_and_aligned() {
+    let folder = trained();
+    let run = folder.path().join("runs/run");
     let evaluated = optical(
         folder.path(),
         &[
@@ -125,7 +177,10 @@ fn the_main_job_leaves_a_report_a_student_and_runs_that_can_be_asked_again() {
         ],
     );
     let json: serde_json::Value = serde_json::from_str(&succeeds(&evaluated)).unwrap();
-    assert_eq!(json["all"]["map"].as_f64().unwrap(), score("distilled"));
+    assert_eq!(
+        json["all"]["map"].as_f64().unwrap(),
+        score(&results(&run), "distilled")
+    );
 
     let found = succeeds(&optical(
         folder.path(),
@@ -133,6 +188,17 @@ fn the_main_job_leaves_a_report_a_student_and_runs_that_can_be_asked_again() {
     ));
     // A line for each document, and one for the words that were matched.
     assert_eq!(found.lines().count(), 4, "{found}");
+    let aligned = optical(
+        folder.path(),
+        &["align", "water fire", "maji moto", "--run", "runs/run"],
+    );
+    assert!(succeeds(&aligned).contains("transport cost"));
+}
+
+#[test]
+fn the_final_test_is_scored_once() {
+    let folder = trained();
+    let run = folder.path().join("runs/run");
     // The final test needs questions that the run file may name afterwards.
     let final_test = || optical(folder.path(), &["final-test", "runs/run"]);
     assert!(fails(&final_test()).contains("[final_test]"));
@@ -168,12 +234,6 @@ fn the_main_job_leaves_a_report_a_student_and_runs_that_can_be_asked_again() {
     std::fs::rename(run.join("elsewhere"), &student).unwrap();
     let with_another = ["final-test", "runs/run", "runs/another"];
     assert!(fails(&optical(folder.path(), &with_another)).contains("runs/another"));
-
-    let aligned = optical(
-        folder.path(),
-        &["align", "water fire", "maji moto", "--run", "runs/run"],
-    );
-    assert!(succeeds(&aligned).contains("transport cost"));
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! Variants side by side.
 
+use std::sync::LazyLock;
+
+use crate::copy;
 use crate::setting::{fails, optical, prepare, succeeds};
 
 const STUDY: &str = r#"
@@ -34,14 +37,26 @@ name = "attention"
 "bitext.0.repeat" = 3
 "#;
 
+/// The study of all variants, made once for all tests that ask it something; each gets a copy, and what
+/// it said.
+fn studied() -> (tempfile::TempDir, String) {
+    static STUDIED: LazyLock<(tempfile::TempDir, String)> = LazyLock::new(|| {
+        let folder = tempfile::tempdir().unwrap();
+        prepare(folder.path());
+        let study = STUDY.replace("\"distill.training.warm_up\" = 2\n", "");
+        std::fs::write(folder.path().join("ways.toml"), study + VARIANTS).unwrap();
+        let shown = succeeds(&optical(folder.path(), &["study", "ways.toml"]));
+        (folder, shown)
+    });
+    let folder = tempfile::tempdir().unwrap();
+    copy(STUDIED.0.path(), folder.path());
+    (folder, STUDIED.1.clone())
+}
+
 /// All variants, both students, a page; and again without anything to do but the page.
 #[test]
 fn variants_are_trained_and_compared_with_one_of_them() {
-    let folder = tempfile::tempdir().unwrap();
-    prepare(folder.path());
-    let study = STUDY.replace("\"distill.training.warm_up\" = 2\n", "");
-    std::fs::write(folder.path().join("ways.toml"), study + VARIANTS).unwrap();
-    let shown = succeeds(&optical(folder.path(), &["study", "ways.toml"]));
+    let (folder, shown) = studied();
     let row = |name: &str| -> Vec<String> {
         let line = shown.lines().find(|line| line.starts_with(name));
         let line = line.unwrap_or_else(|| panic!("{name}: {shown}"));
@@ -90,9 +105,13 @@ fn variants_are_trained_and_compared_with_one_of_them() {
     let again = succeeds(&optical(folder.path(), &["study", "ways.toml"]));
     assert_eq!(shown, again);
     assert_eq!(page, read("study.md"));
+}
 
-    // Another machine goes on from the scores alone, and has nothing to train.
-    let scores = read("scores.jsonl");
+/// Another machine continues from the scores alone, and has nothing to train.
+#[test]
+fn scores_are_enough_for_the_page_of_another_machine() {
+    let (folder, shown) = studied();
+    let scores = std::fs::read_to_string(folder.path().join("runs/ways/scores.jsonl")).unwrap();
     let elsewhere = tempfile::tempdir().unwrap();
     prepare(elsewhere.path());
     std::fs::copy(
@@ -125,6 +144,18 @@ fn variants_are_trained_and_compared_with_one_of_them() {
     std::fs::write(elsewhere.path().join("ways.toml"), renamed).unwrap();
     assert!(succeeds(&there(&scores)).contains("weighted"));
     assert!(!elsewhere.path().join("runs/ways/weighted").exists());
+}
+
+#[test]
+fn a_page_is_of_the_scores_that_are_there() {
+    let (folder, _) = studied();
+    let scores = std::fs::read_to_string(folder.path().join("runs/ways/scores.jsonl")).unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    prepare(elsewhere.path());
+    let known = elsewhere.path().join("scores.jsonl");
+    let study = std::fs::read_to_string(folder.path().join("ways.toml")).unwrap();
+    let renamed = study.replace("name = \"attention\"", "name = \"weighted\"");
+    std::fs::write(elsewhere.path().join("ways.toml"), renamed).unwrap();
     // The page is to be had of a part, if what the others are compared with is in it.
     let page = |scores: &str, arguments: &[&str]| {
         std::fs::write(&known, scores).unwrap();
@@ -182,12 +213,18 @@ fn variants_are_trained_and_compared_with_one_of_them() {
     let settings = settings.split("\"settings\":\"").nth(1).unwrap();
     let settings = settings.split('"').next().unwrap();
     let others = scores.replacen(settings, "0", 1);
-    succeeds(&there(&others));
+    succeeds(&page(&others, &[]));
     let found = std::fs::read_to_string(&known).unwrap();
     assert_eq!(found.lines().count(), others.lines().count() + 1, "{found}");
     assert!(found.contains("\"settings\":\"0\""), "{found}");
+}
 
-    // More students can be had later; they do not change the first ones.
+#[test]
+fn more_students_can_be_had_later() {
+    let (folder, _) = studied();
+    let run = folder.path().join("runs/ways");
+    let read = |path: &str| std::fs::read_to_string(run.join(path)).unwrap();
+    let ranking = read("plan/trec/student-1.swa.run");
     let more = std::fs::read_to_string(folder.path().join("ways.toml")).unwrap();
     let more = more.replace("students = 2", "students = 3");
     std::fs::write(folder.path().join("ways.toml"), more).unwrap();

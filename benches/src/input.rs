@@ -18,7 +18,7 @@ pub struct Input {
     pub a: Vec<f64>,
     /// Column weights, likewise: `[count, m]`.
     pub b: Vec<f64>,
-    /// Rows and columns of each problem; padding is behind them.
+    /// Rows and columns of each problem; padding comes after them.
     pub sizes: Vec<(usize, usize)>,
 }
 

@@ -1,4 +1,4 @@
-//! How many times ours is faster, a line a case.
+//! How many times ours is faster, one line per case.
 
 use optical_report::{Align, Cell, Table};
 

@@ -1,4 +1,4 @@
-//! Queries from standard input, a line each; a line that cannot be read costs that line.
+//! Queries from standard input, one per line; a line that cannot be read costs that line alone.
 
 use std::io::{BufRead, Result};
 

@@ -2,7 +2,7 @@
 //! `cargo run --release --package optical-experiment --example library`.
 //!
 //! The model, the sentence pairs and the documents are made up, so that it takes seconds and needs no
-//! network; with others, only the texts in `run_file` change.
+//! network; with others, only `run_file` changes.
 #![allow(
     clippy::print_stdout,
     missing_docs,
@@ -67,10 +67,9 @@ pub fn run(folder: &Path) -> anyhow::Result<Outcome> {
         programs: Default::default(),
     };
 
-    // A run file from values; `RunFile::load` reads one from a file.
-    let table: toml::Table = run_file(folder).parse()?;
     let start = Start {
-        run: RunFile::of_table(&table)?,
+        // A run file from values; `RunFile::load` reads one from a file.
+        run: run_file(folder)?,
         folder: folder.join("run"),
         site: &site,
         devices_fault: None,
@@ -133,92 +132,53 @@ fn make_data(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn run_file(folder: &Path) -> String {
+/// The quickstart's run file with other data and smaller sizes.
+fn run_file(folder: &Path) -> anyhow::Result<RunFile> {
+    let mut table: toml::Table = include_str!("../../../configs/quickstart.toml").parse()?;
     let folder = folder.display();
-    format!(
+    let changes = format!(
         r#"
 title = "Six words"
 model = '{folder}/model'
-picture = "swa"
-repetitions = 1
 measures = ["map", "recall_5"]
 languages = {{ low = ["swa"], high = [], control = [] }}
-[[bitext]]
-format = "tsv"
-file = '{folder}/{{language}}.tsv'
-languages = ["swa"]
-[bitext_filter]
-seed = 1
-minimum_characters = 1
-maximum_characters = 100
-minimum_letter_share = 0.5
-minimum_script_share = 0.5
-maximum_length_ratio = 4.0
-drop_copies = true
-pairs_per_language = 0
-maximum_bad_share = 0.0
-languages.swa = {{ scripts = ["Latin"], length = 1.0 }}
-[collection]
-format = "wiki-questions"
-folder = '{folder}'
-split = "dev"
-languages = ["swa"]
-[distill]
-maximum_length = 16
-layers = 2
-frozen_layers = 0
-frozen_vocabulary = false
-student_weight = 0.9
-bitext = {{ swa = 0.8 }}
-retention = {{ eng = 0.2 }}
-head = {{ exponent = 0.3, sentences = 20, documents = 6 }}
-sampling = {{ size_exponent = 0.0, batches = "by-length" }}
-[distill.objectives.alignment]
-weight = 1.0
-tokens = "content"
-space = "head"
-cost = "cosine"
-marginals = "uniform"
-[distill.objectives.alignment.plan]
-kind = "sinkhorn"
-epsilon = 0.05
-unit = "cost"
-start = 0.05
-annealing = 0
-iterations = 20
-gradient = "detached"
-[distill.training]
-seed = 1
-steps = 60
-batch_size = 8
-parts = 2
-accumulation = 1
-dropout = false
-precision = "single"
-gradient_checkpointing = false
-checkpoint_every = 30
-instruments = {{ every = 30, held_out = 4 }}
-[distill.training.optimiser]
-learning_rate = 2e-3
-vocabulary_learning_rate = 2e-2
-layer_decay = 1.0
-warm_up = 3
-decay = "linear"
-weight_decay = 0.01
-beta_1 = 0.9
-beta_2 = 0.999
-epsilon = 1e-8
-clip_norm = 1.0
-[retrieval]
-documents = "teacher"
-query_length = 16
-document_length = 16
-tokens_per_batch = 64
-depth = 10
-bm25_k1 = 0.9
-bm25_b = 0.4
-[significance]
-permutations = 1000
+bitext = [{{ format = "tsv", file = '{folder}/{{language}}.tsv', languages = ["swa"] }}]
+collection = {{ format = "wiki-questions", folder = '{folder}', split = "dev", languages = ["swa"] }}
+bitext_filter.languages = {{ swa = {{ scripts = ["Latin"], length = 1.0 }} }}
+distill.layers = 2
+distill.bitext = {{ swa = 0.8 }}
+distill.retention = {{ eng = 0.2 }}
+distill.head = {{ exponent = 0.3, sentences = 20, documents = 6 }}
+distill.training.steps = 60
+distill.training.batch_size = 8
+distill.training.checkpoint_every = 30
+distill.training.instruments = {{ every = 30, held_out = 4 }}
+distill.training.optimiser.learning_rate = 2e-3
+distill.training.optimiser.warm_up = 3
 "#
-    )
+    );
+    change(&mut table, changes.parse()?);
+    RunFile::of_table(&table)
+}
+
+/// Puts values in the place of others; of tables whose values are tables, only the inner ones.
+fn change(table: &mut toml::Table, changes: toml::Table) {
+    const REPLACED: [&str; 6] = [
+        "languages",
+        "collection",
+        "head",
+        "instruments",
+        "bitext",
+        "retention",
+    ];
+    for (key, value) in changes {
+        match (table.get_mut(&key), value) {
+            (Some(toml::Value::Table(inner)), toml::Value::Table(changes))
+                if !REPLACED.contains(&&*key) =>
+            {
+                change(inner, changes);
+            }
+            (_, value) => drop(table.insert(key, value)),
+        }
+    }
 }

@@ -115,7 +115,7 @@ impl Findings {
     }
 }
 
-/// Makes an error of all problems, a line each; none is no error.
+/// Makes an error of all problems, one per line; none is not an error.
 pub fn listed(mut problems: Vec<String>) -> anyhow::Result<()> {
     match problems.len() {
         0 => Ok(()),

@@ -260,8 +260,8 @@ impl TeachFile {
         let count = training.instruments.held_out;
         if texts.len() <= count {
             findings.fault(format!(
-                "teach.training.instruments.held_out = {count}: [[relevance]] has {} examples, too few to \
-                 hold out so many",
+                "teach.training.instruments.held_out = {count}: [[relevance]] has {} examples, expected \
+                 more",
                 texts.len()
             ));
             return None;

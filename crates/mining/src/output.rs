@@ -100,7 +100,7 @@ impl Output {
     }
 }
 
-/// An id as it stands in MS MARCO's and ColBERT's own files: a number where it is one.
+/// An id as it is written in MS MARCO's and ColBERT's own files: a number where it is one.
 fn id(id: &str) -> Value {
     match id.parse::<u64>() {
         Ok(number) if number.to_string() == id => number.into(),

@@ -23,7 +23,7 @@ pub(crate) struct Cursor {
     digest: String,
 }
 
-/// Texts of a file, a line each, with or without ids.
+/// Texts of a file, one per line, with or without ids.
 pub struct Texts {
     path: PathBuf,
     reader: text::Reader,

@@ -325,7 +325,7 @@ impl Prepared {
         let retrieval = &run.retrieval;
         let words = (&run.translation, retrieval.bm25_k1, retrieval.bm25_b);
         let words = serde_json::to_string(&words)?;
-        if !self.lexical.as_ref().is_some_and(|(of, _)| *of == words) {
+        if self.lexical.as_ref().is_none_or(|(of, _)| *of != words) {
             let lexical = Lexical::prepare(experiment, &mut self.data)?;
             self.lexical = Some((words, lexical));
         }

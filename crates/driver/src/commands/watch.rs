@@ -141,7 +141,7 @@ impl Watch {
         age.unwrap_or_default()
     }
 
-    /// Whether there is a student, which is written behind the last step.
+    /// Whether there is a student, which is written after the last step.
     fn finished(&self) -> bool {
         self.folder.student().join("model.safetensors").is_file()
     }
@@ -157,7 +157,7 @@ impl Watch {
     }
 }
 
-/// The steps that the run file asks for; whatever else stands in it is no matter here.
+/// The steps that the run file asks for; whatever else it says does not matter here.
 fn steps(folder: &RunFolder) -> Option<u64> {
     let text = std::fs::read_to_string(folder.run_file()).ok()?;
     let run: toml::Table = text.parse().ok()?;

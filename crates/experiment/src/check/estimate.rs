@@ -164,7 +164,7 @@ impl Need {
         let read = shape.held_out as f64 * forward(student_layers, input) / (speed * ENCODING)
             + query(judged) / (speed * SEARCHING);
         let students = shape.repetitions as f64;
-        // The encoder as it comes, behind the head, on English, and every student.
+        // The unmodified encoder, the same after the head, on English, and every student.
         let ranked = (3.0 + students) * query(vectors) * shape.queries.count as f64;
         let tokens = shape.batch as f64 * (target + input);
         let index = 2.0 * hidden * (2.0 * vectors + judging as f64 * shape.documents.tokens);

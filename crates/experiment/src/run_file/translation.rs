@@ -16,7 +16,7 @@ pub struct TranslationSettings {
     pub ibm1: Option<Ibm1Settings>,
     /// By language, a dictionary in dictd's format: the path without `.index` and `.dict.dz`.
     pub dictionary: Option<BTreeMap<String, PathBuf>>,
-    /// By language, a program and its arguments: a query a line in, its translation a line out.
+    /// By language, a program and its arguments: one query per line in, one translation per line out.
     pub command: Option<BTreeMap<String, Vec<String>>>,
     /// Systems that translate word by word.
     #[serde(default)]

@@ -117,8 +117,8 @@ fn make_data(folder: &Path) -> anyhow::Result<()> {
     std::fs::write(folder.join("swa.tsv"), pairs.collect::<String>())?;
     let (mut documents, mut queries, mut judgements) =
         (String::new(), String::new(), String::new());
-    for number in 0..6 {
-        let (title, english) = (ENGLISH[number], text(&ENGLISH, &[number, number + 1]));
+    for (number, title) in ENGLISH.iter().enumerate() {
+        let english = text(&ENGLISH, &[number, number + 1]);
         documents += &format!(
             "{{\"id\": \"d{number}\", \"source\": \"made\", \"title\": \"{title}\", \"text\": \"{english}\"}}\n"
         );

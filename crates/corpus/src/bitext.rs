@@ -1,10 +1,15 @@
 //! Bitext: English sentences with their translations, from any of the layouts read here.
 
+pub(crate) mod error;
+pub(crate) mod records;
+
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::error::BitextError;
+pub use self::records::{DataRoots, SentencePair};
 use crate::draw::Fingerprint;
 use crate::error::CorpusError;
 use crate::filter::{Filter, FilterSettings};
@@ -16,34 +21,6 @@ use crate::formats::tsv::Tsv;
 use crate::intake::Intake;
 use crate::pair_file::PairFile;
 use crate::report::BitextReport;
-
-/// A sentence in English and in another language.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct SentencePair {
-    /// The English sentence.
-    pub english: String,
-    /// The same sentence in the other language.
-    pub foreign: String,
-    /// The other language, by its ISO 639-3 code.
-    pub language: String,
-    /// How often training sees it in one round through its language: [`BitextSource::repeat`].
-    pub repeat: u32,
-}
-
-/// Where relative paths of a run file begin, and where fetched data lies.
-#[derive(Debug, Clone)]
-pub struct DataRoots {
-    /// Folder that relative paths of sources are resolved against.
-    pub base: PathBuf,
-    /// The cache that [`crate::fetch::Fetcher`] fills; temporary files lie there, too.
-    pub cache: PathBuf,
-}
-
-impl DataRoots {
-    pub(crate) fn resolve(&self, path: &Path) -> PathBuf {
-        self.base.join(path)
-    }
-}
 
 /// One `[[bitext]]` table of a run file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -58,7 +35,7 @@ pub struct BitextSource {
 }
 
 /// More would be a slip of the hand: every repetition takes room in the order of the pairs.
-pub(crate) const MOST_REPEATS: u32 = 1000;
+const MOST_REPEATS: u32 = 1000;
 
 fn once() -> u32 {
     1
@@ -81,9 +58,10 @@ pub enum BitextLayout {
 }
 
 impl BitextSource {
-    fn check(&self) -> Result<(), CorpusError> {
+    fn check(&self) -> Result<(), BitextError> {
         if !(1..=MOST_REPEATS).contains(&self.repeat) {
-            return Err(CorpusError::Repeat(self.repeat));
+            let (found, most) = (self.repeat, MOST_REPEATS);
+            return Err(BitextError::Repeat { found, most });
         }
         Ok(())
     }
@@ -173,7 +151,7 @@ impl Bitext {
             filter.of(language)?;
         }
         let mut pairs = PairFile::create(temporary)?;
-        let mut keep = |fingerprint, pair: SentencePair| pairs.push(fingerprint, &pair);
+        let mut keep = |fingerprint, pair: SentencePair| Ok(pairs.push(fingerprint, &pair)?);
         let mut intake = Intake::new(&filter, examples, &mut keep);
         for source in sources {
             intake.repeat = source.repeat;
@@ -197,24 +175,9 @@ impl Bitext {
         };
         Ok(self.pairs.read()?.filter_map(move |read| match read {
             Ok(read) => stays(&read).then_some(Ok(read.1)),
-            Err(error) => Some(Err(error)),
+            Err(error) => Some(Err(error.into())),
         }))
     }
-}
-
-/// The file names of a source that has one file for each language.
-pub(crate) fn files_of(
-    pattern: &str,
-    languages: &[String],
-) -> Result<Vec<(String, String)>, CorpusError> {
-    if languages.is_empty() {
-        return Err(CorpusError::EmptyList("languages"));
-    }
-    if 1 < languages.len() && !pattern.contains("{language}") {
-        return Err(CorpusError::NotAPattern(pattern.to_owned()));
-    }
-    let file = |language: &String| (language.clone(), pattern.replace("{language}", language));
-    Ok(languages.iter().map(file).collect())
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
-use crate::bitext::SentencePair;
+use crate::bitext::error::BitextError;
+use crate::bitext::records::SentencePair;
 use crate::draw::{Fingerprint, fingerprint};
 use crate::error::{CorpusError, LineProblem};
 use crate::filter::{Filter, Rules};
@@ -183,9 +184,9 @@ impl FileIntake<'_> {
     }
 
     /// Ends the file.
-    pub(crate) fn end(self) -> Result<(), CorpusError> {
+    pub(crate) fn end(self) -> Result<(), BitextError> {
         if self.maximum_bad_share * (self.taken as f64) < self.bad as f64 {
-            return Err(CorpusError::BadLines {
+            return Err(BitextError::BadLines {
                 path: self.path.to_owned(),
                 lines: self.taken,
                 bad: self.bad,

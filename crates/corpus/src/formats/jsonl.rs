@@ -6,8 +6,9 @@ use optical_files::text::Lines;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::bitext::{DataRoots, files_of};
+use crate::bitext::records::DataRoots;
 use crate::error::{CorpusError, LineProblem};
+use crate::formats::files::files_of;
 use crate::intake::Intake;
 
 /// Files of sentence pairs, as named in a run file.

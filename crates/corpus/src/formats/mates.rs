@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::lines::{collapse, read_lines};
 use super::parallel_lines::{is_absent, languages_of, path_of};
-use crate::bitext::DataRoots;
-use crate::collection::{Collection, Document, Judgement, Origin, Query};
+use crate::bitext::records::DataRoots;
+use crate::collection::records::{Collection, Document, Judgement, Origin, Query};
 use crate::error::CorpusError;
 
 /// Text files aligned by line number, as named in a run file.

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use optical_files::text::Lines;
 use serde::{Deserialize, Serialize};
 
-use crate::bitext::{DataRoots, files_of};
+use crate::bitext::records::DataRoots;
 use crate::error::{CorpusError, LineProblem};
+use crate::formats::files::files_of;
 use crate::intake::Intake;
 
 /// Aligned text files, as named in a run file.

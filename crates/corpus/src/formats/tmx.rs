@@ -11,8 +11,10 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use self::units::{Unit, Units};
-use crate::bitext::{DataRoots, files_of};
+use crate::bitext::error::BitextError;
+use crate::bitext::records::DataRoots;
 use crate::error::{CorpusError, LineProblem};
+use crate::formats::files::files_of;
 use crate::intake::Intake;
 
 /// A translation memory, as named in a run file.
@@ -64,7 +66,7 @@ impl Tmx {
             for tag in tags {
                 if !found.iter().any(|found| is_of(found, &tag)) {
                     let found = found.into_iter().collect();
-                    return Err(CorpusError::NoLanguage { path, tag, found });
+                    return Err(BitextError::NoLanguage { path, tag, found }.into());
                 }
             }
         }

@@ -7,8 +7,9 @@ use optical_files::text::Lines;
 use serde::{Deserialize, Serialize};
 
 use super::lines::columns;
-use crate::bitext::{DataRoots, files_of};
+use crate::bitext::records::DataRoots;
 use crate::error::{CorpusError, LineProblem};
+use crate::formats::files::files_of;
 use crate::intake::Intake;
 
 /// Files of sentence pairs, as named in a run file.

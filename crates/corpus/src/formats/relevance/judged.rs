@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use optical_files::trec;
 use serde::{Deserialize, Serialize};
 
-use super::tables::{self, Kind};
-use crate::bitext::DataRoots;
+use crate::bitext::records::DataRoots;
 use crate::error::{CorpusError, LineProblem};
-use crate::relevance::{Candidate, Example, Sink, Text, Texts};
+use crate::formats::tables::{self, Kind};
+use crate::relevance::records::{Candidate, Example, Sink, Text, Texts};
 
 /// Judgements and a run, as named in a run file.
 ///

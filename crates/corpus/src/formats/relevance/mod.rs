@@ -3,7 +3,6 @@
 pub mod judged;
 pub mod n_way;
 pub mod pairs;
-pub mod tables;
 #[cfg(test)]
 mod testing;
 pub mod triples;

@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use optical_files::trec::not_a_column;
+
 use crate::collection::{Collection, Origin, Query};
 
 /// Why a collection cannot be searched and scored.
@@ -127,7 +129,7 @@ fn unsound_ids<'a>(
     let mut unsound = Vec::new();
     for (id, origin) in ids {
         let origin = origin.cloned();
-        if let Some(why) = no_column(id) {
+        if let Some(why) = not_a_column(id, kind == "query") {
             let id = id.to_owned();
             unsound.push(Unsound::Id {
                 kind,
@@ -141,17 +143,6 @@ fn unsound_ids<'a>(
         }
     }
     unsound
-}
-
-/// Why an id cannot stand in a column between blanks, if it cannot.
-fn no_column(id: &str) -> Option<&'static str> {
-    let blank = |letter: char| letter.is_ascii_whitespace() || letter == '\x0b';
-    match id {
-        "" => Some("is empty"),
-        id if id.starts_with('#') => Some("begins with #"),
-        id if id.contains(blank) => Some("has a blank"),
-        _ => None,
-    }
 }
 
 #[cfg(test)]
@@ -199,7 +190,7 @@ mod tests {
     #[test]
     fn all_that_is_wrong_is_listed_with_its_place() {
         let ids = ["d1", "d 2", "", "#4", "d1"];
-        let queries = [("swa", "q1"), ("swa", "q2"), ("deu", "g 1")];
+        let queries = [("swa", "q1"), ("swa", "q2"), ("swa", "#3"), ("deu", "g 1")];
         let collection = collection(&ids, &queries, &[("q1", 1), ("g 1", 0)]);
         let unsound = collection.unsound(["swa", "deu", "yor"]);
         let messages: Vec<_> = unsound.iter().map(Unsound::to_string).collect();
@@ -208,8 +199,8 @@ mod tests {
             [
                 "docs.jsonl:2: the id \"d 2\" of a document has a blank, which a TREC run cannot hold",
                 "docs.jsonl:3: the id \"\" of a document is empty, which a TREC run cannot hold",
-                "docs.jsonl:4: the id \"#4\" of a document begins with #, which a TREC run cannot hold",
                 "docs.jsonl:5: the id \"d1\" of a document occurs a second time",
+                "the id \"#3\" of a query begins with #, which a TREC run cannot hold",
                 "the id \"g 1\" of a query has a blank, which a TREC run cannot hold",
                 "no query in \"deu\" has a relevant document: the 2 judgements name none of the 1 queries \
                  with a grade above 0",
@@ -217,7 +208,7 @@ mod tests {
             ]
         );
         let unanswered: Vec<_> = collection.unanswered("swa");
-        assert_eq!(unanswered.len(), 1);
+        assert_eq!(unanswered.len(), 2);
         assert_eq!(unanswered[0].id, "q2");
     }
 

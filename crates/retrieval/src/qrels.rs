@@ -72,13 +72,13 @@ impl Qrels {
     /// Writes TREC qrels, topics and documents in the order of their bytes, whole or not at all.
     ///
     /// # Errors
-    /// If the file cannot be written, or an id is empty, begins with `#` or contains a blank.
+    /// If the file cannot be written, an id is empty or has a blank, or a topic begins with `#`.
     pub fn write(&self, path: &Path) -> Result<(), TrecError> {
         let written = whole::write_with(path, |writer| {
             for (topic, judged) in &self.topics {
                 for (document, grade) in judged {
-                    writable(topic)?;
-                    writable(document)?;
+                    writable(topic, true)?;
+                    writable(document, false)?;
                     writeln!(writer, "{topic} 0 {document} {grade}")?;
                 }
             }

@@ -137,14 +137,15 @@ impl Run {
     /// read back the same number, and lines are in the order in which they will be evaluated.
     ///
     /// # Errors
-    /// If the file cannot be written, or the tag or an id is empty, begins with `#` or contains a blank.
+    /// If the file cannot be written, the tag or an id is empty or has a blank, or a topic begins with `#`.
     pub fn write(&self, path: &Path) -> Result<(), TrecError> {
         let written = whole::write_with(path, |writer| {
-            let ids = self.topics.iter().flat_map(|(topic, ranking)| {
-                std::iter::once(topic).chain(ranking.iter().map(|(document, _)| document))
-            });
-            for id in ids.chain([&self.tag]) {
-                writable(id)?;
+            writable(&self.tag, false)?;
+            for (topic, ranking) in &self.topics {
+                writable(topic, true)?;
+                for (document, _) in ranking {
+                    writable(document, false)?;
+                }
             }
             for topic in self.topics.keys() {
                 let ranking = self.ranking(topic, ScorePrecision::F32);

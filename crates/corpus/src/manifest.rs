@@ -290,6 +290,8 @@ fn check_path(path: &str) -> Result<(), ManifestError> {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use proptest::prelude::*;
+
     use super::*;
 
     const EXAMPLE: &str = r#"
@@ -361,6 +363,23 @@ mod tests {
             let text = example().replacen(place, extra, 1);
             let error = Manifest::parse(&text).unwrap_err();
             assert!(matches!(error, ManifestError::Parse(_)), "{extra}: {error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_manifest_or_refused(
+            place: prop::sample::Index, length in 0..20_usize,
+            text in prop::sample::select(vec!["", "\"", "'", "\n", "[", "]]", "{", "=", "1", "é", "[[files]]\n", "..", "/", "\\"]),
+        ) {
+            let mut changed: Vec<char> = example().chars().collect();
+            let first = place.index(changed.len());
+            let last = changed.len().min(first + length);
+            changed.splice(first..last, text.chars());
+            if let Ok(manifest) = Manifest::parse(&changed.into_iter().collect::<String>()) {
+                let folder = manifest.cache_folder(Path::new("cache"));
+                prop_assert!(folder.starts_with("cache") && !folder.components().any(|it| it == Component::ParentDir));
+            }
         }
     }
 

@@ -117,6 +117,8 @@ impl Qrels {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use proptest::prelude::*;
+
     use super::*;
 
     fn read(text: impl AsRef<[u8]>) -> Result<Qrels, String> {
@@ -160,5 +162,21 @@ mod tests {
         assert!(blank.write(&path).is_err());
         let twice = Qrels::from_judgements([judgements[0].clone(), judgements[0].clone()]);
         assert_eq!(twice.unwrap_err().document, "d1");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))] // Each of them waits for the disk.
+
+        #[test]
+        fn any_judgements_are_read_as_they_were_written(
+            judged in prop::collection::btree_map(("[!\"$-~é\u{a0}][!-~é]{0,4}", "[!-~é\u{2003}]{1,4}"), any::<i32>(), 1..9)
+        ) {
+            let judged = judged.into_iter().map(|((topic, document), grade)| (topic, document, grade));
+            let qrels = Qrels::from_judgements(judged).unwrap();
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("qrels");
+            qrels.write(&path).unwrap();
+            prop_assert_eq!(Qrels::read(&path).unwrap(), qrels);
+        }
     }
 }

@@ -71,7 +71,7 @@ pub(crate) fn drop_unused(model: &mut Value) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::collections::BTreeSet;
 
     use serde_json::json;
@@ -79,7 +79,7 @@ mod tests {
     use crate::{Markers, Role, Tokenizer, prune, single_character_pieces};
 
     /// `ab` may grow out of `a` and `b`, `abc` out of `ab` and `c` or of `a` and `bc`.
-    fn tokenizer_json(merges: &serde_json::Value) -> Vec<u8> {
+    pub(crate) fn tokenizer_json(merges: &serde_json::Value) -> Vec<u8> {
         let special = |id: u32, content: &str| {
             json!({"id": id, "content": content, "single_word": false, "lstrip": false,
                 "rstrip": false, "normalized": false, "special": true})

@@ -264,6 +264,8 @@ fn is_json_lines(path: &Path) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use proptest::prelude::*;
+
     use super::*;
 
     fn table(name: &str, text: &str, kind: Kind) -> Result<Vec<(String, String)>, String> {
@@ -357,6 +359,28 @@ mod tests {
             assert_eq!(table("a.jsonl", line, kind).unwrap(), pairs(&[expected]));
             // What the lines are shows without a name, too.
             assert_eq!(table("corpus", line, kind).unwrap(), pairs(&[expected]));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_table_is_read_as_it_was_written(
+            entries in prop::collection::btree_map("[!-~é]{1,6}", ("[ -~é\u{a0}]{0,9}", "[ -~é]{0,9}[a-z]"), 1..6)
+        ) {
+            prop_assume!(entries.keys().all(|id| !names_id(id) && !id.starts_with('{')));
+            let (mut tsv, mut json) = (String::new(), String::new());
+            for (id, (title, text)) in &entries {
+                tsv += &format!("{id}\t{text}\t{title}\n");
+                json += &format!("{}\n", serde_json::json!({"_id": id, "title": title, "text": text}));
+            }
+            let shown = |(id, (title, text)): (&String, &(String, String))| {
+                let (title, text) = (collapse(title), collapse(text));
+                let text = if title.is_empty() { text } else { format!("{title}. {text}") };
+                (id.clone(), text)
+            };
+            let expected: Vec<_> = entries.iter().map(shown).collect();
+            prop_assert_eq!(table("a.tsv", &tsv, Kind::Documents).unwrap(), expected.clone());
+            prop_assert_eq!(table("a", &json, Kind::Documents).unwrap(), expected);
         }
     }
 

@@ -334,6 +334,8 @@ impl fmt::Display for Measure {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -413,6 +415,17 @@ mod tests {
         }
         for name in ["", "map_", "R", "P10", "iprec_at_recallx", "AP@"] {
             assert!(Measure::parse(name).is_err(), "{name}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_name_is_measures_or_refused(
+            name in "(map|P|AP|nDCG|ndcg_cut|recall|iprec_at_recall|judged|success|[a-zé]{0,3})[_.@]?[-0-9.,]{0,20}"
+        ) {
+            for measure in Measure::parse(&name).unwrap_or_default() {
+                prop_assert_eq!(measure.to_string().parse(), Ok(measure), "{}", &name);
+            }
         }
     }
 }

@@ -49,7 +49,7 @@ pub enum BitextLayout {
     ParallelLines(ParallelLines),
     /// A file of English, tab, translation.
     Tsv(Tsv),
-    /// A file of JSON objects, one a line.
+    /// A file of JSON objects, one per line.
     Jsonl(Jsonl),
     /// A translation memory.
     Tmx(Tmx),
@@ -68,7 +68,7 @@ impl BitextSource {
 }
 
 impl BitextLayout {
-    /// The manifest of the data set to fetch before this source can be loaded, as written.
+    /// Returns the manifest of the data set to fetch before this source can be loaded, as written.
     pub fn manifest(&self) -> Option<&Path> {
         match self {
             Self::ParallelLines(_) | Self::Tsv(_) | Self::Jsonl(_) | Self::Tmx(_) => None,
@@ -76,7 +76,7 @@ impl BitextLayout {
         }
     }
 
-    /// The languages it has, by their ISO 639-3 codes.
+    /// Returns the languages it has, by their ISO 639-3 codes.
     pub fn languages(&self) -> Vec<&str> {
         let listed = match self {
             Self::ParallelLines(source) => &source.languages,
@@ -101,7 +101,7 @@ impl BitextLayout {
 
 /// The pairs of several sources that passed a filter, in the order of the sources.
 ///
-/// They lie in a temporary file without a name, which goes when this goes, and are read back as
+/// They are in a temporary file without a name, which goes when this goes, and are read back as
 /// often as they are needed.
 #[derive(Debug)]
 pub struct Bitext {
@@ -115,7 +115,7 @@ impl Bitext {
     /// the cache; of pairs that occur several times, the first stays.
     ///
     /// In memory there is a hash of 16 bytes for each pair that stays, in a table between 7/16 and
-    /// 7/8 full (20 to 39 bytes a pair, and half as much again in the moment when it grows), until
+    /// 7/8 full (20 to 39 bytes per pair, and half as much again in the moment when it grows), until
     /// all are read. `examples` pairs are drawn for every
     /// language and reason to leave pairs out.
     ///
@@ -161,7 +161,7 @@ impl Bitext {
         Ok((Self { pairs, last }, report))
     }
 
-    /// The pairs, from the first.
+    /// Reads the pairs back, from the first.
     ///
     /// # Errors
     /// If the temporary file cannot be read; so may each of the pairs say.

@@ -31,7 +31,7 @@ pub(crate) fn of_file(path: &Path) -> std::io::Result<Checksum> {
     }
 }
 
-/// Hashes bytes as they come.
+/// Hashes bytes piece by piece.
 #[derive(Default)]
 pub(crate) struct Hasher(Sha256);
 

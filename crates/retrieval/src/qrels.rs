@@ -90,18 +90,18 @@ impl Qrels {
         })
     }
 
-    /// The topics, in the order of their bytes.
+    /// Returns the topics, in the order of their bytes.
     pub fn topics(&self) -> impl Iterator<Item = &str> {
         self.topics.keys().map(String::as_str)
     }
 
-    /// The documents judged for a topic, with their grades; none if the topic is unknown.
+    /// Returns the documents judged for a topic, with their grades; none if the topic is unknown.
     pub fn judgements(&self, topic: &str) -> impl Iterator<Item = (&str, i32)> {
         let judged = self.topics.get(topic).into_iter().flatten();
         judged.map(|(document, grade)| (document.as_str(), *grade))
     }
 
-    /// The grade of a document, if the topic has one for it.
+    /// Returns the grade of a document, if the topic has one for it.
     #[must_use]
     pub fn grade(&self, topic: &str, document: &str) -> Option<i32> {
         self.topics.get(topic)?.get(document).copied()

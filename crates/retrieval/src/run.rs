@@ -162,13 +162,13 @@ impl Run {
         })
     }
 
-    /// The name of the system; of a file, that of its last line.
+    /// Returns the name of the system; of a file, that of its last line.
     #[must_use]
     pub fn tag(&self) -> &str {
         &self.tag
     }
 
-    /// The topics with at least one document, in the order of their bytes.
+    /// Returns the topics with at least one document, in the order of their bytes.
     pub fn topics(&self) -> impl Iterator<Item = &str> {
         self.topics.keys().map(String::as_str)
     }

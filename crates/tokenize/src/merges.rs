@@ -8,12 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-/// The two halves of each merge of a `model`, in order; `None` if there are none to be read.
+/// Returns the two halves of each merge of a `model`, in order; `None` if there are none to be read.
 fn merges(model: &Value) -> Option<Vec<(&str, &str)>> {
     model["merges"].as_array()?.iter().map(halves).collect()
 }
 
-/// The halves of a merge, which older files write in one text.
+/// Returns the halves of a merge, which older files write in one text.
 fn halves(merge: &Value) -> Option<(&str, &str)> {
     match merge {
         Value::String(both) => both.split_once(' '),
@@ -21,7 +21,8 @@ fn halves(merge: &Value) -> Option<(&str, &str)> {
     }
 }
 
-/// `keep`, with what its entries grow out of, and the bytes that unknown characters fall back to.
+/// Returns `keep` with what its entries grow out of, and the bytes that unknown characters fall back
+/// to.
 ///
 /// `None` if the merges cannot be read.
 pub(crate) fn with_parts(

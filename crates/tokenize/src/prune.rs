@@ -117,7 +117,7 @@ pub fn prune(tokenizer_json: &[u8], used: &BTreeSet<u32>) -> Result<Pruned, Prun
     })
 }
 
-/// Ids of the entries that spell one character, with or without the mark of a word's start.
+/// Returns the ids of the entries that spell one character, with or without the mark of a word's start.
 ///
 /// Kept beside the entries in use, they let a pruned tokenizer spell any word of their scripts.
 ///
@@ -139,7 +139,7 @@ pub fn single_character_pieces(tokenizer_json: &[u8]) -> Result<BTreeSet<u32>, P
         .collect())
 }
 
-/// The model's entries by id.
+/// Returns the model's entries by id.
 fn pieces(root: &Value) -> Result<Vec<String>, PruneError> {
     let kind = root["model"]["type"].as_str().unwrap_or_default();
     match (kind, &root["model"]["vocab"]) {

@@ -15,12 +15,12 @@ pub struct SentencePair {
     pub repeat: u32,
 }
 
-/// Where relative paths of a run file begin, and where fetched data lies.
+/// Where relative paths of a run file begin, and where fetched data are.
 #[derive(Debug, Clone)]
 pub struct DataRoots {
     /// Folder that relative paths of sources are resolved against.
     pub base: PathBuf,
-    /// The cache that [`crate::fetch::Fetcher`] fills; temporary files lie there, too.
+    /// The cache that [`crate::fetch::Fetcher`] fills; temporary files are there, too.
     pub cache: PathBuf,
 }
 

@@ -35,7 +35,7 @@ pub struct Document {
 }
 
 impl Document {
-    /// What is indexed: the title, a full stop, and the text, or the one of them that there is.
+    /// Returns what is indexed: the title, a full stop, and the text, or the one of them that there is.
     pub fn full_text(&self) -> String {
         match &self.title {
             Some(title) if self.text.is_empty() => title.clone(),

@@ -1,4 +1,4 @@
-//! Files of JSON objects, one a line, with a sentence and its translation among their values.
+//! Files of JSON objects, one per line, with a sentence and its translation among their values.
 
 use std::path::PathBuf;
 
@@ -60,7 +60,7 @@ impl Jsonl {
     }
 }
 
-/// The texts under both keys of a line's object; a missing one is no fault of the file.
+/// Returns the texts under both keys of a line's object; a missing one is not the file's fault.
 fn sides(line: &str, keys: &[String; 2]) -> Result<[String; 2], LineProblem> {
     let object: Value =
         serde_json::from_str(line).map_err(|error| LineProblem::Pair(error.to_string()))?;
@@ -76,7 +76,7 @@ fn sides(line: &str, keys: &[String; 2]) -> Result<[String; 2], LineProblem> {
     Ok([text(&keys[0])?, text(&keys[1])?])
 }
 
-/// The keys that an object has, for an error.
+/// Returns the keys that an object has, for an error.
 fn keys_of(object: &Value) -> String {
     let keys = object.as_object().map(|object| {
         let keys: Vec<&str> = object.keys().map(String::as_str).collect();
@@ -85,7 +85,7 @@ fn keys_of(object: &Value) -> String {
     keys.unwrap_or_default()
 }
 
-/// The value under a key, or under the keys between its dots.
+/// Returns the value under a key, or under the keys between its dots.
 fn at<'a>(object: &'a Value, key: &str) -> Option<&'a Value> {
     if let Some(value) = object.get(key) {
         return Some(value);

@@ -183,7 +183,7 @@ pub(crate) fn distinct(
     Ok(entries)
 }
 
-/// The document, or the query, of a line of columns; `None` for a first line that names them.
+/// Reads the document, or the query, of a line of columns; `None` for a first line that names them.
 fn of_tsv(
     line: &str,
     kind: Kind,
@@ -212,7 +212,7 @@ fn of_tsv(
     entry(id, title, text).map(Some)
 }
 
-/// The document, or the query, of a line of JSON.
+/// Reads the document, or the query, of a line of JSON.
 fn of_json(line: &str, kind: Kind) -> Result<Document, LineProblem> {
     let read = || {
         let object = object(line)?;
@@ -234,7 +234,7 @@ fn of_json(line: &str, kind: Kind) -> Result<Document, LineProblem> {
     })
 }
 
-/// An entry with white space collapsed; of title and text, one may be empty.
+/// Makes an entry with white space collapsed; of title and text, one may be empty.
 fn entry(id: &str, title: &str, text: &str) -> Result<Document, LineProblem> {
     let (title, text) = (collapse(title), collapse(text));
     let id = trimmed_id(id)?;

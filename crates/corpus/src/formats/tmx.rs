@@ -74,7 +74,7 @@ impl Tmx {
     }
 }
 
-/// The segment of a language: of several, the first; empty where the unit has none.
+/// Returns the segment of a language: of several, the first; empty where the unit has none.
 fn side(unit: &Unit, tag: &str) -> Result<String, LineProblem> {
     let variant = unit.iter().find(|variant| is_of(&variant.tag, tag));
     let Some(variant) = variant else {

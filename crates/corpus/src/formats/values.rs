@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use crate::error::LineProblem;
 use crate::formats::lines::collapse;
 
-/// A text with white space collapsed, unless nothing is left of it.
+/// Returns a text with white space collapsed, unless nothing is left of it.
 pub(crate) fn filled(what: &str, text: &str) -> Result<String, LineProblem> {
     let text = collapse(text);
     if text.is_empty() {
@@ -15,7 +15,7 @@ pub(crate) fn filled(what: &str, text: &str) -> Result<String, LineProblem> {
     }
 }
 
-/// The object of a line.
+/// Reads the object of a line.
 pub(crate) fn object(line: &str) -> Result<Map<String, Value>, LineProblem> {
     let why = match serde_json::from_str(line) {
         Ok(Value::Object(object)) => return Ok(object),
@@ -25,7 +25,7 @@ pub(crate) fn object(line: &str) -> Result<Map<String, Value>, LineProblem> {
     Err(LineProblem::Example(why))
 }
 
-/// The value under the first of some keys that is there.
+/// Returns the value under the first of some keys that is there.
 pub(crate) fn first<'a>(
     object: &'a Map<String, Value>,
     keys: &[&str],
@@ -46,7 +46,7 @@ pub(crate) fn first<'a>(
     })
 }
 
-/// The text under the first of some keys that is there.
+/// Returns the text under the first of some keys that is there.
 pub(crate) fn string<'a>(
     object: &'a Map<String, Value>,
     keys: &[&str],
@@ -57,7 +57,7 @@ pub(crate) fn string<'a>(
     }
 }
 
-/// An id, as a text.
+/// Reads an id, as a text.
 pub(crate) fn id(value: &Value) -> Result<String, LineProblem> {
     match value {
         Value::String(id) => trimmed_id(id),
@@ -68,7 +68,7 @@ pub(crate) fn id(value: &Value) -> Result<String, LineProblem> {
     }
 }
 
-/// An id without blanks around it; what is within is the id's, as in judgements and runs.
+/// Returns an id without blanks around it; what is within is the id's, as in judgements and runs.
 pub(super) fn trimmed_id(id: &str) -> Result<String, LineProblem> {
     let id = id.trim_matches(|c: char| c.is_ascii_whitespace());
     match id {
@@ -77,7 +77,7 @@ pub(super) fn trimmed_id(id: &str) -> Result<String, LineProblem> {
     }
 }
 
-/// A score.
+/// Reads a score.
 pub(crate) fn score(value: &Value) -> Result<f32, LineProblem> {
     let score = value.as_f64().map(|score| score as f32);
     score

@@ -42,7 +42,8 @@ pub struct Example {
 }
 
 impl Example {
-    /// The relevant document: the first of those with the highest score; without scores, the first.
+    /// Returns the relevant document: the first of those with the highest score; without scores, the
+    /// first.
     pub fn positive(&self) -> Option<&Candidate> {
         let better = |best, next| match (best, next) {
             (Some(best), Some(next)) => best < next,
@@ -66,19 +67,19 @@ pub struct Texts {
 }
 
 impl Texts {
-    /// The text with an id.
+    /// Returns the text with an id.
     pub fn get(&self, id: &str) -> Option<&Text> {
         self.positions
             .get(id)
             .map(|&position| &self.entries[position])
     }
 
-    /// All texts, in the order of their file.
+    /// Returns all texts, in the order of their file.
     pub fn iter(&self) -> std::slice::Iter<'_, Text> {
         self.entries.iter()
     }
 
-    /// How many there are.
+    /// Returns how many there are.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
@@ -105,7 +106,7 @@ impl Texts {
         Ok(&self.entries[self.entries.len() - 1])
     }
 
-    /// The text with an id, or why a line that names it is refused.
+    /// Returns the text with an id, or why a line that names it is refused.
     pub(crate) fn named(&self, kind: &'static str, id: &str) -> Result<Text, LineProblem> {
         self.get(id).cloned().ok_or_else(|| LineProblem::UnknownId {
             kind,

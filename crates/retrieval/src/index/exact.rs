@@ -88,7 +88,7 @@ impl ExactIndex {
         Ok(())
     }
 
-    /// The documents of each block, as ranges of positions.
+    /// Returns the documents of each block, as ranges of positions.
     fn blocks(&self) -> Vec<std::ops::Range<usize>> {
         let mut blocks = Vec::new();
         let mut first = 0;
@@ -141,7 +141,7 @@ impl ExactIndex {
         merged.into_iter().map(Best::into_hits).collect()
     }
 
-    /// The documents that ids name, in ascending order.
+    /// Returns the documents that ids name, in ascending order.
     fn positions_of(&self, ids: &[&str]) -> Vec<usize> {
         let known = ids.iter().filter_map(|&id| self.positions.get(id).copied());
         let mut positions: Vec<usize> = known.collect();

@@ -134,7 +134,7 @@ pub enum FileFault {
 pub struct QueryRef<'a> {
     /// The query's token vectors, `[tokens, dims]`, row by row.
     pub vectors: &'a [f32],
-    /// Ids of documents to leave out of the ranking; ids that the index lacks are no error.
+    /// Ids of documents to leave out of the ranking; ids that the index lacks are passed over.
     pub excluded: &'a [&'a str],
 }
 

@@ -40,8 +40,8 @@ impl CodeSwitch {
         self.0.is_empty()
     }
 
-    /// The text with the words of the table replaced for which `replaces` says so; it is asked once
-    /// for each of them. `None` if none was replaced.
+    /// Returns the text with the words of the table replaced for which `replaces` says so; it is asked
+    /// once for each of them. `None` if none was replaced.
     pub fn switch(&self, text: &str, mut replaces: impl FnMut() -> bool) -> Option<String> {
         let text = composed(text);
         let mut switched = String::with_capacity(text.len());
@@ -86,7 +86,7 @@ mod tests {
         assert_eq!(one.as_deref(), Some("Drink the maji, in Nairobi."));
         assert_eq!(switch.switch(text, || false), None);
         assert_eq!(switch.switch("", || true), None);
-        // The word ends behind its marks.
+        // The word ends after its marks.
         let marked = switch.switch("Drink the water\u{301}! The water’s cold.", || true);
         assert_eq!(
             marked.as_deref(),

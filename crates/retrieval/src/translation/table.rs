@@ -39,7 +39,7 @@ pub struct Pruning {
 }
 
 impl Pruning {
-    /// The translations kept, best first, with probabilities that sum to one.
+    /// Returns the translations kept, best first, with probabilities that sum to one.
     ///
     /// `translations` come best first.
     #[must_use]
@@ -68,8 +68,8 @@ impl Pruning {
 }
 
 impl TranslationTable {
-    /// A table of foreign words with English words and weights, which are normalised to sum to one
-    /// for each foreign word; equal weights stay in the order given.
+    /// Creates a table of foreign words with English words and weights, which are normalised to sum to
+    /// one for each foreign word; equal weights stay in the order given.
     ///
     /// Weights that are not above zero are left out, and so are words without any other.
     #[must_use]
@@ -88,20 +88,21 @@ impl TranslationTable {
         Self(words.collect())
     }
 
-    /// The translations of a word as [`words`](crate::words) gives it, best first; none if it is unknown.
+    /// Returns the translations of a word as [`words`](crate::words) gives it, best first; none if it
+    /// is unknown.
     #[must_use]
     pub fn translations(&self, foreign: &str) -> &[Translation] {
         self.0.get(foreign).map_or(&[], Vec::as_slice)
     }
 
-    /// All foreign words with their translations, in the order of their bytes.
+    /// Returns all foreign words with their translations, in the order of their bytes.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[Translation])> {
         self.0
             .iter()
             .map(|(word, found)| (word.as_str(), found.as_slice()))
     }
 
-    /// The number of foreign words.
+    /// Returns the number of foreign words.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()

@@ -1,4 +1,4 @@
-//! Readers of relevance data, one a layout; [`crate::relevance`] has what they give.
+//! Readers of relevance data, one per layout; [`crate::relevance`] has what they give.
 
 pub mod judged;
 pub mod n_way;

@@ -81,7 +81,7 @@ impl Tuples {
     }
 }
 
-/// The texts under `prefix` and under `prefix_1`, `prefix_2`, …, in the order of their numbers.
+/// Returns the texts under `prefix` and under `prefix_1`, `prefix_2`, …, in the order of their numbers.
 fn numbered<'a>(object: &'a Map<String, Value>, prefix: &str) -> Result<Vec<&'a str>, LineProblem> {
     let number = |key: &str| match key.strip_prefix(prefix)? {
         "" => Some(0),

@@ -72,7 +72,7 @@ impl Bible {
         }
     }
 
-    /// The cleaned verses of an edition; none for a verse that the edition does not have.
+    /// Reads the cleaned verses of an edition; none for a verse that the edition does not have.
     fn verses(
         &self,
         edition: &str,
@@ -128,7 +128,7 @@ impl Bible {
         }
     }
 
-    /// All cross-references; a verse that refers to itself does not count.
+    /// Reads all cross-references; a verse that refers to itself does not count.
     fn references(&self) -> Result<References, BibleError> {
         let sql = "SELECT bNumberFrom, cNumberFrom, vNumberFrom, bNumberTo, cNumberTo, vNumberTo \
                    FROM bibleCrossRef";

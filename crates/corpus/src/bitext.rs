@@ -302,7 +302,7 @@ mod tests {
 
     #[test]
     fn a_language_that_the_filter_lacks_is_named_before_anything_is_read() {
-        let (_folder, roots) = folder(&[]);
+        let (_folder, roots) = folder::<&str>(&[]);
         let source = SOURCE.replace("hau", "yor");
         let message = read(&[source], &roots, "").unwrap_err().to_string();
         assert!(

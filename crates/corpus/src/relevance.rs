@@ -115,13 +115,8 @@ mod tests {
 
     #[test]
     fn reading_ends_where_it_is_told_to() -> Result<(), Box<dyn std::error::Error>> {
-        let folder = tempfile::tempdir()?;
-        std::fs::write(folder.path().join("a.tsv"), "q\tx\ty\nq\tz\tx\nbroken\n")?;
+        let (_folder, roots) = crate::testing::folder(&[("a.tsv", "q\tx\ty\nq\tz\tx\nbroken\n")]);
         let source: RelevanceSource = toml::from_str("format = 'text-triples'\nfile = 'a.tsv'")?;
-        let roots = DataRoots {
-            base: folder.path().into(),
-            cache: folder.path().into(),
-        };
         let mut left = 2;
         let documents = source.read(&roots, |_| {
             left -= 1;

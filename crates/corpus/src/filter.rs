@@ -54,7 +54,7 @@ pub struct LanguageSettings {
     pub length: f64,
 }
 
-/// A value of `[bitext_filter]` lies outside its domain.
+/// A value of `[bitext_filter]` is outside its domain.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("bitext_filter.{key} = {value}, expected {expected}")]
 pub struct FilterError {
@@ -70,12 +70,12 @@ impl FilterSettings {
     /// Checks every value against its domain.
     ///
     /// # Errors
-    /// Names the first key whose value lies outside it.
+    /// Names the first key whose value is outside it.
     pub fn check(&self) -> Result<(), FilterError> {
         Filter::new(self).map(|_| ())
     }
 
-    /// Every value that lies outside its domain.
+    /// Returns every value that is outside its domain.
     #[must_use]
     pub fn faults(&self) -> Vec<FilterError> {
         let mut faults = Vec::new();
@@ -145,7 +145,7 @@ impl Filter {
         })
     }
 
-    /// The rules for the translations of one language.
+    /// Returns the rules for the translations of one language.
     pub(crate) fn of(&self, language: &str) -> Result<Rules<'_>, FilterError> {
         let of = self.languages.get(language);
         let (scripts, length) = of.ok_or_else(|| FilterError {
@@ -350,7 +350,7 @@ mod tests {
                 ["One, two.", "ONE TWO"],
                 Copy,
             ),
-            // An accent makes another word, and is the same accent with its letter or behind it.
+            // An accent makes another word, and is the same accent with its letter or after it.
             (
                 "drop_copies = true",
                 ["Oja m", "Oja m\u{300}"],

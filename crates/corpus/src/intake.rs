@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
-use crate::bitext::SentencePair;
+use crate::bitext::error::BitextError;
+use crate::bitext::records::SentencePair;
 use crate::draw::{Fingerprint, fingerprint};
 use crate::error::{CorpusError, LineProblem};
 use crate::filter::{Filter, Rules};
@@ -18,7 +19,7 @@ type Keep<'a> = dyn FnMut(Fingerprint, SentencePair) -> Result<(), CorpusError> 
 
 /// Takes pairs from readers.
 pub(crate) struct Intake<'a> {
-    /// Of the source that is read: [`SentencePair::repeat`].
+    /// How often pairs of the source that is read are seen: [`SentencePair::repeat`].
     pub(crate) repeat: u32,
     filter: &'a Filter,
     examples: usize,
@@ -65,7 +66,7 @@ impl<'a> Intake<'a> {
         })
     }
 
-    /// The report, and for each language with too many pairs the last fingerprint that stays.
+    /// Returns the report, and for each language with too many pairs the last fingerprint that stays.
     pub(crate) fn finish(self) -> (BitextReport, HashMap<String, Fingerprint>) {
         let most = self.filter.settings.pairs_per_language;
         let mut tallies = self.tallies;
@@ -109,17 +110,17 @@ pub(crate) struct FileIntake<'a> {
 }
 
 impl FileIntake<'_> {
-    /// Says on which line the next pair lies, where a pair may have several.
+    /// Says on which line the next pair is, where a pair may have several.
     pub(crate) fn go_to(&mut self, line: usize) {
         self.line = line - 1;
     }
 
-    /// A line that says nothing.
+    /// Counts a line that says nothing.
     pub(crate) fn skip(&mut self) {
         self.line += 1;
     }
 
-    /// A line that is no pair.
+    /// Counts a line that is not a pair.
     pub(crate) fn bad(&mut self, problem: LineProblem) {
         self.line += 1;
         self.taken += 1;
@@ -133,7 +134,7 @@ impl FileIntake<'_> {
         }
     }
 
-    /// A pair; white space in it does not matter.
+    /// Takes a pair; white space in it does not matter.
     pub(crate) fn pair(&mut self, english: &str, foreign: &str) -> Result<(), CorpusError> {
         let (english, foreign) = (collapse(english), collapse(foreign));
         let verdict = self.rules.judge(&english, &foreign);
@@ -163,7 +164,7 @@ impl FileIntake<'_> {
         (self.keep)(fingerprint, pair)
     }
 
-    /// A pair that is left out.
+    /// Counts a pair that is left out.
     pub(crate) fn drop(&mut self, reason: DropReason, english: &str, foreign: &str) {
         self.line += 1;
         self.taken += 1;
@@ -183,9 +184,9 @@ impl FileIntake<'_> {
     }
 
     /// Ends the file.
-    pub(crate) fn end(self) -> Result<(), CorpusError> {
+    pub(crate) fn end(self) -> Result<(), BitextError> {
         if self.maximum_bad_share * (self.taken as f64) < self.bad as f64 {
-            return Err(CorpusError::BadLines {
+            return Err(BitextError::BadLines {
                 path: self.path.to_owned(),
                 lines: self.taken,
                 bad: self.bad,

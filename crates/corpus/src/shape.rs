@@ -17,7 +17,7 @@ use crate::letters::until_last_word;
 pub struct ShapeSettings {
     /// The share of pairs that are joined to the one before them in the same language.
     pub joined: f64,
-    /// The share of pairs that lose capitals and what is no letter or digit at their end, both sides.
+    /// The share of pairs that lose capitals and what is not a letter or digit at their end, both sides.
     pub as_queries: f64,
 }
 
@@ -49,7 +49,7 @@ pub struct Shaper {
 }
 
 impl Shaper {
-    /// A shaper that has seen no pair.
+    /// Creates a shaper that has seen no pair.
     #[must_use]
     pub fn new(settings: ShapeSettings, seed: u64) -> Self {
         Self {
@@ -59,8 +59,8 @@ impl Shaper {
         }
     }
 
-    /// The pair as it is trained on. The draw depends on the pair alone, what it is joined to on the
-    /// order of the pairs.
+    /// Returns the pair as it is trained on. The draw depends on the pair alone, what it is joined to
+    /// on the order of the pairs.
     pub fn shape(&mut self, pair: SentencePair) -> SentencePair {
         let ShapeSettings { joined, as_queries } = self.settings;
         let key = [&*pair.language, &*pair.english, &*pair.foreign];
@@ -143,7 +143,7 @@ mod tests {
         for word in ["जगत्", "बाढ़", "അവന്\u{200d}"] {
             assert_eq!(like_query(&format!("{word} ।")), word);
         }
-        // A variation selector is a mark too, on what is no letter.
+        // A variation selector is a mark too, on what is not a letter.
         assert_eq!(like_query("Maji ❤\u{fe0f}"), "maji");
         let settings = |joined, as_queries| ShapeSettings { joined, as_queries }.check();
         assert!(settings(0.5, 0.5).is_ok());

@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use optical_files::trec::not_a_column;
+
 use crate::collection::{Collection, Origin, Query};
 
 /// Why a collection cannot be searched and scored.
@@ -59,7 +61,7 @@ pub enum Unsound {
 }
 
 impl Unsound {
-    /// The line that is to be mended, if it is one.
+    /// Returns the line that is to be mended, if it is one.
     #[must_use]
     pub fn origin(&self) -> Option<&Origin> {
         match self {
@@ -75,7 +77,7 @@ fn place(origin: &Option<Origin>) -> String {
 }
 
 impl Collection {
-    /// All that keeps the queries of `languages` from being searched and scored.
+    /// Returns all that keeps the queries of `languages` from being searched and scored.
     pub fn unsound<'a>(&self, languages: impl IntoIterator<Item = &'a str>) -> Vec<Unsound> {
         let mut unsound = Vec::new();
         if self.documents.is_empty() {
@@ -107,7 +109,7 @@ impl Collection {
         unsound
     }
 
-    /// The queries of a language without a relevant document: they are in no mean.
+    /// Returns the queries of a language without a relevant document: they are in no mean.
     pub fn unanswered(&self, language: &str) -> Vec<&Query> {
         let relevant = self.judgements.iter().filter(|it| 0 < it.grade);
         let answered: HashSet<&str> = relevant.map(|it| it.query.as_str()).collect();
@@ -118,7 +120,7 @@ impl Collection {
     }
 }
 
-/// Ids that are there twice, or cannot stand in a column.
+/// Returns the ids that are there twice, or cannot stand in a column.
 fn unsound_ids<'a>(
     kind: &'static str,
     ids: impl Iterator<Item = (&'a str, Option<&'a Origin>)>,
@@ -127,7 +129,7 @@ fn unsound_ids<'a>(
     let mut unsound = Vec::new();
     for (id, origin) in ids {
         let origin = origin.cloned();
-        if let Some(why) = no_column(id) {
+        if let Some(why) = not_a_column(id, kind == "query") {
             let id = id.to_owned();
             unsound.push(Unsound::Id {
                 kind,
@@ -141,17 +143,6 @@ fn unsound_ids<'a>(
         }
     }
     unsound
-}
-
-/// Why an id cannot stand in a column between blanks, if it cannot.
-fn no_column(id: &str) -> Option<&'static str> {
-    let blank = |letter: char| letter.is_ascii_whitespace() || letter == '\x0b';
-    match id {
-        "" => Some("is empty"),
-        id if id.starts_with('#') => Some("begins with #"),
-        id if id.contains(blank) => Some("has a blank"),
-        _ => None,
-    }
 }
 
 #[cfg(test)]
@@ -199,7 +190,7 @@ mod tests {
     #[test]
     fn all_that_is_wrong_is_listed_with_its_place() {
         let ids = ["d1", "d 2", "", "#4", "d1"];
-        let queries = [("swa", "q1"), ("swa", "q2"), ("deu", "g 1")];
+        let queries = [("swa", "q1"), ("swa", "q2"), ("swa", "#3"), ("deu", "g 1")];
         let collection = collection(&ids, &queries, &[("q1", 1), ("g 1", 0)]);
         let unsound = collection.unsound(["swa", "deu", "yor"]);
         let messages: Vec<_> = unsound.iter().map(Unsound::to_string).collect();
@@ -208,8 +199,8 @@ mod tests {
             [
                 "docs.jsonl:2: the id \"d 2\" of a document has a blank, which a TREC run cannot hold",
                 "docs.jsonl:3: the id \"\" of a document is empty, which a TREC run cannot hold",
-                "docs.jsonl:4: the id \"#4\" of a document begins with #, which a TREC run cannot hold",
                 "docs.jsonl:5: the id \"d1\" of a document occurs a second time",
+                "the id \"#3\" of a query begins with #, which a TREC run cannot hold",
                 "the id \"g 1\" of a query has a blank, which a TREC run cannot hold",
                 "no query in \"deu\" has a relevant document: the 2 judgements name none of the 1 queries \
                  with a grade above 0",
@@ -217,7 +208,7 @@ mod tests {
             ]
         );
         let unanswered: Vec<_> = collection.unanswered("swa");
-        assert_eq!(unanswered.len(), 1);
+        assert_eq!(unanswered.len(), 2);
         assert_eq!(unanswered[0].id, "q2");
     }
 

@@ -216,7 +216,10 @@ mod tests {
         ) {
             let pairs: Vec<_> =
                 numbers.iter().map(|(english, foreign)| pair("swa", *english, *foreign)).collect();
-            let Ok(split) = hold_out(&pairs, 4, seed) else { return Ok(()) };
+            let split = hold_out(&pairs, 4, seed);
+            // One more than is held out has to be left.
+            prop_assert_eq!(split.is_ok(), sorted(&pairs, 5, seed).len() == 5);
+            let Ok(split) = split else { return Ok(()) };
             let held_out = &split.held_out["swa"];
             prop_assert_eq!(held_out, &sorted(&pairs, 4, seed));
             let training: Vec<_> = pairs.iter().filter(|pair| split.trains_on(pair)).collect();

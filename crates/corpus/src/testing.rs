@@ -7,7 +7,7 @@ use crate::filter::FilterSettings;
 use crate::report::BitextReport;
 
 /// A folder with files, to be read from and to have temporary files in.
-pub(crate) fn folder(files: &[(&str, &str)]) -> (tempfile::TempDir, DataRoots) {
+pub(crate) fn folder<T: AsRef<[u8]>>(files: &[(&str, T)]) -> (tempfile::TempDir, DataRoots) {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in files {
         let path = folder.path().join(name);

@@ -100,7 +100,7 @@ fn what_says_nothing_is_an_error() {
         (
             b"# none\n",
             RUN.as_bytes(),
-            "run and qrels have no topic in common",
+            "qrels has no judgement, expected lines of topic iteration document grade",
         ),
         (
             QRELS.as_bytes(),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use optical_corpus::collection::{Collection, Document};
 use optical_corpus::draw::unit;
 use optical_distill::Passages;
-use optical_retrieval::{Bm25Index, ExactIndex};
+use optical_retrieval::{Bm25Index, Index};
 
 use crate::{Experiment, PassageChoice, Space};
 
@@ -14,7 +14,7 @@ pub struct ScoredPassages<'a> {
     choice: PassageChoice,
     seed: u64,
     words: &'a Bm25Index,
-    index: &'a ExactIndex,
+    index: &'a dyn Index,
     ids: Vec<String>,
     numbers: HashMap<String, u32>,
 }
@@ -45,7 +45,7 @@ impl<'a> ScoredPassages<'a> {
         choice: PassageChoice,
         seed: u64,
         words: &'a Bm25Index,
-        index: &'a ExactIndex,
+        index: &'a dyn Index,
         documents: &[Document],
     ) -> Self {
         // A document without tokens has no vectors to be scored with.
@@ -91,7 +91,7 @@ impl Passages for ScoredPassages<'_> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use optical_retrieval::{Bm25Settings, Index};
+    use optical_retrieval::{Bm25Settings, ExactIndex};
 
     use super::*;
 

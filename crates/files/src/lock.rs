@@ -117,13 +117,13 @@ fn is_at(_: &File, path: &Path) -> bool {
     path.exists()
 }
 
-/// The time, to the second, as UTC.
+/// Returns the time, to the second, as UTC.
 fn now() -> String {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     utc(since.unwrap_or(Duration::ZERO).as_secs())
 }
 
-/// A date by the civil calendar (Howard Hinnant, "chrono-compatible low-level date algorithms").
+/// Writes a date by the civil calendar (Howard Hinnant, "chrono-compatible low-level date algorithms").
 fn utc(seconds: u64) -> String {
     let (days, of_day) = (seconds / 86_400 + 719_468, seconds % 86_400);
     let (era, of_era) = (days / 146_097, days % 146_097);

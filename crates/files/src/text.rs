@@ -2,7 +2,7 @@
 //!
 //! - What is packed with gzip or zstd is unpacked as it is read, by its first bytes, whatever its name;
 //!   files of several members or frames, as parallel packers and `cat` make them, are one text.
-//! - A byte order mark is no part of the text.
+//! - A byte order mark is not part of the text.
 //! - Text is UTF-8. UTF-16 is decoded where the format allows it ([`open_xml`]), and refused elsewhere.
 //! - Folders, empty files, archives and other things that hold no text are named as what they are.
 
@@ -96,7 +96,7 @@ pub fn open(path: &Path) -> Result<Reader, TextError> {
 /// Opens a file of XML, which may be UTF-16: what is read is UTF-8, whatever its declaration says.
 ///
 /// # Errors
-/// As [`open`].
+/// Fails as [`open`] does.
 pub fn open_xml(path: &Path) -> Result<Reader, TextError> {
     let file = file(path)?;
     decode(path, file, true)
@@ -116,7 +116,7 @@ pub fn read_bytes(path: &Path) -> Result<Vec<u8>, TextError> {
 /// Reads text from something that is open already, such as standard input; `name` is for errors.
 ///
 /// # Errors
-/// As [`open`].
+/// Fails as [`open`] does.
 pub fn open_stream(name: &Path, stream: impl Read + Send + 'static) -> Result<Reader, TextError> {
     decode(name, stream, false)
 }
@@ -124,7 +124,7 @@ pub fn open_stream(name: &Path, stream: impl Read + Send + 'static) -> Result<Re
 /// Reads a whole file of UTF-8.
 ///
 /// # Errors
-/// As [`open`], and if a line is not UTF-8.
+/// Fails as [`open`] does, and if a line is not UTF-8.
 pub fn read(path: &Path) -> Result<String, TextError> {
     let mut bytes = Vec::new();
     let read = open(path)?.read_to_end(&mut bytes);
@@ -144,7 +144,7 @@ pub fn read(path: &Path) -> Result<String, TextError> {
 /// Reads a whole file of UTF-8, if it is there; an empty one is an empty text.
 ///
 /// # Errors
-/// As [`read`] otherwise.
+/// Fails as [`read`] does otherwise.
 pub fn read_if_there(path: &Path) -> Result<Option<String>, TextError> {
     match read(path) {
         Err(TextError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -167,7 +167,7 @@ fn unreadable(path: &Path, source: io::Error) -> TextError {
     TextError::Read { path, source }
 }
 
-/// The first bytes of what is packed or not, and all of it.
+/// Returns the first bytes of what is packed or not, and all of it.
 fn unpacked(
     path: &Path,
     reader: impl Read + Send + 'static,
@@ -222,7 +222,7 @@ fn decode(
     }
 }
 
-/// The first bytes, and a reader that begins with them again.
+/// Returns the first bytes, and a reader that begins with them again.
 fn peek(mut reader: impl Read + Send + 'static) -> io::Result<(Vec<u8>, Box<dyn Read + Send>)> {
     let mut start = Vec::new();
     // A pipe may give a few bytes at a time.

@@ -1,13 +1,15 @@
 //! TREC's files: judgements (qrels) and runs, read by one rule everywhere.
 //!
 //! The rule is that of `trec_eval` 10: columns are separated by blanks or tabs, however many; blank
-//! lines and lines that begin with `#` say nothing; a judgement has four columns and no more, a
-//! retrieved document six or more, of which those after the tag are passed over. Ids are compared
-//! byte by byte.
+//! lines say nothing, nor do lines that begin with `#`, in runs after blanks, too; a judgement has four
+//! columns and no more, a retrieved document six or more, of which those after the tag are passed
+//! over. Ids are compared byte by byte. So a topic cannot begin with `#`, but a document can.
 //!
-//! Where `trec_eval` guesses, this refuses: a grade or score that is no number (`trec_eval` takes it
-//! for 0), and a document that is judged twice for a topic. A first line of column names is passed
-//! over; BEIR's (`query-id corpus-id score`) says that there is no iteration.
+//! Where `trec_eval` guesses, this refuses: a grade or score that is not a number (`trec_eval` takes it
+//! for 0), a document that is judged twice for a topic, and judgements that are none. Where `trec_eval`
+//! refuses, this reads: blank lines and several remarks in a row among judgements, and a first line of
+//! column names, which is passed over; BEIR's (`query-id corpus-id score`) says that there is no
+//! iteration.
 
 use std::path::{Path, PathBuf};
 
@@ -32,6 +34,12 @@ pub enum TrecError {
         line: usize,
         /// What is wrong with it.
         fault: TrecFault,
+    },
+    /// A file of judgements has blank lines, remarks and names of columns alone.
+    #[error("{} has no judgement, expected lines of {JUDGEMENT}", path.display())]
+    NoJudgement {
+        /// The file.
+        path: PathBuf,
     },
 }
 
@@ -104,12 +112,13 @@ pub struct Retrieved<'a> {
 /// Reads judgements, in the order of the file.
 ///
 /// # Errors
-/// If the file cannot be read, or a line has other columns, a grade that is not an integer, or a
-/// document that an earlier line judged for the topic.
+/// If the file cannot be read or has no judgement, or a line has other columns, a grade that is not an
+/// integer, or a document that an earlier line judged for the topic.
 pub fn judgements(path: &Path) -> Result<Vec<Judgement>, TrecError> {
     let mut all: Vec<Judgement> = Vec::new();
     let mut without_iteration = false;
-    each_line(path, |line, is_first, words| {
+    let is_remark = |line: &str| line.starts_with('#');
+    each_line(path, is_remark, |line, is_first, words| {
         if is_first && names_columns(words, &["score", "grade", "rel", "relevance", "label"]) {
             without_iteration = words.len() == 3;
             return Ok(());
@@ -147,6 +156,7 @@ pub fn judgements(path: &Path) -> Result<Vec<Judgement>, TrecError> {
         Ok(())
     })?;
     match duplicate(&all) {
+        None if all.is_empty() => Err(TrecError::NoJudgement { path: path.into() }),
         None => Ok(all),
         Some((first, again)) => {
             let (topic, document) = (again.topic.clone(), again.document.clone());
@@ -170,7 +180,8 @@ pub fn retrieved<E: From<TrecError>>(
     path: &Path,
     mut receive: impl FnMut(Retrieved<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
-    each_line(path, |line, is_first, words| {
+    let is_remark = |line: &str| line.trim_start_matches(is_blank).starts_with('#');
+    each_line(path, is_remark, |line, is_first, words| {
         let [topic, _, document, _, score, tag, ..] = *words else {
             let (found, layout) = (words.len(), RETRIEVED);
             return Err(TrecError::line(path, line, TrecFault::Columns { found, layout }).into());
@@ -190,9 +201,14 @@ pub fn retrieved<E: From<TrecError>>(
     })
 }
 
-/// Whether an id can stand in a column: it is neither empty nor broken by a blank, nor a comment.
-pub fn is_column(id: &str) -> bool {
-    !id.is_empty() && !id.starts_with('#') && !id.contains(is_blank)
+/// Returns what keeps an id from being a column, if anything does; the first column has the topic.
+pub fn not_a_column(id: &str, is_topic: bool) -> Option<&'static str> {
+    match id {
+        "" => Some("is empty"),
+        id if is_topic && id.starts_with('#') => Some("begins with #"),
+        id if id.contains(is_blank) => Some("has a blank"),
+        _ => None,
+    }
 }
 
 /// Only what C's isspace counts: ids may contain wider blanks.
@@ -200,10 +216,11 @@ fn is_blank(character: char) -> bool {
     character.is_ascii_whitespace() || character == '\x0b'
 }
 
-/// Calls `entry` with the number and the columns of each line, and whether it is the first that has
-/// some.
+/// Calls `entry` with the number and the columns of each line that is neither blank nor a remark, and
+/// whether it is the first.
 fn each_line<E: From<TrecError>>(
     path: &Path,
+    is_remark: fn(&str) -> bool,
     mut entry: impl FnMut(usize, bool, &[&str]) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut lines = Lines::open(path).map_err(TrecError::from)?;
@@ -215,7 +232,7 @@ fn each_line<E: From<TrecError>>(
         for (place, word) in words.iter_mut().zip(columns) {
             (*place, found) = (word, found + 1);
         }
-        if found == 0 || words[0].starts_with('#') {
+        if found == 0 || is_remark(line) {
             continue;
         }
         entry(number, is_first, &words[..found])?;
@@ -236,7 +253,8 @@ fn names_columns(words: &[&str], last: &[&str]) -> bool {
     2 < words.len() && TOPICS.contains(&&*topic) && last.contains(&&*value)
 }
 
-/// The earliest judgement of a document that was judged before for its topic, behind the first one.
+/// Returns the earliest judgement of a document that was judged before for its topic, after the first
+/// one.
 fn duplicate(all: &[Judgement]) -> Option<(&Judgement, &Judgement)> {
     let mut sorted: Vec<&Judgement> = all.iter().collect();
     sorted.sort_unstable_by_key(|it| (&*it.topic, &*it.document, it.line));
@@ -299,6 +317,26 @@ mod tests {
             "\u{feff}q1 Q0 d1 1 2.5 my run\n#\n\nq1\tQ0\td2\t2\t-1e0\tmy\r\nq2 Q0 d1 1 inf t";
         let expected = ["1 q1 d1 2.5 my", "4 q1 d2 -1 my", "5 q2 d1 inf t"];
         assert_eq!(run(text).unwrap(), expected);
+    }
+
+    /// What `get_qrels.c` and `get_trec_results.c` of `trec_eval` 10 do: the one takes a line for a remark
+    /// by its first character, the other by the first that is not a blank, and no other column counts.
+    #[test]
+    fn a_number_sign_is_a_remark_at_the_beginning_of_a_line() {
+        let text = "#q1 0 d1 1\n #q1 0 #d1 1\nq2 # #d1 2\n";
+        assert_eq!(judged(text).unwrap(), ["2 #q1 #d1 1", "3 q2 #d1 2"]);
+        let text = "#q1 Q0 d1 1 1 t\n \t#q1 Q0 d1 1 1 t\nq2 # #d1 # 2 #t\n";
+        assert_eq!(run(text).unwrap(), ["3 q2 #d1 2 #t"]);
+    }
+
+    #[test]
+    fn judgements_that_are_none_are_refused() {
+        for text in ["\n", " \t\n\n", "# none\n#\n", "query-id corpus-id score\n"] {
+            let expected =
+                "file has no judgement, expected lines of topic iteration document grade";
+            assert_eq!(judged(text).unwrap_err(), expected);
+            assert_eq!(run("# none\n").unwrap(), [""; 0]);
+        }
     }
 
     #[test]
@@ -371,7 +409,7 @@ mod tests {
             entries in prop::collection::btree_map(("[^\\s#\\p{Cc}\u{feff}][^\\s\\p{Cc}]{0,4}", "[^\\s\\p{Cc}]{1,5}"), (-2..9, -1e3..1e3), 1..9)
         ) {
             // A column may have any character but a blank of ASCII.
-            prop_assume!(entries.keys().all(|(topic, document)| is_column(topic) && !document.contains(is_blank)));
+            prop_assume!(entries.keys().all(|(topic, document)| not_a_column(topic, true).or(not_a_column(document, false)).is_none()));
             let lines: Vec<_> = entries.iter().collect();
             let text: String = lines.iter().map(|((topic, document), (grade, _))| format!("{topic} 0 {document} {grade}\n")).collect();
             let expected: Vec<_> = (1..).zip(&lines).map(|(line, ((topic, document), (grade, _)))| format!("{line} {topic} {document} {grade}")).collect();

@@ -16,24 +16,24 @@ const SUFFIX: &str = ".part";
 /// Writes `bytes` to `path`, replacing what was there in one step; its folder has to be there.
 ///
 /// # Errors
-/// As [`WholeFile::create`] and [`WholeFile::finish`]; what was there before is still there then.
+/// Fails as [`WholeFile::create`] and [`WholeFile::finish`] do; what was there before is still there then.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     write_with(path, |file| file.write_all(bytes))
 }
 
-/// As [`write()`], and makes the folder.
+/// Writes as [`write()`] does, and makes the folder.
 ///
 /// # Errors
-/// As [`write()`], and if the folder cannot be made.
+/// Fails as [`write()`] does, and if the folder cannot be made.
 pub fn write_in_folder(path: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::create_dir_all(folder_of(path))?;
     write(path, bytes)
 }
 
-/// As [`write()`], of what `content` writes.
+/// Writes as [`write()`] does what `content` writes.
 ///
 /// # Errors
-/// As [`write()`], and if `content` fails.
+/// Fails as [`write()`] does, and if `content` fails.
 pub fn write_with(
     path: &Path,
     content: impl FnOnce(&mut WholeFile) -> io::Result<()>,
@@ -48,7 +48,7 @@ pub fn write_with(
 /// # Errors
 /// If something else than a file is there, which stays, or the disk refuses it.
 pub fn put(file: &Path, path: &Path) -> io::Result<()> {
-    let path = behind_links(path)?;
+    let path = after_links(path)?;
     if fs::metadata(&path).is_ok_and(|found| !found.is_file()) {
         return Err(io::Error::other("it is not a file, and cannot be replaced"));
     }
@@ -91,8 +91,8 @@ impl WholeFile {
             }
             Ok(found) => Some(found.permissions()),
         };
-        // Not before: where a link to a pipe leads has no name, as behind /dev/stdout.
-        let path = behind_links(path)?;
+        // Not before: where a link to a pipe leads has no name, as with /dev/stdout.
+        let path = after_links(path)?;
         let file = loop {
             let file = beside(&path, 0o666, |builder, folder| builder.tempfile_in(folder))?;
             if hold(file.as_file(), file.path()) {
@@ -152,12 +152,12 @@ pub struct WholeFolder {
 }
 
 impl WholeFolder {
-    /// Begins the folder that is to stand at `path`, and makes those it lies in.
+    /// Begins the folder that is to stand at `path`, and makes those it is in.
     ///
     /// # Errors
     /// If it cannot be made, or a file stands at `path`.
     pub fn create(path: &Path) -> io::Result<Self> {
-        let path = behind_links(path)?;
+        let path = after_links(path)?;
         if fs::metadata(&path).is_ok_and(|found| !found.is_dir()) {
             let reason = "it is a file, not a folder";
             return Err(io::Error::new(ErrorKind::NotADirectory, reason));
@@ -177,7 +177,7 @@ impl WholeFolder {
         }
     }
 
-    /// Where its files are to be written.
+    /// Returns where its files are to be written.
     #[must_use]
     pub fn path(&self) -> &Path {
         self.folder.path()
@@ -207,7 +207,7 @@ impl WholeFolder {
             let _ = fs::rename(&former, &target);
             return Err(error);
         }
-        // It lies elsewhere by now.
+        // It is elsewhere by now.
         let _ = folder.keep();
         sync_folder(&parent);
         Ok(())
@@ -220,7 +220,7 @@ pub fn sweep(folder: &Path) {
     sweep_names(folder, ".");
 }
 
-/// As [`sweep`], of what was to stand at `path` alone: for a folder that is not ours.
+/// Sweeps as [`sweep`] does what was to stand at `path` alone, for a folder that is not ours.
 pub fn sweep_beside(path: &Path) {
     if let Some(name) = path.file_name() {
         sweep_names(folder_of(path), &beginning(&name.to_string_lossy()));
@@ -278,15 +278,15 @@ fn beside<T>(
     make(&builder, folder_of(path))
 }
 
-/// How the name of what is beside `name` begins: for people, so a part of it is enough where the whole
-/// is as long as the system allows already.
+/// Returns how the name of what is beside `name` begins: for people, so a part of it is enough where
+/// the whole is as long as the system allows already.
 fn beginning(name: &str) -> String {
     let name: String = name.chars().take(40).collect();
     format!(".{name}.")
 }
 
-/// What a path names in the end, where it is a link; of a link to nothing too.
-fn behind_links(path: &Path) -> io::Result<PathBuf> {
+/// Returns what a path names in the end, where it is a link; of a link to nothing too.
+fn after_links(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_owned();
     for _ in 0..40 {
         match fs::read_link(&path) {

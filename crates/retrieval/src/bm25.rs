@@ -41,7 +41,7 @@ pub enum Bm25Error {
     /// A document id was given twice.
     #[error("document {0:?} is there twice")]
     Duplicate(String),
-    /// A constant lies outside its domain.
+    /// A constant is outside its domain.
     #[error("{0} = {1} is out of range")]
     Setting(&'static str, f32),
     /// Documents are numbered in 32 bits.
@@ -59,7 +59,7 @@ pub struct QueryTerm {
 }
 
 impl QueryTerm {
-    /// A word that stands for itself.
+    /// Creates the term of a word that stands for itself.
     #[must_use]
     pub fn word(word: String) -> Self {
         Self {
@@ -147,8 +147,8 @@ impl Bm25Index {
         })
     }
 
-    /// The score of one document for the query, zero where they share no word; `None` if the id is
-    /// not indexed.
+    /// Returns the score of one document for the query, zero where they share no word; `None` if the id
+    /// is not indexed.
     #[must_use]
     pub fn score(&self, query: &str, id: &str) -> Option<f32> {
         let document = *self.places.get(id)?;
@@ -165,14 +165,14 @@ impl Bm25Index {
     }
 
     /// Returns the best `k` documents that share a word with the query, best first; ties by id,
-    /// descending. Ids in `excluded` that are not indexed are no error.
+    /// descending. Ids in `excluded` that are not indexed are passed over.
     #[must_use]
     pub fn search(&self, query: &str, k: usize, excluded: &[&str]) -> Vec<Hit> {
         let terms: Vec<QueryTerm> = words(query).map(QueryTerm::word).collect();
         self.search_terms(&terms, k, excluded)
     }
 
-    /// As [`search`](Self::search), for a query whose terms stand for several words each.
+    /// Searches as [`search`](Self::search) does, for a query whose terms stand for several words each.
     #[must_use]
     pub fn search_terms(&self, terms: &[QueryTerm], k: usize, excluded: &[&str]) -> Vec<Hit> {
         // Indexed by document; zero, which no score and no frequency of a match is, where nothing matched.
@@ -213,18 +213,18 @@ impl Bm25Index {
         best.into_hits()
     }
 
-    /// The logarithm of how few documents have a word.
+    /// Returns the logarithm of how few documents have a word.
     fn rarity(&self, documents: f64) -> f64 {
         let rest = (self.ids.len() as f64 - documents).max(0.0);
         ((rest + 0.5) / (documents + 0.5)).ln_1p()
     }
 
-    /// What a word that is so often in a document adds to its score.
+    /// Returns what a word of this frequency in a document adds to its score.
     fn saturated(&self, weight: f64, frequency: f64, document: usize) -> f64 {
         weight * frequency * (self.k1 + 1.0) / (frequency + self.lengths[document])
     }
 
-    /// The number of documents.
+    /// Returns the number of documents.
     #[must_use]
     pub fn len(&self) -> usize {
         self.ids.len()

@@ -29,14 +29,14 @@ pub struct NegativeSettings {
 pub struct Negatives {
     /// The negatives, in the order of the ranking.
     pub hits: Vec<Hit>,
-    /// How many documents behind the skipped ranks scored too high.
+    /// How many documents after the skipped ranks scored too high.
     pub too_high: usize,
 }
 
 impl NegativeSettings {
-    /// The score that a negative must not exceed, where the relevant document has `positive`.
+    /// Returns the score that a negative must not exceed, where the relevant document has `positive`.
     ///
-    /// It lies below `positive` by `1 - share` of its size, so for negative scores too:
+    /// It is below `positive` by `1 - share` of its size, so for negative scores too:
     /// `positive − (1 − share) · |positive|`.
     pub fn limit(&self, positive: f32) -> f32 {
         self.max_score_share.map_or(f32::INFINITY, |share| {
@@ -57,11 +57,11 @@ impl NegativeSettings {
         is_relevant: impl Fn(&str) -> bool,
     ) -> Negatives {
         let limit = self.limit(positive);
-        let behind = ranking
+        let after = ranking
             .iter()
             .filter(|hit| !is_relevant(&hit.id))
             .skip(self.skip);
-        let (fitting, high): (Vec<_>, Vec<_>) = behind.partition(|hit| hit.score <= limit);
+        let (fitting, high): (Vec<_>, Vec<_>) = after.partition(|hit| hit.score <= limit);
         let mut lots: Vec<_> = (fitting.iter().enumerate())
             .map(|(rank, hit)| (self.lot(query, &hit.id), rank))
             .collect();
@@ -78,7 +78,7 @@ impl NegativeSettings {
         }
     }
 
-    /// A document's place in the draw: a hash, so that other documents do not move it.
+    /// Returns a document's place in the draw: a hash, so that other documents do not move it.
     fn lot(&self, query: &str, document: &str) -> [u8; 32] {
         let mut hash = Sha256::new();
         hash.update(self.seed.to_le_bytes());

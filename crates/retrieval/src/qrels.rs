@@ -72,13 +72,13 @@ impl Qrels {
     /// Writes TREC qrels, topics and documents in the order of their bytes, whole or not at all.
     ///
     /// # Errors
-    /// If the file cannot be written, or an id is empty, begins with `#` or contains a blank.
+    /// If the file cannot be written, an id is empty or has a blank, or a topic begins with `#`.
     pub fn write(&self, path: &Path) -> Result<(), TrecError> {
         let written = whole::write_with(path, |writer| {
             for (topic, judged) in &self.topics {
                 for (document, grade) in judged {
-                    writable(topic)?;
-                    writable(document)?;
+                    writable(topic, true)?;
+                    writable(document, false)?;
                     writeln!(writer, "{topic} 0 {document} {grade}")?;
                 }
             }
@@ -90,18 +90,18 @@ impl Qrels {
         })
     }
 
-    /// The topics, in the order of their bytes.
+    /// Returns the topics, in the order of their bytes.
     pub fn topics(&self) -> impl Iterator<Item = &str> {
         self.topics.keys().map(String::as_str)
     }
 
-    /// The documents judged for a topic, with their grades; none if the topic is unknown.
+    /// Returns the documents judged for a topic, with their grades; none if the topic is unknown.
     pub fn judgements(&self, topic: &str) -> impl Iterator<Item = (&str, i32)> {
         let judged = self.topics.get(topic).into_iter().flatten();
         judged.map(|(document, grade)| (document.as_str(), *grade))
     }
 
-    /// The grade of a document, if the topic has one for it.
+    /// Returns the grade of a document, if the topic has one for it.
     #[must_use]
     pub fn grade(&self, topic: &str, document: &str) -> Option<i32> {
         self.topics.get(topic)?.get(document).copied()
@@ -117,6 +117,8 @@ impl Qrels {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use proptest::prelude::*;
+
     use super::*;
 
     fn read(text: impl AsRef<[u8]>) -> Result<Qrels, String> {
@@ -160,5 +162,21 @@ mod tests {
         assert!(blank.write(&path).is_err());
         let twice = Qrels::from_judgements([judgements[0].clone(), judgements[0].clone()]);
         assert_eq!(twice.unwrap_err().document, "d1");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))] // Each of them waits for the disk.
+
+        #[test]
+        fn any_judgements_are_read_as_they_were_written(
+            judged in prop::collection::btree_map(("[!\"$-~é\u{a0}][!-~é]{0,4}", "[!-~é\u{2003}]{1,4}"), any::<i32>(), 1..9)
+        ) {
+            let judged = judged.into_iter().map(|((topic, document), grade)| (topic, document, grade));
+            let qrels = Qrels::from_judgements(judged).unwrap();
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("qrels");
+            qrels.write(&path).unwrap();
+            prop_assert_eq!(Qrels::read(&path).unwrap(), qrels);
+        }
     }
 }

@@ -137,14 +137,15 @@ impl Run {
     /// read back the same number, and lines are in the order in which they will be evaluated.
     ///
     /// # Errors
-    /// If the file cannot be written, or the tag or an id is empty, begins with `#` or contains a blank.
+    /// If the file cannot be written, the tag or an id is empty or has a blank, or a topic begins with `#`.
     pub fn write(&self, path: &Path) -> Result<(), TrecError> {
         let written = whole::write_with(path, |writer| {
-            let ids = self.topics.iter().flat_map(|(topic, ranking)| {
-                std::iter::once(topic).chain(ranking.iter().map(|(document, _)| document))
-            });
-            for id in ids.chain([&self.tag]) {
-                writable(id)?;
+            writable(&self.tag, false)?;
+            for (topic, ranking) in &self.topics {
+                writable(topic, true)?;
+                for (document, _) in ranking {
+                    writable(document, false)?;
+                }
             }
             for topic in self.topics.keys() {
                 let ranking = self.ranking(topic, ScorePrecision::F32);
@@ -161,13 +162,13 @@ impl Run {
         })
     }
 
-    /// The name of the system; of a file, that of its last line.
+    /// Returns the name of the system; of a file, that of its last line.
     #[must_use]
     pub fn tag(&self) -> &str {
         &self.tag
     }
 
-    /// The topics with at least one document, in the order of their bytes.
+    /// Returns the topics with at least one document, in the order of their bytes.
     pub fn topics(&self) -> impl Iterator<Item = &str> {
         self.topics.keys().map(String::as_str)
     }
@@ -204,6 +205,8 @@ impl Run {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use proptest::prelude::*;
+
     use super::*;
 
     fn hit(id: &str, score: f32) -> Hit {
@@ -301,5 +304,40 @@ mod tests {
         let refused = run.insert("q2", [hit("d1", f32::NAN)]).unwrap_err();
         assert!(matches!(refused, RunError::Score { .. }));
         assert!(!run.contains("q2"));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))] // Each of them waits for the disk.
+
+        #[test]
+        fn any_run_is_read_as_it_was_written(
+            tag in "[!-~é]{1,4}",
+            topics in prop::collection::btree_map(
+                "[!\"$-~é][!-~é]{0,4}",
+                prop::collection::btree_map("[!-~é]{1,4}", prop::num::f32::ANY, 1..6), 1..4,
+            )
+        ) {
+            let mut run = Run::new(tag.as_str());
+            for (topic, ranking) in &topics {
+                let hits = ranking.iter().filter(|(_, score)| !score.is_nan());
+                run.insert(topic, hits.map(|(id, score)| hit(id, *score))).unwrap();
+            }
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("run");
+            run.write(&path).unwrap();
+            if !run.is_empty() {
+                let again = Run::read(&path).unwrap();
+                prop_assert_eq!((again.tag(), again.topics.len()), (&*tag, run.topics.len()));
+                let scored = |run: &Run, topic: &str, precision| -> Vec<(String, f32)> {
+                    let ranking = run.ranking(topic, precision).into_iter();
+                    ranking.map(|(id, score)| (id.to_owned(), score as f32)).collect()
+                };
+                for topic in run.topics() {
+                    for precision in [ScorePrecision::F32, ScorePrecision::F64] {
+                        prop_assert_eq!(scored(&again, topic, precision), scored(&run, topic, precision));
+                    }
+                }
+            }
+        }
     }
 }

@@ -29,7 +29,7 @@ pub enum SignificanceError {
     /// A value is not finite.
     #[error("the value of topic {0:?} is not a finite number")]
     NotFinite(String),
-    /// A setting lies outside its domain.
+    /// A setting is outside its domain.
     #[error("{0} = {1} is out of range")]
     Setting(&'static str, f64),
 }
@@ -103,13 +103,13 @@ impl Differences {
         Ok(Self { values })
     }
 
-    /// The differences.
+    /// Returns the differences.
     #[must_use]
     pub fn values(&self) -> &[f64] {
         &self.values
     }
 
-    /// The mean difference.
+    /// Returns the mean difference.
     #[must_use]
     pub fn mean(&self) -> f64 {
         self.values.iter().sum::<f64>() / self.values.len() as f64
@@ -172,7 +172,7 @@ impl Differences {
         Ok(Randomisation { p, exact: false })
     }
 
-    /// A percentile bootstrap interval of the mean difference.
+    /// Returns a percentile bootstrap interval of the mean difference.
     ///
     /// Topics are drawn with replacement `samples` times; of the means, the interval leaves out the
     /// share `1 - confidence`, half on each side.
@@ -210,7 +210,7 @@ impl Differences {
     }
 }
 
-/// The quantile of sorted numbers, linear between neighbours.
+/// Returns the quantile of sorted numbers, linear between neighbours.
 fn quantile(sorted: &[f64], share: f64) -> f64 {
     let place = share * (sorted.len() - 1) as f64;
     let below = sorted[place.floor() as usize];

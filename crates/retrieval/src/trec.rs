@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use optical_files::trec::{TrecError as ReadError, TrecFault, is_column};
+use optical_files::trec::{TrecError as ReadError, TrecFault, not_a_column};
 
 /// Why a qrels or run file could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -28,11 +28,13 @@ impl TrecError {
     }
 }
 
-/// Refuses an id that would not be read back.
-pub(crate) fn writable(id: &str) -> io::Result<()> {
-    if is_column(id) {
-        return Ok(());
+/// Refuses an id, of a topic or another one, that would not be read back.
+pub(crate) fn writable(id: &str, is_topic: bool) -> io::Result<()> {
+    match not_a_column(id, is_topic) {
+        None => Ok(()),
+        Some(why) => Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("id {id:?} {why}"),
+        )),
     }
-    let message = format!("id {id:?} is empty, begins with # or contains a blank");
-    Err(io::Error::new(io::ErrorKind::InvalidInput, message))
 }

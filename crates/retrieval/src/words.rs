@@ -28,15 +28,15 @@ use icu_segmenter::options::WordBreakInvariantOptions;
 /// scores that were kept follow from it. The first rule ended words at combining marks.
 pub const WORDS_REVISION: u32 = 2;
 
-/// The words of a text, in order.
+/// Returns the words of a text, in order.
 pub fn words(text: &str) -> impl Iterator<Item = String> {
     let text = composed(text);
     let words: Vec<String> = pieces(&text).into_iter().filter_map(word).collect();
     words.into_iter()
 }
 
-/// The text as [`pieces`] takes it: in Unicode's normal form C, and with one kind of apostrophe, so that
-/// it is the same however it was typed.
+/// Returns the text as [`pieces`] takes it: in Unicode's normal form C, and with one kind of
+/// apostrophe, so that it is the same however it was typed.
 pub(crate) fn composed(text: &str) -> Cow<'_, str> {
     let text = ComposingNormalizerBorrowed::new_nfc().normalize(text);
     let alike = |character| match character {
@@ -51,7 +51,7 @@ pub(crate) fn composed(text: &str) -> Cow<'_, str> {
     text.chars().map(alike).collect::<String>().into()
 }
 
-/// A composed text in pieces, words and what lies between them; [`word`] tells which is which.
+/// Divides a composed text into pieces, words and what is between them; [`word`] tells which is which.
 pub(crate) fn pieces(text: &str) -> Vec<&str> {
     let mut pieces = Vec::new();
     for run in text.split_inclusive(is_joint) {
@@ -75,14 +75,14 @@ fn segment<'a>(text: &'a str, pieces: &mut Vec<&'a str>) {
             pieces.push("'");
             segment(&piece[apostrophe + 1..], pieces);
         } else {
-            // A mark without its letter lies with what stands before it.
+            // A mark without its letter stays with what stands before it.
             let (before, piece) = piece.split_at(piece.find(char::is_alphanumeric).unwrap_or(0));
             pieces.extend([before, piece]);
         }
     }
 }
 
-/// Where an apostrophe of the piece has less than two letters on a side.
+/// Returns where an apostrophe of the piece has less than two letters on a side.
 fn dividing_apostrophe(piece: &str) -> Option<usize> {
     let is_short = |part: &str| {
         part.chars()
@@ -98,7 +98,7 @@ fn dividing_apostrophe(piece: &str) -> Option<usize> {
     })
 }
 
-/// A piece as a word, if it is one.
+/// Returns a piece as a word, if it is one.
 pub(crate) fn word(piece: &str) -> Option<String> {
     if !piece.starts_with(char::is_alphanumeric) {
         return None;

@@ -16,7 +16,7 @@ pub struct TokenSequence {
 }
 
 impl TokenSequence {
-    /// Tokens of the text itself, all of them kept.
+    /// Creates a sequence of tokens of the text itself, all of them kept.
     pub fn plain(ids: Vec<u32>) -> Self {
         Self {
             kept: vec![true; ids.len()],
@@ -35,7 +35,7 @@ pub struct TokenBatch {
     pub rows: usize,
     /// Tokens of the longest text.
     pub width: usize,
-    /// `[rows, width]` vocabulary ids; the padding id behind the end of a text.
+    /// `[rows, width]` vocabulary ids; the padding id after the end of a text.
     pub ids: Vec<u32>,
     /// `[rows, width]` true where there is a token that others attend to.
     pub mask: Vec<bool>,

@@ -14,13 +14,13 @@ use crate::{Role, TokenSequence, TokenizeError};
 /// What a ColBERT checkpoint expects of its texts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Colbert {
-    /// Vocabulary entry behind the first token of a query, such as `"[unused0]"`; empty for none.
+    /// Vocabulary entry after the first token of a query, such as `"[unused0]"`; empty for none.
     pub query_marker: String,
-    /// Vocabulary entry behind the first token of a document; empty for none.
+    /// Vocabulary entry after the first token of a document; empty for none.
     pub document_marker: String,
-    /// Most tokens of a query.
+    /// The largest number of tokens of a query.
     pub query_length: usize,
-    /// Most tokens of a document.
+    /// The largest number of tokens of a document.
     pub document_length: usize,
     /// Whether queries are filled up to their length with masks, whose vectors are kept.
     pub expand_queries: bool,
@@ -68,7 +68,7 @@ impl ColbertIds {
         })
     }
 
-    /// Ids that the conventions need, which pruning has to keep.
+    /// Returns the ids that the conventions need, which pruning has to keep.
     pub(crate) fn needed(&self) -> BTreeSet<u32> {
         let mut needed = self.skipped.clone();
         needed.extend(self.query_marker);
@@ -77,7 +77,7 @@ impl ColbertIds {
         needed
     }
 
-    /// Most tokens of a text of this role.
+    /// Returns the largest number of tokens of a text of this role.
     pub(crate) fn length(&self, role: Role) -> usize {
         match role {
             Role::Query => self.conventions.query_length,
@@ -85,7 +85,7 @@ impl ColbertIds {
         }
     }
 
-    /// The marker of a role.
+    /// Returns the marker of a role.
     pub(crate) fn marker(&self, role: Role) -> Option<u32> {
         match role {
             Role::Query => self.query_marker,
@@ -93,9 +93,9 @@ impl ColbertIds {
         }
     }
 
-    /// The text itself.
+    /// Returns the text itself.
     pub(crate) fn stripped<'a>(&self, text: &'a str) -> &'a str {
-        // What Python's `str.strip` takes away; the four separators are no white space in Unicode.
+        // What Python's `str.strip` takes away; the four separators are not white space in Unicode.
         let space =
             |letter: char| letter.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&letter);
         if self.conventions.strip {
@@ -105,7 +105,8 @@ impl ColbertIds {
         }
     }
 
-    /// The sequence of a text with its special tokens, of at most `length` tokens with its marker.
+    /// Returns the sequence of a text with its special tokens, of at most `length` tokens with its
+    /// marker.
     pub(crate) fn sequence(&self, encoding: &Encoding, role: Role, length: usize) -> TokenSequence {
         let mut ids = encoding.get_ids().to_vec();
         let special = encoding.get_special_tokens_mask().iter();

@@ -8,12 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-/// The two halves of each merge of a `model`, in order; `None` if there are none to be read.
+/// Returns the two halves of each merge of a `model`, in order; `None` if there are none to be read.
 fn merges(model: &Value) -> Option<Vec<(&str, &str)>> {
     model["merges"].as_array()?.iter().map(halves).collect()
 }
 
-/// The halves of a merge, which older files write in one text.
+/// Returns the halves of a merge, which older files write in one text.
 fn halves(merge: &Value) -> Option<(&str, &str)> {
     match merge {
         Value::String(both) => both.split_once(' '),
@@ -21,7 +21,8 @@ fn halves(merge: &Value) -> Option<(&str, &str)> {
     }
 }
 
-/// `keep`, with what its entries grow out of, and the bytes that unknown characters fall back to.
+/// Returns `keep` with what its entries grow out of, and the bytes that unknown characters fall back
+/// to.
 ///
 /// `None` if the merges cannot be read.
 pub(crate) fn with_parts(
@@ -71,7 +72,7 @@ pub(crate) fn drop_unused(model: &mut Value) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::collections::BTreeSet;
 
     use serde_json::json;
@@ -79,7 +80,7 @@ mod tests {
     use crate::{Markers, Role, Tokenizer, prune, single_character_pieces};
 
     /// `ab` may grow out of `a` and `b`, `abc` out of `ab` and `c` or of `a` and `bc`.
-    fn tokenizer_json(merges: &serde_json::Value) -> Vec<u8> {
+    pub(crate) fn tokenizer_json(merges: &serde_json::Value) -> Vec<u8> {
         let special = |id: u32, content: &str| {
             json!({"id": id, "content": content, "single_word": false, "lstrip": false,
                 "rstrip": false, "normalized": false, "special": true})

@@ -99,12 +99,17 @@ pub fn prune(tokenizer_json: &[u8], used: &BTreeSet<u32>) -> Result<Pruned, Prun
         }
         _ => return Err(vocabulary_shape()),
     }
-    for token in root["added_tokens"].as_array_mut().into_iter().flatten() {
-        renumber(&mut token["id"], &renumbered);
+    if let Some(Value::Array(tokens)) = root.get_mut("added_tokens") {
+        for id in tokens.iter_mut().filter_map(|token| token.get_mut("id")) {
+            renumber(id, &renumbered);
+        }
     }
-    renumber_processor(&mut root["post_processor"], &renumbered);
-    if root["padding"].is_object() {
-        renumber(&mut root["padding"]["pad_id"], &renumbered);
+    if let Some(processor) = root.get_mut("post_processor") {
+        renumber_processor(processor, &renumbered);
+    }
+    let padding = root.get_mut("padding");
+    if let Some(id) = padding.and_then(|padding| padding.get_mut("pad_id")) {
+        renumber(id, &renumbered);
     }
     Ok(Pruned {
         json: serde_json::to_vec(&root)?,
@@ -112,7 +117,7 @@ pub fn prune(tokenizer_json: &[u8], used: &BTreeSet<u32>) -> Result<Pruned, Prun
     })
 }
 
-/// Ids of the entries that spell one character, with or without the mark of a word's start.
+/// Returns the ids of the entries that spell one character, with or without the mark of a word's start.
 ///
 /// Kept beside the entries in use, they let a pruned tokenizer spell any word of their scripts.
 ///
@@ -134,7 +139,7 @@ pub fn single_character_pieces(tokenizer_json: &[u8]) -> Result<BTreeSet<u32>, P
         .collect())
 }
 
-/// The model's entries by id.
+/// Returns the model's entries by id.
 fn pieces(root: &Value) -> Result<Vec<String>, PruneError> {
     let kind = root["model"]["type"].as_str().unwrap_or_default();
     match (kind, &root["model"]["vocab"]) {
@@ -194,14 +199,13 @@ fn renumber(value: &mut Value, renumbered: &BTreeMap<u32, u32>) {
 
 /// Rewrites the ids of template, RoBERTa and BERT post-processors, alone or in a sequence.
 fn renumber_processor(processor: &mut Value, renumbered: &BTreeMap<u32, u32>) {
-    // Indexing a missing key would make it, and another kind of post-processor with it.
     let Some(keys) = processor.as_object_mut() else {
         return;
     };
     if let Some(Value::Object(tokens)) = keys.get_mut("special_tokens") {
         for (_, token) in tokens {
-            for id in token["ids"].as_array_mut().into_iter().flatten() {
-                renumber(id, renumbered);
+            if let Some(Value::Array(ids)) = token.get_mut("ids") {
+                ids.iter_mut().for_each(|id| renumber(id, renumbered));
             }
         }
     }
@@ -221,6 +225,8 @@ fn renumber_processor(processor: &mut Value, renumbered: &BTreeMap<u32, u32>) {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::{Markers, Role, Tokenizer};
 
@@ -288,5 +294,49 @@ pub(crate) mod tests {
         let level = br#"{"model": {"type": "WordLevel", "vocab": {}}}"#;
         let error = prune(level, &BTreeSet::new()).unwrap_err();
         assert!(error.to_string().contains("WordLevel"));
+    }
+
+    /// Puts something else where the steps lead, or in place of what ends them early.
+    fn replace(value: &mut Value, steps: &[usize], new: &Value) {
+        match (value, steps) {
+            (Value::Array(list), [step, rest @ ..]) if !list.is_empty() => {
+                let place = step % list.len();
+                replace(&mut list[place], rest, new);
+            }
+            (Value::Object(keys), [step, rest @ ..]) if !keys.is_empty() => {
+                let place = step % keys.len();
+                keys.values_mut()
+                    .skip(place)
+                    .take(1)
+                    .for_each(|it| replace(it, rest, new));
+            }
+            (value, _) => *value = new.clone(),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_json_is_pruned_or_refused(
+            bpe: bool,
+            changes in prop::collection::vec((prop::collection::vec(0..20_usize, 0..7), 0..9_usize), 0..4),
+            used in prop::collection::btree_set(0..25_u32, 0..9),
+        ) {
+            let json = if bpe {
+                let merges = serde_json::json!([["a", "b"], "ab c"]);
+                merges::tests::tokenizer_json(&merges)
+            } else {
+                tiny_unigram()
+            };
+            let mut root: Value = serde_json::from_slice(&json).unwrap();
+            let news = serde_json::json!([null, true, 0, -1, 1e300, "", "é", [], {}]);
+            for (steps, new) in &changes {
+                replace(&mut root, steps, &news[new]);
+            }
+            let changed = serde_json::to_vec(&root).unwrap();
+            let _ = single_character_pieces(&changed);
+            if let Ok(pruned) = prune(&changed, &used) {
+                prop_assert!(pruned.rows.is_sorted() && pruned.rows.len() >= used.len().min(1));
+            }
+        }
     }
 }

@@ -102,7 +102,7 @@ impl Tokenizer {
         })
     }
 
-    /// The same tokenizer for a ColBERT checkpoint.
+    /// Turns the tokenizer into that of a ColBERT checkpoint.
     ///
     /// # Errors
     /// If the vocabulary lacks a marker, or the mask that queries are filled up with.
@@ -116,38 +116,39 @@ impl Tokenizer {
         Ok(self)
     }
 
-    /// The conventions of a ColBERT checkpoint.
+    /// Returns the conventions of a ColBERT checkpoint.
     pub fn colbert(&self) -> Option<&Colbert> {
         self.colbert.as_ref().map(|colbert| &colbert.conventions)
     }
 
-    /// The most tokens of a text of this role that the encoder was trained for, if it says so.
+    /// Returns the most tokens of a text of this role that the encoder was trained for, if it says so.
     pub fn length(&self, role: Role) -> Option<usize> {
         self.colbert.as_ref().map(|colbert| colbert.length(role))
     }
 
-    /// Ids that the encoder's conventions need, whatever the texts are: pruning has to keep them.
+    /// Returns the ids that the encoder's conventions need, whatever the texts are: pruning has to keep
+    /// them.
     pub fn needed_ids(&self) -> BTreeSet<u32> {
         let colbert = self.colbert.as_ref();
         colbert.map(ColbertIds::needed).unwrap_or_default()
     }
 
-    /// The id behind the end of a text in a batch.
+    /// Returns the id after the end of a text in a batch.
     pub fn padding_id(&self) -> u32 {
         self.padding_id
     }
 
-    /// The markers put in front of texts.
+    /// Returns the markers put in front of texts.
     pub fn markers(&self) -> &Markers {
         &self.markers
     }
 
-    /// Number of vocabulary entries, added tokens included.
+    /// Returns the number of vocabulary entries, added tokens included.
     pub fn vocabulary_size(&self) -> usize {
         self.inner.get_vocab_size(true)
     }
 
-    /// The vocabulary entries that a text is spelled with, without markers and special tokens.
+    /// Returns the vocabulary entries that a text is spelled with, without markers and special tokens.
     ///
     /// # Errors
     /// If the library refuses it.
@@ -160,18 +161,18 @@ impl Tokenizer {
         Ok(encoding.get_tokens().to_vec())
     }
 
-    /// The vocabulary entry of an id, such as `"▁dunia"`.
+    /// Returns the vocabulary entry of an id, such as `"▁dunia"`.
     pub fn piece(&self, id: u32) -> Option<String> {
         self.inner.id_to_token(id)
     }
 
-    /// The id of a vocabulary entry.
+    /// Returns the id of a vocabulary entry.
     pub fn id(&self, piece: &str) -> Option<u32> {
         self.inner.token_to_id(piece)
     }
 
-    /// The least length that leaves room for a token of a text itself, beside special tokens and
-    /// what marks a text of this role.
+    /// Returns the least length that leaves room for a token of a text itself, beside special tokens
+    /// and what marks a text of this role.
     ///
     /// # Errors
     /// If the library refuses the marker.
@@ -185,7 +186,7 @@ impl Tokenizer {
     /// Whether a text has a token that is kept. Of a long text, its beginning is looked at first.
     ///
     /// # Errors
-    /// As [`Self::encode`].
+    /// Fails as [`Self::encode`] does.
     pub fn has_tokens(
         &self,
         text: &str,
@@ -209,8 +210,8 @@ impl Tokenizer {
         }
     }
 
-    /// Tokens of one text with its marker and special tokens, at most `maximum` of them, and of a
-    /// ColBERT checkpoint at most as many as it was trained for.
+    /// Returns the tokens of one text with its marker and special tokens, at most `maximum` of them,
+    /// and of a ColBERT checkpoint at most as many as it was trained for.
     ///
     /// # Errors
     /// If `maximum` leaves no room for the text, or the library refuses it.
@@ -223,11 +224,11 @@ impl Tokenizer {
         Ok(self.read(text, role, maximum)?.0)
     }
 
-    /// The bytes of a text that each of its kept tokens was read from, in the order of the tokens;
-    /// nothing for a special token, a marker or a mask that is kept.
+    /// Returns the bytes of a text that each of its kept tokens was read from, in the order of the
+    /// tokens; nothing for a special token, a marker or a mask that is kept.
     ///
     /// # Errors
-    /// As [`Self::encode`].
+    /// Fails as [`Self::encode`] does.
     pub fn kept_spans(
         &self,
         text: &str,
@@ -250,7 +251,8 @@ impl Tokenizer {
             .collect())
     }
 
-    /// A text as tokens, and as the library read it: with so many bytes before it, or so many fewer.
+    /// Reads a text as tokens and as the library has it, with the number of bytes before it, below zero
+    /// for fewer.
     fn read(
         &self,
         text: &str,
@@ -284,7 +286,7 @@ impl Tokenizer {
         Ok((sequence, encoding, before))
     }
 
-    /// The tokens of a text with its special ones, at most `maximum` of them less `reserved`.
+    /// Returns the tokens of a text with its special ones, at most `maximum` of them less `reserved`.
     fn encoding(
         &self,
         text: &str,
@@ -306,10 +308,10 @@ impl Tokenizer {
             .map_err(refused)
     }
 
-    /// Tokens of several texts, on all processors.
+    /// Returns the tokens of several texts, made on all processors.
     ///
     /// # Errors
-    /// As [`Self::encode`], with the position of the text refused.
+    /// Fails as [`Self::encode`] does, with the position of the text refused.
     pub fn encode_many(
         &self,
         texts: &[&str],
@@ -331,10 +333,10 @@ impl Tokenizer {
             .collect()
     }
 
-    /// Tokens of several texts, padded to the longest.
+    /// Returns the tokens of several texts, padded to the longest.
     ///
     /// # Errors
-    /// As [`Self::encode_many`].
+    /// Fails as [`Self::encode_many`] does.
     pub fn batch(
         &self,
         texts: &[&str],

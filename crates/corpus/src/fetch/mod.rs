@@ -32,7 +32,7 @@ const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
 /// Brings data sets into a cache.
 #[derive(Debug, Clone)]
 pub struct Fetcher<D = Pip> {
-    /// The cache; data sets lie in its folder `datasets`.
+    /// The cache; data sets are in its folder `datasets`.
     pub cache: PathBuf,
     /// Whether to use what the cache has and nothing else.
     pub offline: bool,
@@ -166,7 +166,7 @@ impl<D: Download> Fetcher<D> {
     ///
     /// # Errors
     /// If the download fails, a checksum differs, the cache cannot be written, or the data set is
-    /// missing and the fetcher is offline. Nothing is left behind in the cache then.
+    /// missing and the fetcher is offline. Nothing is left in the cache then.
     pub fn fetch(
         &self,
         manifest: &Manifest,
@@ -301,7 +301,8 @@ fn sweep(datasets: &Path) {
     }
 }
 
-/// The first file that is not as the manifest says, by the stamp and the sizes; none if all are.
+/// Returns the first file that is not as the manifest says, by the stamp and the sizes; none if all
+/// are.
 fn first_missing(folder: &Path, manifest: &Manifest, stamp: &Stamp) -> Option<PathBuf> {
     let stamp_path = folder.join(STAMP);
     let read = std::fs::read_to_string(&stamp_path).ok();

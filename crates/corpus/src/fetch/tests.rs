@@ -6,6 +6,7 @@ use std::error::Error;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use proptest::prelude::*;
 use zip::write::{SimpleFileOptions, ZipWriter};
 
 use super::{
@@ -288,4 +289,28 @@ fn pip_is_asked_for_one_wheel_and_its_last_words_are_reported() {
     let error = Pip { python }.download(source, folder).unwrap_err();
     assert!(matches!(error, DownloadError::NoPython { .. }), "{error}");
     assert!(error.to_string().contains("no-python"), "{error}");
+}
+
+proptest! {
+    /// Whatever the wheel is, only the manifest's file is unpacked, and only with its bytes.
+    #[test]
+    fn any_wheel_is_unpacked_or_refused(
+        changed in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
+        cut in 0..40_usize,
+    ) {
+        let mut bytes = wheel(&[("toy/data.txt", DATA), ("toy/other.txt", "x")]);
+        for (place, byte) in changed {
+            let place = place.index(bytes.len());
+            bytes[place] = byte;
+        }
+        bytes.truncate(bytes.len() - cut);
+        let folder = tempfile::tempdir().unwrap();
+        let (path, unpacked) = (folder.path().join("wheel"), folder.path().join("unpacked"));
+        std::fs::write(&path, &bytes).unwrap();
+        let files = manifest(&bytes).files;
+        if super::wheel::unpack(&path, &files, &unpacked, &mut |_| {}).is_ok() {
+            prop_assert_eq!(std::fs::read_to_string(unpacked.join("toy/data.txt")).unwrap(), DATA);
+        }
+        prop_assert!(!unpacked.join("toy/other.txt").exists());
+    }
 }

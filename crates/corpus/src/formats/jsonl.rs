@@ -1,13 +1,12 @@
-//! Files of JSON objects, one a line, with a sentence and its translation among their values.
-
-use std::path::PathBuf;
+//! Files of JSON objects, one per line, with a sentence and its translation among their values.
 
 use optical_files::text::Lines;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::bitext::{DataRoots, files_of};
+use crate::bitext::records::DataRoots;
 use crate::error::{CorpusError, LineProblem};
+use crate::formats::files::called_in;
 use crate::intake::Intake;
 
 /// Files of sentence pairs, as named in a run file.
@@ -30,16 +29,11 @@ impl Jsonl {
         roots: &DataRoots,
         intake: &mut Intake<'_>,
     ) -> Result<(), CorpusError> {
-        // One file may hold several languages under keys of their own.
-        let shared = self.foreign.contains("{language}");
-        let pattern = if shared { &self.foreign } else { &self.file };
-        files_of(pattern, &self.languages)?;
-        for language in &self.languages {
-            let named = |pattern: &str| pattern.replace("{language}", language);
-            let path = roots.resolve(&PathBuf::from(named(&self.file)));
-            let keys = [self.english.clone(), named(&self.foreign)];
+        for (language, file, key) in called_in(&self.file, &self.foreign, &self.languages)? {
+            let path = roots.named(&file);
+            let keys = [self.english.clone(), key];
             let mut lines = Lines::open(&path)?;
-            let mut file = intake.file(&path, language)?;
+            let mut file = intake.file(&path, &language)?;
             while let Some(line) = lines.next()? {
                 if line.as_ref().is_ok_and(|line| line.trim().is_empty()) {
                     file.skip();
@@ -59,7 +53,7 @@ impl Jsonl {
     }
 }
 
-/// The texts under both keys of a line's object; a missing one is no fault of the file.
+/// Returns the texts under both keys of a line's object; a missing one is not the file's fault.
 fn sides(line: &str, keys: &[String; 2]) -> Result<[String; 2], LineProblem> {
     let object: Value =
         serde_json::from_str(line).map_err(|error| LineProblem::Pair(error.to_string()))?;
@@ -75,7 +69,7 @@ fn sides(line: &str, keys: &[String; 2]) -> Result<[String; 2], LineProblem> {
     Ok([text(&keys[0])?, text(&keys[1])?])
 }
 
-/// The keys that an object has, for an error.
+/// Returns the keys that an object has, for an error.
 fn keys_of(object: &Value) -> String {
     let keys = object.as_object().map(|object| {
         let keys: Vec<&str> = object.keys().map(String::as_str).collect();
@@ -84,7 +78,7 @@ fn keys_of(object: &Value) -> String {
     keys.unwrap_or_default()
 }
 
-/// The value under a key, or under the keys between its dots.
+/// Returns the value under a key, or under the keys between its dots.
 fn at<'a>(object: &'a Value, key: &str) -> Option<&'a Value> {
     if let Some(value) = object.get(key) {
         return Some(value);

@@ -1,7 +1,7 @@
 //! Mate retrieval as a test collection: a sentence asks for its translation among all English ones.
 //!
 //! For languages without questions and judgements of their own: with FLORES-101's devtest, 1,012
-//! sentences a language (Goyal et al. 2022). Average precision is then the reciprocal rank of the
+//! sentences per language (Goyal et al. 2022). Average precision is then the reciprocal rank of the
 //! translation.
 
 use std::collections::HashMap;
@@ -12,15 +12,15 @@ use serde::{Deserialize, Serialize};
 
 use super::lines::{collapse, read_lines};
 use super::parallel_lines::{is_absent, languages_of, path_of};
-use crate::bitext::DataRoots;
-use crate::collection::{Collection, Document, Judgement, Origin, Query};
+use crate::bitext::records::DataRoots;
+use crate::collection::records::{Collection, Document, Judgement, Origin, Query};
 use crate::error::CorpusError;
 
 /// Text files aligned by line number, as named in a run file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mates {
-    /// The folder that all files lie below; without it, they are named like files of other layouts.
+    /// The folder that all files are below; without it, they are named like files of other layouts.
     #[serde(default, skip_serializing_if = "is_absent")]
     pub folder: PathBuf,
     /// The English file, one for all languages.
@@ -32,9 +32,9 @@ pub struct Mates {
 }
 
 impl Mates {
-    /// Documents are the English sentences, each once, under the number of its first line; queries
-    /// are the others, under the language and the number of their line. There is no English version
-    /// of a query: it would be the document.
+    /// Reads the collection: documents are the English sentences, each once, under the number of its
+    /// first line; queries are the others, under the language and the number of their line. There is no
+    /// English version of a query: it would be the document.
     pub(crate) fn read(&self, roots: &DataRoots) -> Result<Collection, CorpusError> {
         let english_path = roots.resolve(&self.folder.join(&self.english));
         let english_file: Arc<Path> = english_path.as_path().into();

@@ -6,15 +6,16 @@ use std::path::{Path, PathBuf};
 use optical_files::text::Lines;
 use serde::{Deserialize, Serialize};
 
-use crate::bitext::{DataRoots, files_of};
+use crate::bitext::records::DataRoots;
 use crate::error::{CorpusError, LineProblem};
+use crate::formats::files::files_of;
 use crate::intake::Intake;
 
 /// Aligned text files, as named in a run file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ParallelLines {
-    /// The folder that both files lie below; without it, they are named like files of other layouts.
+    /// The folder that both files are below; without it, they are named like files of other layouts.
     #[serde(default, skip_serializing_if = "is_absent")]
     pub folder: PathBuf,
     /// The English file, with `{language}` where each language has one of its own.
@@ -69,7 +70,7 @@ pub(super) fn is_absent(folder: &Path) -> bool {
     folder.as_os_str().is_empty()
 }
 
-/// The languages, if each has a file of its own in a folder.
+/// Returns the languages, if each has a file of its own in a folder.
 pub(super) fn languages_of<'a>(
     folder: &Path,
     file: &str,
@@ -80,7 +81,7 @@ pub(super) fn languages_of<'a>(
     Ok(languages.iter().cloned())
 }
 
-/// A file of a language in a folder, either of which may have the language in its name.
+/// Returns a file of a language in a folder, either of which may have the language in its name.
 pub(super) fn path_of(roots: &DataRoots, folder: &Path, file: &str, language: &str) -> PathBuf {
     let folder = folder.to_string_lossy().replace("{language}", language);
     let file = file.replace("{language}", language);

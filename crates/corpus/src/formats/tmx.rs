@@ -6,13 +6,14 @@
 mod units;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use self::units::{Unit, Units};
-use crate::bitext::{DataRoots, files_of};
+use crate::bitext::error::BitextError;
+use crate::bitext::records::DataRoots;
 use crate::error::{CorpusError, LineProblem};
+use crate::formats::files::called_in;
 use crate::intake::Intake;
 
 /// A translation memory, as named in a run file.
@@ -35,16 +36,12 @@ impl Tmx {
         roots: &DataRoots,
         intake: &mut Intake<'_>,
     ) -> Result<(), CorpusError> {
-        let shared = self.foreign.contains("{language}");
-        let pattern = if shared { &self.foreign } else { &self.file };
-        files_of(pattern, &self.languages)?;
-        for language in &self.languages {
-            let named = |pattern: &str| pattern.replace("{language}", language);
-            let path = roots.resolve(&PathBuf::from(named(&self.file)));
-            let tags = [self.english.clone(), named(&self.foreign)];
+        for (language, file, tag) in called_in(&self.file, &self.foreign, &self.languages)? {
+            let path = roots.named(&file);
+            let tags = [self.english.clone(), tag];
             let mut found = BTreeSet::new();
             let mut units = Units::open(&path)?;
-            let mut file = intake.file(&path, language)?;
+            let mut file = intake.file(&path, &language)?;
             while let Some((line, unit)) = units.next()? {
                 file.go_to(line);
                 let sides = unit.and_then(|unit| {
@@ -64,7 +61,7 @@ impl Tmx {
             for tag in tags {
                 if !found.iter().any(|found| is_of(found, &tag)) {
                     let found = found.into_iter().collect();
-                    return Err(CorpusError::NoLanguage { path, tag, found });
+                    return Err(BitextError::NoLanguage { path, tag, found }.into());
                 }
             }
         }
@@ -72,7 +69,7 @@ impl Tmx {
     }
 }
 
-/// The segment of a language: of several, the first; empty where the unit has none.
+/// Returns the segment of a language: of several, the first; empty where the unit has none.
 fn side(unit: &Unit, tag: &str) -> Result<String, LineProblem> {
     let variant = unit.iter().find(|variant| is_of(&variant.tag, tag));
     let Some(variant) = variant else {

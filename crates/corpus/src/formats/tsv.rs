@@ -1,14 +1,13 @@
 //! Files of two columns: English, tab, translation. An empty column is a missing sentence; a blank
 //! line says nothing, nor does a first line that names the columns.
 
-use std::path::PathBuf;
-
 use optical_files::text::Lines;
 use serde::{Deserialize, Serialize};
 
 use super::lines::columns;
-use crate::bitext::{DataRoots, files_of};
+use crate::bitext::records::DataRoots;
 use crate::error::{CorpusError, LineProblem};
+use crate::formats::files::files_of;
 use crate::intake::Intake;
 
 /// Files of sentence pairs, as named in a run file.
@@ -28,7 +27,7 @@ impl Tsv {
         intake: &mut Intake<'_>,
     ) -> Result<(), CorpusError> {
         for (language, file) in files_of(&self.file, &self.languages)? {
-            let path = roots.resolve(&PathBuf::from(file));
+            let path = roots.named(&file);
             let mut lines = Lines::open(&path)?;
             let mut file = intake.file(&path, &language)?;
             let mut is_first = true;
@@ -94,7 +93,7 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_utf8_cost_their_line() {
-        let (folder, roots) = folder(&[]);
+        let (folder, roots) = folder::<&str>(&[]);
         let path = folder.path().join("a.tsv");
         std::fs::write(&path, b"One.\tMoja.\nCaf\xe9.\tMkahawa.\n").unwrap();
         let message = read(&[source("a.tsv")], &roots, "")

@@ -24,7 +24,7 @@ impl Encoding {
     }
 }
 
-/// The encoding, none for UTF-8, and how long the mark is.
+/// Returns the encoding, none for UTF-8, and how long the mark is.
 pub(super) fn of(start: &[u8]) -> (Option<Encoding>, usize) {
     match start {
         [0xef, 0xbb, 0xbf, ..] => (None, 3),
@@ -42,7 +42,7 @@ pub(super) fn of(start: &[u8]) -> (Option<Encoding>, usize) {
 pub(super) struct Utf16<R> {
     reader: R,
     encoding: Encoding,
-    /// Bytes that are no whole character yet.
+    /// Bytes that are not a whole character yet.
     left: Vec<u8>,
     text: Vec<u8>,
     /// How much of the text has been given.

@@ -28,7 +28,7 @@ pub enum LineFault {
 }
 
 impl LineFault {
-    /// What is wrong with a line that is not UTF-8.
+    /// Says what is wrong with a line that is not UTF-8.
     pub(super) fn not_utf8(line: &[u8]) -> Self {
         let column = match std::str::from_utf8(line) {
             Ok(line) => line.len(),
@@ -39,7 +39,7 @@ impl LineFault {
     }
 }
 
-/// The lines of a text; a final line end and a carriage return before it are no part of a line.
+/// The lines of a text; without the final line ends and carriage returns before them.
 pub struct Lines {
     path: PathBuf,
     reader: Reader,
@@ -51,7 +51,7 @@ impl Lines {
     /// Opens a file.
     ///
     /// # Errors
-    /// As [`open`].
+    /// Fails as [`open`] does.
     pub fn open(path: &Path) -> Result<Self, TextError> {
         Ok(Self::of(path, open(path)?))
     }
@@ -66,12 +66,12 @@ impl Lines {
         }
     }
 
-    /// The file.
+    /// Returns the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The number of the line read last, counted from one.
+    /// Returns the number of the line read last, counted from one.
     pub fn number(&self) -> usize {
         self.number
     }
@@ -80,7 +80,7 @@ impl Lines {
     ///
     /// # Errors
     /// If the file cannot be read farther.
-    #[allow(clippy::should_implement_trait)] // A line lies in the buffer until the next one is read.
+    #[allow(clippy::should_implement_trait)] // A line is in the buffer until the next one is read.
     pub fn next(&mut self) -> Result<Option<Result<&str, LineFault>>, TextError> {
         let filled = self.fill();
         let Some(is_whole) = filled.map_err(|error| unreadable(&self.path, error))? else {

@@ -59,7 +59,7 @@ impl Read for Unpacked {
     }
 }
 
-/// What else the first bytes may be of, and what to do with it.
+/// Says what else the first bytes may be of, and what to do with it.
 pub(super) fn other(start: &[u8]) -> Option<(&'static str, &'static str)> {
     const UNPACK: &str = "unpack it first";
     const KINDS: [(&[u8], &str, &str); 11] = [

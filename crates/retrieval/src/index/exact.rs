@@ -14,7 +14,7 @@ use half::slice::HalfFloatSliceExt;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use super::kernel::{Block, QueryTokens};
-use super::{Index, IndexError, QueryRef, check_vectors, file};
+use super::{Index, IndexError, QueryRef, check_query, check_vectors, file};
 use crate::ranking::{Best, Hit};
 
 /// A pass takes queries until they have this many tokens together.
@@ -58,19 +58,7 @@ impl ExactIndex {
         })
     }
 
-    /// Writes the index to one file, whole or not at all.
-    ///
-    /// # Errors
-    /// If the file cannot be written.
-    pub fn save(&self, path: &Path) -> Result<(), IndexError> {
-        let documents = self.ids.iter().zip(self.starts.windows(2));
-        let documents: Vec<_> = documents
-            .map(|(id, row)| (id.as_str(), row[1] - row[0]))
-            .collect();
-        file::save(path, self.dims, &documents, &self.values)
-    }
-
-    /// Reads an index that [`ExactIndex::save`] wrote.
+    /// Reads an index that [`Index::save`] wrote.
     ///
     /// # Errors
     /// If the file cannot be read, is not an index, is truncated, or is damaged.
@@ -84,81 +72,10 @@ impl ExactIndex {
         Ok(index)
     }
 
-    /// The dimensions of a vector.
-    #[must_use]
-    pub fn dims(&self) -> usize {
-        self.dims
-    }
-
-    /// The number of token vectors in all documents.
+    /// Returns the number of token vectors in all documents.
     #[must_use]
     pub fn tokens(&self) -> usize {
         self.starts[self.ids.len()]
-    }
-
-    /// The score of one document for a query's token vectors, as a search gives it; `None` if the id
-    /// is not in the index.
-    ///
-    /// # Errors
-    /// As [`Index::search`].
-    pub fn score(&self, query: &[f32], id: &str) -> Result<Option<f32>, IndexError> {
-        check_vectors(query, self.dims).map_err(|source| IndexError::Query {
-            position: 0,
-            source,
-        })?;
-        let Some(&position) = self.positions.get(id) else {
-            return Ok(None);
-        };
-        let rows = &self.starts[position..position + 2];
-        let mut block = Block::new(self.dims);
-        block.fill(rows, &self.values[rows[0] * self.dims..rows[1] * self.dims]);
-        let tokens = QueryTokens::new(std::iter::once(query), self.dims);
-        let mut scores = block.scores(&tokens).flatten();
-        Ok(scores.next())
-    }
-
-    /// Whether a document is in the index.
-    #[must_use]
-    pub fn contains(&self, id: &str) -> bool {
-        self.positions.contains_key(id)
-    }
-
-    /// The token vectors of a document, one after the other, as far as half precision keeps them;
-    /// `None` if the id is not in the index.
-    #[must_use]
-    pub fn vectors(&self, id: &str) -> Option<Vec<f32>> {
-        let position = *self.positions.get(id)?;
-        let values = self.starts[position] * self.dims..self.starts[position + 1] * self.dims;
-        Some(
-            self.values[values]
-                .iter()
-                .map(|value| value.to_f32())
-                .collect(),
-        )
-    }
-
-    /// For each vector of a query, the place of the document's vector with the largest dot product,
-    /// which is its term of the score; `None` if the id is not in the index.
-    ///
-    /// # Errors
-    /// As [`Index::search`].
-    pub fn partners(&self, query: &[f32], id: &str) -> Result<Option<Vec<usize>>, IndexError> {
-        check_vectors(query, self.dims).map_err(|source| IndexError::Query {
-            position: 0,
-            source,
-        })?;
-        let Some(document) = self.vectors(id) else {
-            return Ok(None);
-        };
-        let best = |query: &[f32]| {
-            let products = document.chunks(self.dims).map(|document| {
-                let terms = query.iter().zip(document);
-                terms.map(|(a, b)| a * b).sum::<f32>()
-            });
-            let best = products.enumerate().max_by(|(_, a), (_, b)| a.total_cmp(b));
-            best.map_or(0, |(place, _)| place)
-        };
-        Ok(Some(query.chunks(self.dims).map(best).collect()))
     }
 
     fn insert(&mut self, id: String, tokens: usize) -> Result<(), IndexError> {
@@ -171,7 +88,7 @@ impl ExactIndex {
         Ok(())
     }
 
-    /// The documents of each block, as ranges of positions.
+    /// Returns the documents of each block, as ranges of positions.
     fn blocks(&self) -> Vec<std::ops::Range<usize>> {
         let mut blocks = Vec::new();
         let mut first = 0;
@@ -224,7 +141,7 @@ impl ExactIndex {
         merged.into_iter().map(Best::into_hits).collect()
     }
 
-    /// The documents that ids name, in ascending order.
+    /// Returns the documents that ids name, in ascending order.
     fn positions_of(&self, ids: &[&str]) -> Vec<usize> {
         let known = ids.iter().filter_map(|&id| self.positions.get(id).copied());
         let mut positions: Vec<usize> = known.collect();
@@ -250,8 +167,7 @@ impl Index for ExactIndex {
         // A query without a vector finds nothing.
         let asks = |query: &&QueryRef<'_>| !query.vectors.is_empty();
         for (position, query) in queries.iter().enumerate().filter(|(_, query)| asks(query)) {
-            check_vectors(query.vectors, self.dims)
-                .map_err(|source| IndexError::Query { position, source })?;
+            check_query(position, query.vectors, self.dims)?;
         }
         let asking: Vec<_> = queries.iter().filter(asks).copied().collect();
         let mut rankings = Vec::with_capacity(asking.len());
@@ -277,7 +193,51 @@ impl Index for ExactIndex {
             .collect())
     }
 
+    fn score(&self, query: &[f32], id: &str) -> Result<Option<f32>, IndexError> {
+        check_query(0, query, self.dims)?;
+        let Some(&position) = self.positions.get(id) else {
+            return Ok(None);
+        };
+        let rows = &self.starts[position..position + 2];
+        let mut block = Block::new(self.dims);
+        block.fill(rows, &self.values[rows[0] * self.dims..rows[1] * self.dims]);
+        let tokens = QueryTokens::new(std::iter::once(query), self.dims);
+        let mut scores = block.scores(&tokens).flatten();
+        Ok(scores.next())
+    }
+
+    fn vectors(&self, id: &str) -> Option<Vec<f32>> {
+        let position = *self.positions.get(id)?;
+        let values = self.starts[position] * self.dims..self.starts[position + 1] * self.dims;
+        Some(
+            self.values[values]
+                .iter()
+                .map(|value| value.to_f32())
+                .collect(),
+        )
+    }
+
+    fn contains(&self, id: &str) -> bool {
+        self.positions.contains_key(id)
+    }
+
+    fn ids(&self) -> Box<dyn Iterator<Item = &str> + '_> {
+        Box::new(self.ids.iter().map(String::as_str))
+    }
+
     fn len(&self) -> usize {
         self.ids.len()
+    }
+
+    fn dims(&self) -> usize {
+        self.dims
+    }
+
+    fn save(&self, path: &Path) -> Result<(), IndexError> {
+        let documents = self.ids.iter().zip(self.starts.windows(2));
+        let documents: Vec<_> = documents
+            .map(|(id, row)| (id.as_str(), row[1] - row[0]))
+            .collect();
+        file::save(path, self.dims, &documents, &self.values)
     }
 }

@@ -1,6 +1,6 @@
 //! The inner loop of exact search: maxima of dot products, without a matrix of scores.
 //!
-//! Query tokens lie side by side in panels, a few vector registers wide, and document tokens in tiles
+//! Query tokens are side by side in panels, a few vector registers wide, and document tokens in tiles
 //! of a few. A tile's dot products with a panel stay in registers over all dimensions and go straight
 //! into the panel's running maxima. Every dot product adds its terms in the order of the dimensions,
 //! so it does not depend on its neighbours in panel, tile or block.
@@ -48,7 +48,7 @@ impl QueryTokens {
         }
     }
 
-    /// Tokens with the padding of the last panel.
+    /// Returns the number of tokens with the padding of the last panel.
     fn lanes(&self) -> usize {
         self.panels.len / self.dims
     }

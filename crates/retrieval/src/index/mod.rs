@@ -12,7 +12,7 @@ mod reference;
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub use self::exact::ExactIndex;
 use crate::ranking::Hit;
@@ -134,12 +134,15 @@ pub enum FileFault {
 pub struct QueryRef<'a> {
     /// The query's token vectors, `[tokens, dims]`, row by row.
     pub vectors: &'a [f32],
-    /// Ids of documents to leave out of the ranking; ids that the index lacks are no error.
+    /// Ids of documents to leave out of the ranking; ids that the index lacks are passed over.
     pub excluded: &'a [&'a str],
 }
 
 /// Documents as token vectors, searched by MaxSim.
-pub trait Index {
+///
+/// What is made of them is up to the implementation, which is named where an index is made; everything
+/// else takes a `&dyn Index`, or what [`open`] returns.
+pub trait Index: std::fmt::Debug + Send + Sync {
     /// Adds a document.
     ///
     /// `vectors` has shape `[tokens, dims]`, row by row, with at least one token.
@@ -158,25 +161,82 @@ pub trait Index {
     /// Returns the best `k` documents of one query; see [`Index::search_many`].
     ///
     /// # Errors
-    /// As [`Index::search_many`].
+    /// Fails as [`Index::search_many`] does.
     fn search(&self, query: &[f32], k: usize, excluded: &[&str]) -> Result<Vec<Hit>, IndexError> {
-        let mut rankings = self.search_many(
-            &[QueryRef {
-                vectors: query,
-                excluded,
-            }],
-            k,
-        )?;
+        let vectors = query;
+        let mut rankings = self.search_many(&[QueryRef { vectors, excluded }], k)?;
         Ok(rankings.pop().unwrap_or_default())
     }
 
-    /// The number of documents.
+    /// Returns the score of one document for a query's token vectors, as a search gives it; `None` if
+    /// the id is not in the index.
+    ///
+    /// # Errors
+    /// If the vectors of the query are empty, ragged or out of range.
+    fn score(&self, query: &[f32], id: &str) -> Result<Option<f32>, IndexError>;
+
+    /// Returns for each vector of a query the place of the document's vector with the largest dot
+    /// product, which is its term of the score; `None` if the id is not in the index.
+    ///
+    /// # Errors
+    /// Fails as [`Index::score`] does.
+    fn partners(&self, query: &[f32], id: &str) -> Result<Option<Vec<usize>>, IndexError> {
+        check_query(0, query, self.dims())?;
+        let Some(document) = self.vectors(id) else {
+            return Ok(None);
+        };
+        let best = |query: &[f32]| {
+            let products = document.chunks(self.dims()).map(|document| {
+                let terms = query.iter().zip(document);
+                terms.map(|(a, b)| a * b).sum::<f32>()
+            });
+            let best = products.enumerate().max_by(|(_, a), (_, b)| a.total_cmp(b));
+            best.map_or(0, |(place, _)| place)
+        };
+        Ok(Some(query.chunks(self.dims()).map(best).collect()))
+    }
+
+    /// Returns the token vectors of a document, one after the other, as far as the index keeps them;
+    /// `None` if the id is not in the index.
+    fn vectors(&self, id: &str) -> Option<Vec<f32>>;
+
+    /// Whether a document is in the index.
+    fn contains(&self, id: &str) -> bool;
+
+    /// Returns the ids of all documents, in the order in which they were added.
+    fn ids(&self) -> Box<dyn Iterator<Item = &str> + '_>;
+
+    /// Returns the number of documents.
     fn len(&self) -> usize;
 
     /// Whether there is no document.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    /// Returns the dimensions of a vector.
+    fn dims(&self) -> usize;
+
+    /// Writes the index to one file, whole or not at all.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    fn save(&self, path: &Path) -> Result<(), IndexError>;
+}
+
+/// Reads an index that [`Index::save`] wrote, of whatever kind the file says.
+///
+/// # Errors
+/// If the file cannot be read, is not an index, is truncated, or is damaged.
+pub fn open(path: &Path) -> Result<Box<dyn Index>, IndexError> {
+    // There is one kind so far; another one will begin with other bytes.
+    Ok(Box::new(ExactIndex::load(path)?))
+}
+
+/// Checks the vectors of the query at a place of a call.
+fn check_query(position: usize, vectors: &[f32], dims: usize) -> Result<(), IndexError> {
+    let checked = check_vectors(vectors, dims).map(|_| ());
+    checked.map_err(|source| IndexError::Query { position, source })
 }
 
 /// Checks a list of token vectors and returns how many there are.

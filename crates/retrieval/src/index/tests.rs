@@ -44,7 +44,41 @@ fn bits(hits: &[Hit]) -> Vec<(String, u32)> {
         .collect()
 }
 
+/// What a file of an index may hold, and bytes that lead nowhere.
+fn content() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop::sample::select(vec![
+        &b"OPTICAL\0\x01\0\0\0"[..],
+        b"\x01\0\0\0",
+        b"\x02\0\0\0\x01\0\0\0a",
+        b"\x01\0\0\0\0\0\0\0",
+        b"\x09\0\0\0\0\0\0\0",
+        b"\0\0\0\0",
+        b"\0\x3c",
+        b"\xff\xff\xff\xff\xff\xff\xff\xff",
+        b"\xff",
+    ]);
+    vec(piece, 0..16).prop_map(|pieces| pieces.concat())
+}
+
 proptest! {
+    /// The checksum keeps nothing from being read up to it, and here it is right.
+    #[test]
+    fn any_bytes_are_an_index_or_refused(content in content()) {
+        use sha2::{Digest, Sha256};
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("any.index");
+        let begun = [&b"OPTICAL\0\x01\0\0\0"[..], &content].concat();
+        for content in [content, begun] {
+            let whole = [&content[..], &Sha256::digest(&content)].concat();
+            for bytes in [content, whole] {
+                std::fs::write(&path, bytes).unwrap();
+                if let Err(error) = open(&path) {
+                    prop_assert!(error.to_string().contains("any.index"), "{error}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn scores_are_those_of_the_definition((dims, documents, queries) in collections()) {
         let index = index_of(dims, &documents);
@@ -108,6 +142,10 @@ proptest! {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("verses.index");
         index.save(&path).unwrap();
+        let kept = open(&path).unwrap();
+        prop_assert_eq!(kept.dims(), dims);
+        prop_assert!(kept.ids().eq(index.ids()) && kept.ids().count() == documents.len());
+        prop_assert!(kept.ids().all(|id| kept.contains(id) && kept.vectors(id) == index.vectors(id)));
         prop_assert_eq!(ExactIndex::load(&path).unwrap(), index);
     }
 }

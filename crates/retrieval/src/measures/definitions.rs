@@ -51,7 +51,7 @@ pub(super) fn value(measure: Measure, ranking: &JudgedRanking) -> Option<f64> {
     })
 }
 
-/// A quotient of counts that is zero where there is nothing to count.
+/// Returns a quotient of counts that is zero where there is nothing to count.
 fn ratio(count: usize, total: usize) -> f64 {
     if total == 0 {
         0.0
@@ -60,8 +60,8 @@ fn ratio(count: usize, total: usize) -> f64 {
     }
 }
 
-/// The mean, over all relevant documents, of the precision at the rank of each, zero if it is not
-/// within the first `cutoff`.
+/// Returns the mean, over all relevant documents, of the precision at the rank of each, zero if it is
+/// not within the first `cutoff`.
 fn average_precision(ranking: &JudgedRanking, cutoff: usize) -> f64 {
     let (mut found, mut sum) = (0, 0.0);
     for (rank, relevant) in (1..=cutoff).zip(ranking.relevance()) {
@@ -100,7 +100,7 @@ fn ndcg(ranking: &JudgedRanking, cutoff: usize) -> f64 {
 }
 
 /// Share of judged non-relevant documents, at most as many as there are relevant ones, that rank
-/// behind a relevant document; zero for relevant documents that were not retrieved (Buckley and
+/// after a relevant document; zero for relevant documents that were not retrieved (Buckley and
 /// Voorhees, SIGIR 2004).
 fn bpref(ranking: &JudgedRanking) -> f64 {
     let bound = ranking.nonrelevant.min(ranking.relevant);
@@ -119,7 +119,7 @@ fn bpref(ranking: &JudgedRanking) -> f64 {
     }
 }
 
-/// The highest precision at any rank with at least `percent` of the relevant documents.
+/// Returns the highest precision at any rank with at least `percent` of the relevant documents.
 ///
 /// The documents a recall asks for are rounded as `trec_eval` 9 rounds them: down, after adding 0.9.
 fn interpolated_precision(ranking: &JudgedRanking, percent: u8) -> Option<f64> {

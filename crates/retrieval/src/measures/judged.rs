@@ -63,7 +63,7 @@ impl JudgedRanking {
             .map(|grade| grade.is_some_and(|grade| grade >= self.level))
     }
 
-    /// Number of relevant documents up to a rank.
+    /// Returns the number of relevant documents up to a rank.
     pub(super) fn relevant_in(&self, cutoff: usize) -> usize {
         self.relevance()
             .take(cutoff)
@@ -71,7 +71,7 @@ impl JudgedRanking {
             .count()
     }
 
-    /// Number of relevant documents in the whole ranking.
+    /// Returns the number of relevant documents in the whole ranking.
     pub(super) fn relevant_retrieved(&self) -> usize {
         self.relevant_in(usize::MAX)
     }

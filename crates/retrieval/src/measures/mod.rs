@@ -83,8 +83,8 @@ pub fn evaluate(qrels: &Qrels, run: &Run, measures: &[Measure], options: &Option
 }
 
 impl Evaluation {
-    /// The evaluation whose values are, topic by topic, the means of several: of students that only
-    /// a seed tells apart. `None` if they are of other topics or measures, or there is none.
+    /// Returns the evaluation whose values are, topic by topic, the means of several: of students that
+    /// only a seed tells apart. `None` if they are of other topics or measures, or there is none.
     #[must_use]
     pub fn mean(evaluations: &[Self]) -> Option<Self> {
         let first = evaluations.first()?;
@@ -146,13 +146,13 @@ fn aggregate(measure: Measure, values: impl ExactSizeIterator<Item = Option<f64>
 }
 
 impl Evaluation {
-    /// The measures, in the order of the values.
+    /// Returns the measures, in the order of the values.
     #[must_use]
     pub fn measures(&self) -> &[Measure] {
         &self.measures
     }
 
-    /// The topics in the order of their bytes, each with a value per measure.
+    /// Returns the topics in the order of their bytes, each with a value per measure.
     ///
     /// `gm_map` exists over topics only; here it holds the topic's average precision.
     pub fn topics(&self) -> impl ExactSizeIterator<Item = (&str, &[Option<f64>])> {
@@ -161,25 +161,25 @@ impl Evaluation {
             .map(|(topic, values)| (topic.as_str(), values.as_slice()))
     }
 
-    /// The value per measure over all topics; `None` where it is undefined.
+    /// Returns the value per measure over all topics; `None` where it is undefined.
     #[must_use]
     pub fn aggregates(&self) -> &[Option<f64>] {
         &self.aggregates
     }
 
-    /// The value of a measure over all topics, if it was asked for and is defined.
+    /// Returns the value of a measure over all topics, if it was asked for and is defined.
     #[must_use]
     pub fn aggregate(&self, measure: Measure) -> Option<f64> {
         self.aggregates[self.place(measure)?]
     }
 
-    /// The value of a measure for a topic, if both are there and it is defined.
+    /// Returns the value of a measure for a topic, if both are there and it is defined.
     #[must_use]
     pub fn value(&self, topic: &str, measure: Measure) -> Option<f64> {
         self.topics.get(topic)?[self.place(measure)?]
     }
 
-    /// The defined values of a measure by topic, as [`crate::significance`] compares them.
+    /// Returns the defined values of a measure by topic, as [`crate::significance`] compares them.
     #[must_use]
     pub fn per_topic(&self, measure: Measure) -> BTreeMap<String, f64> {
         let Some(place) = self.place(measure) else {

@@ -48,7 +48,7 @@ pub enum Measure {
     SetRecall,
     /// `set_F`: harmonic mean of the two.
     SetF,
-    /// `recip_rank_cut_10`: reciprocal rank, zero behind the cut-off.
+    /// `recip_rank_cut_10`: reciprocal rank, zero after the cut-off.
     RecipRankCut(NonZeroUsize),
     /// `judged_10`: share of the first documents, of at most as many as there are, that are judged.
     Judged(NonZeroUsize),
@@ -62,7 +62,7 @@ pub enum MeasureError {
     #[error("there is no measure {0:?}; there are {names} (K is a positive integer, R a recall such as 0.10)", names = known_names())]
     Unknown(String),
     /// The parameter of a measure is wrong.
-    #[error("{parameter:?} is no cut-off of {measure}; it takes {expected}")]
+    #[error("{parameter:?} is not a cut-off of {measure}; it takes {expected}")]
     Parameter {
         /// The measure.
         measure: &'static str,
@@ -152,7 +152,7 @@ const CUT: [Cut; 7] = [
 
 const RECALL: &str = "iprec_at_recall";
 
-/// `trec_eval`'s default set, without its `runid`, which is no number.
+/// `trec_eval`'s default set, without its `runid`, which is not a number.
 const OFFICIAL: [&str; 11] = [
     "num_q",
     "num_ret",
@@ -334,6 +334,8 @@ impl fmt::Display for Measure {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -413,6 +415,17 @@ mod tests {
         }
         for name in ["", "map_", "R", "P10", "iprec_at_recallx", "AP@"] {
             assert!(Measure::parse(name).is_err(), "{name}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_name_is_measures_or_refused(
+            name in "(map|P|AP|nDCG|ndcg_cut|recall|iprec_at_recall|judged|success|[a-zé]{0,3})[_.@]?[-0-9.,]{0,20}"
+        ) {
+            for measure in Measure::parse(&name).unwrap_or_default() {
+                prop_assert_eq!(measure.to_string().parse(), Ok(measure), "{}", &name);
+            }
         }
     }
 }

@@ -82,7 +82,7 @@ fn with_suffix(stem: &Path, suffix: &str) -> PathBuf {
     path.into()
 }
 
-/// A line of the index as headword and entry.
+/// Reads a line of the index as headword and entry.
 fn locate<'a>(line: &'a str, text: &'a [u8]) -> Option<(&'a str, &'a [u8])> {
     // A fourth column spells the headword as it was before it was sorted.
     let mut columns = line.split('\t');
@@ -92,7 +92,7 @@ fn locate<'a>(line: &'a str, text: &'a [u8]) -> Option<(&'a str, &'a [u8])> {
     Some((headword, text.get(begin..begin.checked_add(length)?)?))
 }
 
-/// A number in dictd's base 64, whose digits are those of RFC 4648.
+/// Reads a number in dictd's base 64, whose digits are those of RFC 4648.
 fn base64(digits: &str) -> Option<usize> {
     const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let value = |digit| DIGITS.iter().position(|known| *known == digit);
@@ -103,7 +103,7 @@ fn base64(digits: &str) -> Option<usize> {
     })
 }
 
-/// The translations of an entry, each as its words, in order.
+/// Returns the translations of an entry, each as its words, in order.
 fn translations(entry: &str) -> Vec<Vec<String>> {
     let mut found = Vec::new();
     for line in entry.lines().skip(1) {
@@ -132,7 +132,7 @@ fn translations(entry: &str) -> Vec<Vec<String>> {
     found
 }
 
-/// The line without what stands in brackets; a bracket that is not closed reaches to the end.
+/// Returns the line without what stands in brackets; a bracket that is not closed reaches to the end.
 fn without_brackets(line: &str) -> String {
     let mut depth = 0_usize;
     let outside = |character: &char| {

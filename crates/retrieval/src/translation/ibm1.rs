@@ -153,7 +153,7 @@ impl Row {
             .map_or(0.0, |at| self.probabilities[at])
     }
 
-    /// One step of the maximisation: expected counts of `e` with this `f`, normalised.
+    /// Makes one step of the maximisation: expected counts of `e` with this `f`, normalised.
     fn update(&mut self, sentences: &[u32], target: &[Vec<u32>], evidence: &[Vec<f64>]) {
         let mut counts = vec![0.0; self.words.len()];
         for &sentence in sentences {
@@ -172,7 +172,7 @@ impl Row {
     }
 }
 
-/// The rows of `t(target word | source word)` by source word, and the log-likelihoods.
+/// Returns the rows of `t(target word | source word)` by source word, and the log-likelihoods.
 fn estimate(source: &Side, target: &Side, iterations: usize) -> (Vec<Row>, Vec<f64>) {
     // The sentences a word is in, as often as it is in them; the empty word is once in each.
     let mut occurrences = vec![Vec::new(); source.spelling.len()];

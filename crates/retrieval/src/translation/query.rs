@@ -59,7 +59,7 @@ pub enum Unknown {
 }
 
 impl QueryTranslation {
-    /// The terms of a query, in the order of its words.
+    /// Returns the terms of a query, in the order of its words.
     #[must_use]
     pub fn terms(&self, query: &str, table: &TranslationTable) -> Vec<QueryTerm> {
         let distributions = words(query).filter_map(|word| self.distribution(word, table));
@@ -79,7 +79,7 @@ impl QueryTranslation {
         terms.collect()
     }
 
-    /// What a word stands for, with probabilities that sum to one; nothing if it is dropped.
+    /// Returns what a word stands for, with probabilities that sum to one; nothing if it is dropped.
     fn distribution(&self, word: String, table: &TranslationTable) -> Option<Vec<(String, f64)>> {
         let kept = self.prune.keep(table.translations(&word));
         if kept.is_empty() {
@@ -119,14 +119,9 @@ mod tests {
     use crate::{Bm25Index, Bm25Settings, words};
 
     fn table() -> TranslationTable {
-        let english =
-            |words: &[(&str, f64)]| words.iter().map(|(w, p)| ((*w).into(), *p)).collect();
-        TranslationTable::new([
-            (
-                "safina".into(),
-                english(&[("ark", 0.5), ("ship", 0.3), ("boat", 0.2)]),
-            ),
-            ("nuhu".into(), english(&[("noah", 0.6), ("nuhu", 0.4)])),
+        TranslationTable::of(&[
+            ("safina", &[("ark", 0.5), ("ship", 0.3), ("boat", 0.2)]),
+            ("nuhu", &[("noah", 0.6), ("nuhu", 0.4)]),
         ])
     }
 
@@ -255,7 +250,7 @@ mod tests {
         }
     }
 
-    /// An empty table is no translation: both ways are BM25 on the query as it is.
+    /// An empty table translates nothing: both ways are BM25 on the query as it is.
     #[test]
     fn without_a_table_the_query_is_searched_as_it_is() {
         let documents = [

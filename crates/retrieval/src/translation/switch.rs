@@ -40,8 +40,8 @@ impl CodeSwitch {
         self.0.is_empty()
     }
 
-    /// The text with the words of the table replaced for which `replaces` says so; it is asked once
-    /// for each of them. `None` if none was replaced.
+    /// Returns the text with the words of the table replaced for which `replaces` says so; it is asked
+    /// once for each of them. `None` if none was replaced.
     pub fn switch(&self, text: &str, mut replaces: impl FnMut() -> bool) -> Option<String> {
         let text = composed(text);
         let mut switched = String::with_capacity(text.len());
@@ -64,15 +64,11 @@ mod tests {
     use super::*;
 
     fn table() -> TranslationTable {
-        let words = [
-            ("maji", vec![("water", 0.9), ("the", 0.1)]),
-            ("kunywa", vec![("drink", 0.6), ("water", 0.4)]),
-            ("nairobi", vec![("nairobi", 1.0)]),
-        ];
-        let owned = |(word, weight): (&str, f64)| (word.to_owned(), weight);
-        TranslationTable::new(words.map(|(foreign, english)| {
-            (foreign.to_owned(), english.into_iter().map(owned).collect())
-        }))
+        TranslationTable::of(&[
+            ("maji", &[("water", 0.9), ("the", 0.1)]),
+            ("kunywa", &[("drink", 0.6), ("water", 0.4)]),
+            ("nairobi", &[("nairobi", 1.0)]),
+        ])
     }
 
     #[test]
@@ -86,7 +82,7 @@ mod tests {
         assert_eq!(one.as_deref(), Some("Drink the maji, in Nairobi."));
         assert_eq!(switch.switch(text, || false), None);
         assert_eq!(switch.switch("", || true), None);
-        // The word ends behind its marks.
+        // The word ends after its marks.
         let marked = switch.switch("Drink the water\u{301}! The water’s cold.", || true);
         assert_eq!(
             marked.as_deref(),

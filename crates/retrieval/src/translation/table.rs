@@ -1,6 +1,6 @@
 //! What the words of a language mean in English, and how probably.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 use std::path::Path;
 
@@ -8,6 +8,7 @@ use optical_files::text::{Lines, TextError};
 use optical_files::whole;
 
 use super::TranslationError;
+use crate::words::{composed, word};
 
 /// An English word that a foreign word may mean.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,7 +39,7 @@ pub struct Pruning {
 }
 
 impl Pruning {
-    /// The translations kept, best first, with probabilities that sum to one.
+    /// Returns the translations kept, best first, with probabilities that sum to one.
     ///
     /// `translations` come best first.
     #[must_use]
@@ -67,8 +68,8 @@ impl Pruning {
 }
 
 impl TranslationTable {
-    /// A table of foreign words with English words and weights, which are normalised to sum to one
-    /// for each foreign word; equal weights stay in the order given.
+    /// Creates a table of foreign words with English words and weights, which are normalised to sum to
+    /// one for each foreign word; equal weights stay in the order given.
     ///
     /// Weights that are not above zero are left out, and so are words without any other.
     #[must_use]
@@ -87,20 +88,21 @@ impl TranslationTable {
         Self(words.collect())
     }
 
-    /// The translations of a word as [`words`](crate::words) gives it, best first; none if it is unknown.
+    /// Returns the translations of a word as [`words`](crate::words) gives it, best first; none if it
+    /// is unknown.
     #[must_use]
     pub fn translations(&self, foreign: &str) -> &[Translation] {
         self.0.get(foreign).map_or(&[], Vec::as_slice)
     }
 
-    /// All foreign words with their translations, in the order of their bytes.
+    /// Returns all foreign words with their translations, in the order of their bytes.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[Translation])> {
         self.0
             .iter()
             .map(|(word, found)| (word.as_str(), found.as_slice()))
     }
 
-    /// The number of foreign words.
+    /// Returns the number of foreign words.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
@@ -133,8 +135,11 @@ impl TranslationTable {
 
     /// Reads what [`write`](Self::write) wrote, or a table from elsewhere in the same layout.
     ///
-    /// Lines of one word need not be together. Probabilities are normalised for each foreign word
-    /// where they do not sum to one up to rounding, so a written table is read as it was.
+    /// Lines of one word need not be together. Words from elsewhere become what
+    /// [`words`](crate::words) makes of them: the words of an English phrase share its probability, a
+    /// foreign phrase is passed over, since queries are translated word by word, and what becomes the
+    /// same word counts together. Probabilities are normalised for each foreign word where they do not
+    /// sum to one up to rounding, so a written table is read as it was.
     ///
     /// # Errors
     /// If the file cannot be read, or a line is not two words and a probability.
@@ -163,15 +168,16 @@ impl TranslationTable {
             if foreign.is_empty() || english.is_empty() || !(0.0..=1.0).contains(&probability) {
                 return Err(fault());
             }
-            words
-                .entry(foreign.to_owned())
-                .or_default()
-                .push(Translation {
-                    word: english.to_owned(),
-                    probability,
-                });
+            let ([foreign], english) = (&normal(foreign)[..], normal(english)) else {
+                continue;
+            };
+            let probability = probability / english.len() as f64;
+            let translations = words.entry(foreign.clone()).or_default();
+            translations
+                .extend((english.into_iter()).map(|word| Translation { word, probability }));
         }
         for translations in words.values_mut() {
+            merge(translations);
             translations.retain(|translation| 0.0 < translation.probability);
             translations.sort_by(|left, right| right.probability.total_cmp(&left.probability));
             let sum: f64 = translations.iter().map(|it| it.probability).sum();
@@ -186,6 +192,34 @@ impl TranslationTable {
     }
 }
 
+/// Adds what a word has several times to where it is first.
+fn merge(translations: &mut Vec<Translation>) {
+    let mut places: HashMap<String, usize> = HashMap::new();
+    let mut merged: Vec<Translation> = Vec::with_capacity(translations.len());
+    for translation in translations.drain(..) {
+        let place = places.entry(translation.word.clone());
+        let place = *place.or_insert(merged.len());
+        match merged.get_mut(place) {
+            Some(known) => known.probability += translation.probability,
+            None => merged.push(translation),
+        }
+    }
+    *translations = merged;
+}
+
+/// Returns the words of a text; one that is a word as it stands stays, even where a dictionary would
+/// divide it once it stands alone.
+fn normal(text: &str) -> Vec<String> {
+    let mut normal = Vec::new();
+    for text in text.split_whitespace() {
+        match word(&composed(text)) {
+            Some(word) if word == text => normal.push(word),
+            _ => normal.extend(crate::words(text)),
+        }
+    }
+    normal
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -193,19 +227,23 @@ mod tests {
 
     use super::*;
 
+    impl TranslationTable {
+        /// Creates a table of words and weights.
+        pub(crate) fn of(words: &[(&str, &[(&str, f64)])]) -> Self {
+            Self::new(words.iter().map(|(foreign, english)| {
+                let english = english
+                    .iter()
+                    .map(|(word, weight)| ((*word).into(), *weight));
+                ((*foreign).into(), english.collect())
+            }))
+        }
+    }
+
     fn table() -> TranslationTable {
-        let english =
-            |words: &[(&str, f64)]| words.iter().map(|(w, p)| ((*w).into(), *p)).collect();
-        TranslationTable::new([
-            (
-                "safina".into(),
-                english(&[("boat", 1.0), ("ark", 6.0), ("ship", 3.0)]),
-            ),
-            (
-                "jua".into(),
-                english(&[("sun", 2.0), ("know", 2.0), ("never", 0.0)]),
-            ),
-            ("hapana".into(), Vec::new()),
+        TranslationTable::of(&[
+            ("safina", &[("boat", 1.0), ("ark", 6.0), ("ship", 3.0)]),
+            ("jua", &[("sun", 2.0), ("know", 2.0), ("never", 0.0)]),
+            ("hapana", &[]),
         ])
     }
 
@@ -246,6 +284,35 @@ mod tests {
         assert_eq!(keep(0.0, 0.6, 9), [("ark", 1.0)]);
         assert_eq!(keep(0.0, 1.0, 1), [("ark", 1.0)]);
         assert!(keep(0.7, 1.0, 9).is_empty());
+    }
+
+    /// "e" and a combining acute, capitals, another apostrophe, a soft hyphen, phrases, and punctuation.
+    #[test]
+    fn words_of_other_tables_become_ours() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("swa.tsv");
+        let text = "Cafe\u{301}\tCOFFEE\t0.4\ncafé\tcoffee house\t0.4\nng’ombe\tco\u{ad}w,\t1\n\
+                    jua kali\tsun\t1\n...\tdot\t1\njua\t!\t1\n日本語\tjapanese\t1\n";
+        std::fs::write(&path, text).unwrap();
+        let table = TranslationTable::read(&path).unwrap();
+        let found: Vec<_> = table
+            .iter()
+            .flat_map(|(foreign, found)| {
+                let show = move |it: &Translation| {
+                    let probability = (it.probability * 1e9).round() / 1e9;
+                    format!("{foreign} {} {probability}", it.word)
+                };
+                found.iter().map(show)
+            })
+            .collect();
+        // .4 and half of .4, of .8.
+        let expected = [
+            "café coffee 0.75",
+            "café house 0.25",
+            "ng'ombe cow 1",
+            "日本語 japanese 1",
+        ];
+        assert_eq!(found, expected);
     }
 
     #[test]

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use optical_files::trec;
 use serde::{Deserialize, Serialize};
 
-use super::tables::{self, Kind};
-use crate::bitext::DataRoots;
+use crate::bitext::records::DataRoots;
 use crate::error::{CorpusError, LineProblem};
-use crate::relevance::{Candidate, Example, Sink, Text, Texts};
+use crate::formats::tables::{self, Kind};
+use crate::relevance::records::{Candidate, Example, Sink, Text, Texts};
 
 /// Judgements and a run, as named in a run file.
 ///
@@ -69,7 +69,7 @@ impl Judged {
     }
 }
 
-/// The relevant documents, in the order of the file.
+/// Reads the relevant documents, in the order of the file.
 fn read_relevant(
     path: &Path,
     queries: &Texts,
@@ -86,7 +86,7 @@ fn read_relevant(
     relevant.collect()
 }
 
-/// The best documents of each query that are not relevant to it, by score and then by line.
+/// Reads the best documents of each query that are not relevant to it, by score and then by line.
 fn read_negatives(
     path: &Path,
     documents: &Texts,
@@ -101,7 +101,7 @@ fn read_negatives(
             let document = documents.named("document", document);
             let document = document.map_err(|it| CorpusError::line(path, entry.line, it))?;
             let ranking = ranked.entry(query.to_owned()).or_default();
-            // Kept in order and short, since runs have a thousand documents a query.
+            // Kept in order and short, since runs have a thousand documents per query.
             let place = ranking.partition_point(|(better, _)| *better >= score);
             if place < count {
                 ranking.insert(place, (score, document));

@@ -1,9 +1,8 @@
-//! Readers of relevance data, one a layout; [`crate::relevance`] has what they give.
+//! Readers of relevance data, one per layout; [`crate::relevance`] has what they give.
 
 pub mod judged;
 pub mod n_way;
 pub mod pairs;
-pub mod tables;
 #[cfg(test)]
 mod testing;
 pub mod triples;

@@ -12,11 +12,12 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::tables::{self, Kind, first, id, score};
-use crate::bitext::DataRoots;
+use crate::bitext::records::DataRoots;
 use crate::error::{CorpusError, LineProblem};
 use crate::formats::lines::each_line;
-use crate::relevance::{Candidate, Example, Sink, Texts};
+use crate::formats::tables::{self, Kind};
+use crate::formats::values::{first, id, score};
+use crate::relevance::records::{Candidate, Example, Sink, Texts};
 
 /// Lists or objects of ids, as named in a run file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

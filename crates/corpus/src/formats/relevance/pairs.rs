@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::tables::{self, Kind, filled, first, id, object, string};
-use crate::bitext::DataRoots;
+use crate::bitext::records::DataRoots;
 use crate::error::CorpusError;
 use crate::formats::lines::each_line;
-use crate::relevance::{Candidate, Example, Sink, Texts};
+use crate::formats::tables::{self, Kind};
+use crate::formats::values::{filled, first, id, object, string};
+use crate::relevance::records::{Candidate, Example, Sink, Texts};
 
 /// Objects of a query and a document's id, as named in a run file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

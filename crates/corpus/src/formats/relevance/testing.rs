@@ -1,20 +1,13 @@
 //! What the tests of all readers share.
 #![allow(clippy::unwrap_used)]
 
-use crate::bitext::DataRoots;
 use crate::relevance::{Candidate, Example, Relevance, RelevanceSource};
+use crate::testing::folder;
 
 /// Loads a `[[relevance]]` table from files that are made for it.
 pub(super) fn load(source: &str, files: &[(&str, &str)]) -> Result<Relevance, String> {
-    let folder = tempfile::tempdir().unwrap();
-    for (name, text) in files {
-        std::fs::write(folder.path().join(name), text).unwrap();
-    }
+    let (_folder, roots) = folder(files);
     let source: RelevanceSource = toml::from_str(source).unwrap();
-    let roots = DataRoots {
-        base: folder.path().into(),
-        cache: folder.path().into(),
-    };
     source.load(&roots).map_err(|error| error.to_string())
 }
 

@@ -7,11 +7,12 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::tables::{self, Kind, filled};
-use crate::bitext::DataRoots;
+use crate::bitext::records::DataRoots;
 use crate::error::CorpusError;
 use crate::formats::lines::{collapse, columns, each_line, names_id};
-use crate::relevance::{Candidate, Example, Numbered, Sink, Text, Texts};
+use crate::formats::tables::{self, Kind};
+use crate::formats::values::filled;
+use crate::relevance::records::{Candidate, Example, Numbered, Sink, Text, Texts};
 
 /// Triples of ids, as named in a run file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

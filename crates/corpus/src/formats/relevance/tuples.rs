@@ -9,11 +9,11 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::tables::{filled, object, score, string};
-use crate::bitext::DataRoots;
+use crate::bitext::records::DataRoots;
 use crate::error::{CorpusError, LineProblem};
 use crate::formats::lines::{collapse, each_line};
-use crate::relevance::{Candidate, Example, Numbered, Sink, Texts};
+use crate::formats::values::{filled, object, score, string};
+use crate::relevance::records::{Candidate, Example, Numbered, Sink, Texts};
 
 /// Objects of texts, as named in a run file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -81,7 +81,7 @@ impl Tuples {
     }
 }
 
-/// The texts under `prefix` and under `prefix_1`, `prefix_2`, …, in the order of their numbers.
+/// Returns the texts under `prefix` and under `prefix_1`, `prefix_2`, …, in the order of their numbers.
 fn numbered<'a>(object: &'a Map<String, Value>, prefix: &str) -> Result<Vec<&'a str>, LineProblem> {
     let number = |key: &str| match key.strip_prefix(prefix)? {
         "" => Some(0),

@@ -20,7 +20,7 @@ pub(super) struct Verse {
 }
 
 impl Verse {
-    /// A verse by its numbers, all counted from one; none if there is no such book.
+    /// Creates a verse by its numbers, all counted from one; none if there is no such book.
     pub(super) fn new(book: i64, chapter: i64, verse: i64) -> Option<Self> {
         let book = usize::try_from(book).ok()?.checked_sub(1)?;
         (book < BOOKS.len()).then_some(Self {

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Bible;
 use super::books::Verse;
-use crate::bitext::DataRoots;
-use crate::collection::{Collection, Document, Judgement, Query};
+use super::error::BibleError;
+use crate::bitext::records::DataRoots;
+use crate::collection::records::{Collection, Document, Judgement, Query};
 use crate::draw::lot;
 use crate::error::CorpusError;
 
@@ -105,10 +106,10 @@ impl BibleCut {
         })
     }
 
-    fn draw_queries(&self, mut qualified: Vec<Verse>) -> Result<BTreeSet<Verse>, CorpusError> {
+    fn draw_queries(&self, mut qualified: Vec<Verse>) -> Result<BTreeSet<Verse>, BibleError> {
         let found = qualified.len();
         if found < self.queries.max(1) {
-            return Err(CorpusError::TooFewQueries {
+            return Err(BibleError::TooFewQueries {
                 asked: self.queries,
                 found,
             });
@@ -124,12 +125,12 @@ impl BibleCut {
         &self,
         relevant: &BTreeSet<Verse>,
         mut all: Vec<Verse>,
-    ) -> Result<BTreeSet<Verse>, CorpusError> {
+    ) -> Result<BTreeSet<Verse>, BibleError> {
         if self.documents == 0 {
             return Ok(all.into_iter().collect());
         }
         let Some(others) = self.documents.checked_sub(relevant.len()) else {
-            return Err(CorpusError::TooFewDocuments {
+            return Err(BibleError::TooFewDocuments {
                 asked: self.documents,
                 relevant: relevant.len(),
             });

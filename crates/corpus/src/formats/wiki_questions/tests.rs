@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::collection::CollectionSource;
+use crate::testing::folder;
 
 const DOCUMENTS: &str = "{\"id\":\"a1\",\"source\":\"s\",\"title\":\"Ghana\",\"text\":\"Accra  is large.\"}\n\
                          {\"id\":\"a2\",\"source\":\"s\",\"title\":\"\",\"text\":\"Kumasi.\"}\n";
@@ -14,18 +15,16 @@ fn load(
     qrels: &str,
     language: &str,
 ) -> Result<Collection, CorpusError> {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("docs.jsonl"), documents).unwrap();
-    std::fs::write(folder.path().join("queries.dev.tsv"), queries).unwrap();
-    std::fs::write(folder.path().join("qrels.dev.txt"), qrels).unwrap();
+    let (_folder, roots) = folder(&[
+        ("docs.jsonl", documents),
+        ("queries.dev.tsv", queries),
+        ("qrels.dev.txt", qrels),
+    ]);
     let text = format!(
         "format = 'wiki-questions'\nfolder = '.'\nsplit = 'dev'\nlanguages = ['{language}']"
     );
     let source: CollectionSource = toml::from_str(&text).unwrap();
-    source.load(&DataRoots {
-        base: folder.path().into(),
-        cache: folder.path().into(),
-    })
+    source.load(&roots)
 }
 
 #[test]
@@ -197,7 +196,7 @@ fn languages_may_share_ids_of_the_same_questions() {
 
 #[test]
 fn several_splits_are_read_as_one() {
-    let (folder, roots) = crate::testing::folder(&[
+    let (folder, roots) = folder(&[
         ("docs.jsonl", DOCUMENTS),
         ("queries.dev.tsv", QUERIES),
         ("qrels.dev.txt", QRELS),

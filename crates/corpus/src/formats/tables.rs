@@ -15,15 +15,18 @@
 //! PyLate's data sets are Parquet files; `datasets.load_dataset(NAME, "documents", split="train")`
 //! and `.to_json("documents.jsonl")` make JSON lines of a part.
 
-use std::ops::ControlFlow;
+use std::collections::HashSet;
 use std::path::Path;
+use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use optical_files::text::Lines;
+use serde_json::Value;
 
-use crate::collection::Document;
+use crate::collection::records::{Document, Origin};
 use crate::error::{CorpusError, LineProblem};
-use crate::formats::lines::{collapse, each_line, names_id};
-use crate::relevance::Texts;
+use crate::formats::lines::{collapse, names_id};
+use crate::formats::values::{first, id, object, string, trimmed_id};
+use crate::relevance::records::Texts;
 
 /// What a table has texts of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +44,7 @@ impl Kind {
     }
 
     /// Keys of the id, the first that is there.
-    pub(crate) fn id_keys(self) -> &'static [&'static str] {
+    pub(super) fn id_keys(self) -> &'static [&'static str] {
         match self {
             Self::Queries => &["query_id", "id", "_id", "qid"],
             Self::Documents => &[
@@ -66,45 +69,151 @@ impl Kind {
     }
 }
 
+/// How the lines of a table are laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Layout {
+    Json,
+    Tsv {
+        /// Whether titles are in the column before texts.
+        title_first: bool,
+    },
+}
+
+impl Layout {
+    pub(crate) const TSV: Self = Self::Tsv { title_first: false };
+
+    /// Tells the layout by the name of a file and its first line.
+    fn of(path: &Path, line: &str) -> Self {
+        match is_json_lines(path) || line.starts_with('{') {
+            true => Self::Json,
+            false => Self::TSV,
+        }
+    }
+}
+
+/// The entries of a table with their lines, one at a time; after an error there is none.
+pub(crate) struct Table {
+    file: Arc<Path>,
+    kind: Kind,
+    layout: Option<Layout>,
+    is_first: bool,
+    lines: Option<Lines>,
+}
+
+impl Table {
+    /// Opens a table; without a layout, its name and its first line tell.
+    pub(crate) fn open(
+        path: &Path,
+        kind: Kind,
+        layout: Option<Layout>,
+    ) -> Result<Self, CorpusError> {
+        Ok(Self {
+            file: path.into(),
+            kind,
+            layout,
+            is_first: true,
+            lines: Some(Lines::open(path)?),
+        })
+    }
+
+    fn read(&mut self) -> Result<Option<(usize, Document)>, CorpusError> {
+        let Some(lines) = &mut self.lines else {
+            return Ok(None);
+        };
+        while let Some((line, text)) = lines.next_good()? {
+            if text.trim().is_empty() {
+                continue;
+            }
+            let layout = &mut *(self.layout).get_or_insert_with(|| Layout::of(&self.file, text));
+            let is_first = std::mem::take(&mut self.is_first);
+            let entry = match layout {
+                Layout::Json => of_json(text, self.kind).map(Some),
+                Layout::Tsv { title_first } => of_tsv(text, self.kind, is_first, title_first),
+            };
+            let entry = entry.map_err(|problem| CorpusError::line(&self.file, line, problem))?;
+            if let Some(mut entry) = entry {
+                let file = self.file.clone();
+                entry.origin = Some(Origin { file, line });
+                return Ok(Some((line, entry)));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Iterator for Table {
+    type Item = Result<(usize, Document), CorpusError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let read = self.read();
+        if !matches!(read, Ok(Some(_))) {
+            self.lines = None;
+        }
+        read.transpose()
+    }
+}
+
 /// Reads a table; an id may come twice with the same text.
 pub(crate) fn read(path: &Path, kind: Kind) -> Result<Texts, CorpusError> {
     let mut texts = Texts::default();
-    let mut is_json = None;
-    // Which columns have text and title.
-    let mut columns = [1, 2];
-    each_line(path, |_, line| {
-        let is_first = is_json.is_none();
-        let is_json = *is_json.get_or_insert_with(|| is_json_lines(path) || line.starts_with('{'));
-        let entry = if is_json {
-            of_json(line, kind)?
-        } else {
-            let row: Vec<&str> = line.split('\t').collect();
-            if !(2..=3).contains(&row.len()) {
-                let found = row.len();
-                let problem =
-                    format!("{found} columns, expected 2 (id, text) or 3 (id, text, title)");
-                return Err(LineProblem::Entry {
-                    kind: kind.name(),
-                    problem,
-                });
-            }
-            if is_first && names_id(row[0]) {
-                if row[1].trim().eq_ignore_ascii_case("title") {
-                    columns = [2, 1];
-                }
-                return Ok(ControlFlow::Continue(()));
-            }
-            let column = |at: usize| row.get(at).copied().unwrap_or_default();
-            entry(row[0], column(columns[1]), column(columns[0]))?
-        };
-        texts.insert(&entry.id, &entry.full_text())?;
-        Ok(ControlFlow::Continue(()))
-    })?;
+    for entry in Table::open(path, kind, None)? {
+        let (line, entry) = entry?;
+        let inserted = texts.insert(&entry.id, &entry.full_text());
+        inserted.map_err(|problem| CorpusError::line(path, line, problem))?;
+    }
     Ok(texts)
 }
 
-/// The document, or the query, of a line of JSON.
-pub(crate) fn of_json(line: &str, kind: Kind) -> Result<Document, LineProblem> {
+/// Reads the entries of tables, one after the other; an id is there once.
+pub(crate) fn distinct(
+    tables: impl IntoIterator<Item = Table>,
+) -> Result<Vec<Document>, CorpusError> {
+    let (mut ids, mut entries) = (HashSet::new(), Vec::new());
+    for table in tables {
+        let file = table.file.clone();
+        for entry in table {
+            let (line, entry) = entry?;
+            if !ids.insert(entry.id.clone()) {
+                let problem = LineProblem::DuplicateId(entry.id);
+                return Err(CorpusError::line(&file, line, problem));
+            }
+            entries.push(entry);
+        }
+    }
+    Ok(entries)
+}
+
+/// Reads the document, or the query, of a line of columns; `None` for a first line that names them.
+fn of_tsv(
+    line: &str,
+    kind: Kind,
+    is_first: bool,
+    title_first: &mut bool,
+) -> Result<Option<Document>, LineProblem> {
+    let row: Vec<&str> = line.split('\t').collect();
+    let (id, second, third) = match row[..] {
+        [id, text] => (id, text, ""),
+        [id, text, title] => (id, text, title),
+        _ => {
+            let found = row.len();
+            let kind = kind.name();
+            let problem = format!("{found} columns, expected 2 (id, text) or 3 (id, text, title)");
+            return Err(LineProblem::Entry { kind, problem });
+        }
+    };
+    if is_first && names_id(id) {
+        *title_first = second.trim().eq_ignore_ascii_case("title");
+        return Ok(None);
+    }
+    let (title, text) = match *title_first {
+        true => (second, third),
+        false => (third, second),
+    };
+    entry(id, title, text).map(Some)
+}
+
+/// Reads the document, or the query, of a line of JSON.
+fn of_json(line: &str, kind: Kind) -> Result<Document, LineProblem> {
     let read = || {
         let object = object(line)?;
         let id = id(first(&object, kind.id_keys())?)?;
@@ -125,7 +234,7 @@ pub(crate) fn of_json(line: &str, kind: Kind) -> Result<Document, LineProblem> {
     })
 }
 
-/// An entry with white space collapsed; of title and text, one may be empty.
+/// Makes an entry with white space collapsed; of title and text, one may be empty.
 fn entry(id: &str, title: &str, text: &str) -> Result<Document, LineProblem> {
     let (title, text) = (collapse(title), collapse(text));
     let id = trimmed_id(id)?;
@@ -151,89 +260,11 @@ fn is_json_lines(path: &Path) -> bool {
     name.ends_with(".jsonl") || name.ends_with(".json")
 }
 
-/// A text with white space collapsed, unless nothing is left of it.
-pub(crate) fn filled(what: &str, text: &str) -> Result<String, LineProblem> {
-    let text = collapse(text);
-    if text.is_empty() {
-        Err(LineProblem::Empty(what.to_owned()))
-    } else {
-        Ok(text)
-    }
-}
-
-/// The object of a line.
-pub(crate) fn object(line: &str) -> Result<Map<String, Value>, LineProblem> {
-    let why = match serde_json::from_str(line) {
-        Ok(Value::Object(object)) => return Ok(object),
-        Ok(_) => "not a JSON object".to_owned(),
-        Err(error) => error.to_string(),
-    };
-    Err(LineProblem::Example(why))
-}
-
-/// The value under the first of some keys that is there.
-pub(crate) fn first<'a>(
-    object: &'a Map<String, Value>,
-    keys: &[&str],
-) -> Result<&'a Value, LineProblem> {
-    let values = || keys.iter().filter_map(|key| object.get(*key));
-    // A table has a column for each key, and may have nothing in the first.
-    let filled = values().find(|value| !value.is_null());
-    filled.or_else(|| values().next()).ok_or_else(|| {
-        let (last, others) = keys.split_last().unwrap_or((&"", &[]));
-        let others: String = others.iter().map(|key| format!("{key}, ")).collect();
-        let or = if others.is_empty() { "" } else { "or " };
-        let found: Vec<&str> = object.keys().map(String::as_str).collect();
-        let found = match &found[..] {
-            [] => "it has no key".to_owned(),
-            found => format!("its keys are {}", found.join(", ")),
-        };
-        LineProblem::Example(format!("there is no {others}{or}{last}; {found}"))
-    })
-}
-
-/// The text under the first of some keys that is there.
-pub(crate) fn string<'a>(
-    object: &'a Map<String, Value>,
-    keys: &[&str],
-) -> Result<&'a str, LineProblem> {
-    match first(object, keys)? {
-        Value::String(text) => Ok(text),
-        other => Err(LineProblem::Example(format!("{other} is not a text"))),
-    }
-}
-
-/// An id, as a text.
-pub(crate) fn id(value: &Value) -> Result<String, LineProblem> {
-    match value {
-        Value::String(id) => trimmed_id(id),
-        Value::Number(id) if id.is_u64() || id.is_i64() => Ok(id.to_string()),
-        other => Err(LineProblem::Example(format!(
-            "the id {other} is neither a text nor an integer"
-        ))),
-    }
-}
-
-/// An id without blanks around it; what is within is the id's, as in judgements and runs.
-fn trimmed_id(id: &str) -> Result<String, LineProblem> {
-    let id = id.trim_matches(|c: char| c.is_ascii_whitespace());
-    match id {
-        "" => Err(LineProblem::Empty("id".to_owned())),
-        id => Ok(id.to_owned()),
-    }
-}
-
-/// A score.
-pub(crate) fn score(value: &Value) -> Result<f32, LineProblem> {
-    let score = value.as_f64().map(|score| score as f32);
-    score
-        .filter(|score| score.is_finite())
-        .ok_or_else(|| LineProblem::Example(format!("the score {value} is not a finite number")))
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -242,7 +273,8 @@ mod tests {
         let path = folder.path().join(name);
         std::fs::write(&path, text).unwrap();
         let texts = read(&path, kind).map_err(|error| error.to_string())?;
-        let pair = |text: &crate::relevance::Text| (text.id.to_string(), text.text.to_string());
+        let pair =
+            |text: &crate::relevance::records::Text| (text.id.to_string(), text.text.to_string());
         Ok(texts.iter().map(pair).collect())
     }
 
@@ -327,6 +359,28 @@ mod tests {
             assert_eq!(table("a.jsonl", line, kind).unwrap(), pairs(&[expected]));
             // What the lines are shows without a name, too.
             assert_eq!(table("corpus", line, kind).unwrap(), pairs(&[expected]));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_table_is_read_as_it_was_written(
+            entries in prop::collection::btree_map("[!-~é]{1,6}", ("[ -~é\u{a0}]{0,9}", "[ -~é]{0,9}[a-z]"), 1..6)
+        ) {
+            prop_assume!(entries.keys().all(|id| !names_id(id) && !id.starts_with('{')));
+            let (mut tsv, mut json) = (String::new(), String::new());
+            for (id, (title, text)) in &entries {
+                tsv += &format!("{id}\t{text}\t{title}\n");
+                json += &format!("{}\n", serde_json::json!({"_id": id, "title": title, "text": text}));
+            }
+            let shown = |(id, (title, text)): (&String, &(String, String))| {
+                let (title, text) = (collapse(title), collapse(text));
+                let text = if title.is_empty() { text } else { format!("{title}. {text}") };
+                (id.clone(), text)
+            };
+            let expected: Vec<_> = entries.iter().map(shown).collect();
+            prop_assert_eq!(table("a.tsv", &tsv, Kind::Documents).unwrap(), expected.clone());
+            prop_assert_eq!(table("a", &json, Kind::Documents).unwrap(), expected);
         }
     }
 

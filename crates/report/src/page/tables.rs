@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{BitextRow, Comparison, LanguageResult, ResourceClass, RunSummary, measure_title};
-use crate::plot::scale::thousands;
+use crate::numbers::thousands;
 use crate::{Align, Cell, ReportError, Table};
 
 pub(super) const DASH: &str = "–";

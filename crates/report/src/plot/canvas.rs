@@ -32,10 +32,47 @@ static FONTS: LazyLock<Arc<Database>> = LazyLock::new(|| {
     Arc::new(fonts)
 });
 
+/// A picture that was drawn: text until it is painted or written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub struct Drawing {
+    svg: String,
+}
+
+impl Drawing {
+    /// Returns the picture as an SVG document, for a page or a server that shows it.
+    pub fn svg(&self) -> &str {
+        &self.svg
+    }
+
+    /// Paints the picture and returns the bytes of a PNG, twice the size of the SVG in pixels.
+    ///
+    /// # Errors
+    /// If the picture is too large to be held in memory.
+    pub fn png(&self) -> Result<Vec<u8>, ReportError> {
+        paint(&self.svg)
+    }
+
+    /// Writes `stem.png` and `stem.svg`; the stem may contain dots.
+    ///
+    /// # Errors
+    /// If the picture is too large to be painted, or a file cannot be written.
+    pub fn save(&self, stem: &Path) -> Result<Picture, ReportError> {
+        let png = self.png()?;
+        let files = Picture {
+            png: with_ending(stem, ".png"),
+            svg: with_ending(stem, ".svg"),
+        };
+        write_atomically(&files.svg, self.svg.as_bytes())?;
+        write_atomically(&files.png, &png)?;
+        Ok(files)
+    }
+}
+
 /// The two files of a picture.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Picture {
-    /// For documents and screens; twice the size of the SVG in pixels.
+    /// For documents and screens.
     pub png: PathBuf,
     /// For print and for reading the labels as text.
     pub svg: PathBuf,
@@ -225,30 +262,22 @@ impl Canvas {
         self.body += &text_element(x, y, content, style);
     }
 
-    /// The whole picture as an SVG document.
-    pub(super) fn to_svg(&self) -> String {
-        document(
-            self.width,
-            self.height,
-            &format!("<title>{}</title>\n{}", self.title, self.body),
-        )
-    }
-
-    /// Writes `stem.png` and `stem.svg`; the stem may contain dots.
-    pub(super) fn save(&self, stem: &Path) -> Result<Picture, ReportError> {
-        let svg = self.to_svg();
-        let png = paint(&svg)?;
-        let files = Picture {
-            png: with_ending(stem, ".png"),
-            svg: with_ending(stem, ".svg"),
-        };
-        write_atomically(&files.svg, svg.as_bytes())?;
-        write_atomically(&files.png, &png)?;
-        Ok(files)
+    /// Ends the drawing.
+    pub(super) fn finish(self) -> Drawing {
+        let Self {
+            width,
+            height,
+            title,
+            body,
+        } = self;
+        let body = format!("<title>{title}</title>\n{body}");
+        Drawing {
+            svg: document(width, height, &body),
+        }
     }
 }
 
-/// Width of each text as painted, in units of the SVG.
+/// Measures each text as painted, in units of the SVG.
 pub(super) fn widths<'a>(
     texts: impl IntoIterator<Item = &'a str>,
     style: TextStyle,

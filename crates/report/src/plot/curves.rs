@@ -1,8 +1,6 @@
 //! Curves over training: one panel, or several that share their horizontal axis.
 
-use std::path::Path;
-
-use super::canvas::{Anchor, Area, Canvas, FAINT_INK, GRID, Picture, RULE, Stroke, text, widths};
+use super::canvas::{Anchor, Area, Canvas, Drawing, FAINT_INK, GRID, RULE, Stroke, text, widths};
 use super::scale::{Scale, extent, rounded};
 use super::{LABEL_SIZE, MARGIN, TICK_SIZE, TITLE_SIZE, colour};
 use crate::ReportError;
@@ -90,27 +88,20 @@ pub struct Panel<'a> {
     pub series: &'a [Series],
 }
 
-/// Draws curves in one plot and writes `stem.png` and `stem.svg`.
+/// Draws curves in one plot.
 ///
 /// # Errors
-/// If there is no series, a series has no point or a number that is not finite, or a file cannot
-/// be written.
-pub fn curves(series: &[Series], axes: &Axes<'_>, stem: &Path) -> Result<Picture, ReportError> {
-    panels(axes.title, axes.x, &[Panel { y: axes.y, series }], stem)
+/// If there is no series, or a series has no point or a number that is not finite.
+pub fn curves(series: &[Series], axes: &Axes<'_>) -> Result<Drawing, ReportError> {
+    panels(axes.title, axes.x, &[Panel { y: axes.y, series }])
 }
 
-/// Draws plots in rows of two, over one range of horizontal values, and writes `stem.png` and
-/// `stem.svg`.
+/// Draws plots in rows of two, over one range of horizontal values.
 ///
 /// # Errors
 /// If there is no panel, a panel has no series, a series has no point or a number that is not
-/// finite, or a file cannot be written.
-pub fn panels(
-    title: &str,
-    x: &str,
-    panels: &[Panel<'_>],
-    stem: &Path,
-) -> Result<Picture, ReportError> {
+/// finite.
+pub fn panels(title: &str, x: &str, panels: &[Panel<'_>]) -> Result<Drawing, ReportError> {
     if panels.is_empty() {
         return Err(ReportError::Empty("the list of panels".to_owned()));
     }
@@ -151,7 +142,7 @@ pub fn panels(
         }
         y += head + PLOT_HEIGHT + FOOT;
     }
-    canvas.save(stem)
+    Ok(canvas.finish())
 }
 
 /// Checks all numbers and returns the range of the horizontal ones.

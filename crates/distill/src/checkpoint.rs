@@ -213,11 +213,13 @@ impl CheckpointFolder {
     }
 
     /// Removes what killed processes have left; what cannot be removed is in nobody's way.
-    fn sweep(&self) {
+    ///
+    /// Whoever calls it holds the lock of the run: what earlier versions left has none of its own.
+    pub fn sweep(&self) {
         whole::sweep(&self.folder);
         let entries = std::fs::read_dir(&self.folder).into_iter().flatten();
         for entry in entries.flatten() {
-            // As former versions called what was not whole yet.
+            // Earlier versions called so what was not whole yet.
             if entry.file_name().to_string_lossy().starts_with("partial-") {
                 let _ = std::fs::remove_dir_all(entry.path());
             }
@@ -274,5 +276,37 @@ fn refused(path: &Path, reason: &dyn Display) -> DistillError {
     DistillError::Checkpoint {
         path: path.to_owned(),
         reason: reason.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    #[test]
+    fn what_killed_processes_left_goes_and_whole_checkpoints_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in [
+            "step-20",
+            "best-10",
+            "partial-30",
+            ".step-30.x7.part",
+            "kept",
+        ] {
+            std::fs::create_dir(folder.path().join(name)).unwrap();
+            std::fs::write(folder.path().join(name).join("file"), "x").unwrap();
+        }
+        let living = WholeFolder::create(&folder.path().join("step-40")).unwrap();
+        let checkpoints = CheckpointFolder::new(folder.path());
+        checkpoints.sweep();
+        assert!(living.path().is_dir());
+        drop(living);
+        let entries = std::fs::read_dir(folder.path()).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["best-10", "kept", "step-20"]);
+        assert_eq!(checkpoints.newest(), Some(20));
+        CheckpointFolder::new(&folder.path().join("nowhere")).sweep();
     }
 }

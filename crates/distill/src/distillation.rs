@@ -16,10 +16,12 @@ use crate::objectives::{Loss, Moment, PieceWeights, Side};
 use crate::order::{BatchOrder, PairBatch, Sampling};
 use crate::pairs::{TrainingText, tokenize};
 use crate::passages::{PassageBatch, Passages};
+use crate::seat::Seat;
 use crate::settings::DistillSettings;
 use crate::state::{Moving, State};
+use crate::task::Task;
 use crate::tokenized::TokenizedPairs;
-use crate::training::{Run, Seat, Task};
+use crate::training::Run;
 use crate::warnings::Advice;
 
 /// Texts of a run.

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::DistillError;
 use crate::late_interaction;
 use crate::pairs::TrainingPair;
+use crate::scalars::scalars;
 
 /// One reading of the instruments on held-out bitext.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -190,13 +191,6 @@ fn mate_retrieval(scores: &[f64], tokens: &[f64]) -> MateRetrieval {
     mates.reciprocal_rank /= texts as f64;
     mates.margin /= texts as f64;
     mates
-}
-
-/// Values of a tensor.
-pub(crate) fn scalars<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f64>, DistillError> {
-    let values = tensor.into_data().try_to_vec::<f32>();
-    let values = values.map_err(|error| DistillError::Device(format!("{error:?}")))?;
-    Ok(values.into_iter().map(f64::from).collect())
 }
 
 #[cfg(test)]

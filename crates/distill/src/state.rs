@@ -7,8 +7,8 @@ use crate::checkpoint::{CheckpointFolder, Progress};
 use crate::error::DistillError;
 use crate::learner::Learner;
 use crate::optimiser::Optimiser;
+use crate::seat::Seat;
 use crate::settings::OptimiserSettings;
-use crate::training::Seat;
 
 /// A training between two steps.
 pub(crate) struct State {

@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 
 use crate::EncoderError;
 use crate::families::Family;
-use crate::files::read_json;
-use crate::parts::Dropout;
+use crate::parts::{Dropout, Sizes};
+use crate::read::read_json;
 
 /// The version of the Hugging Face library whose keys are written.
 const TRANSFORMERS: &str = "4.57.1";
@@ -90,6 +90,17 @@ impl EncoderConfig {
     /// Shares that the checkpoint's authors dropped in training.
     pub(crate) fn dropout(&self) -> Dropout {
         self.family.dropout()
+    }
+
+    pub(crate) fn sizes(&self) -> Sizes {
+        Sizes {
+            hidden: self.hidden_size,
+            layers: self.num_hidden_layers,
+            heads: self.num_attention_heads,
+            intermediate: self.intermediate_size,
+            positions: self.max_position_embeddings,
+            first_position: self.first_position(),
+        }
     }
 
     fn check(&self) -> Result<(), String> {

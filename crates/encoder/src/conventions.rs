@@ -10,8 +10,8 @@ use optical_tokenize::{Colbert, Markers, Tokenizer};
 use serde_json::{Map, Value, json};
 
 use crate::EncoderError;
-use crate::files::read_json;
 use crate::keys::Keys;
+use crate::read::read_json;
 
 const SENTENCE_TRANSFORMERS: &str = "config_sentence_transformers.json";
 const METADATA: &str = "artifact.metadata";

@@ -11,7 +11,7 @@ use std::path::Path;
 use base64::Engine;
 use serde_json::json;
 
-use crate::files::placeholder;
+use crate::read::placeholder;
 use crate::weights::{NamedTensor, write_atomically, write_weights};
 use crate::{BertConfig, EncoderConfig, EncoderError, Family};
 

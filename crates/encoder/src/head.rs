@@ -12,8 +12,8 @@ use burn::prelude::*;
 use serde_json::json;
 
 use crate::EncoderError;
-use crate::files::read_json;
 use crate::parts::values;
+use crate::read::read_json;
 use crate::weights::{WeightsReader, write_atomically, write_weights};
 
 /// `y = normalise(W (x − mean))`, without trained parameters.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use crate::EncoderError;
-use crate::files::read_json;
+use crate::read::read_json;
 
 /// Longest text that a file may claim, far beyond any encoder's.
 const LONGEST: u64 = 1 << 20;

@@ -42,6 +42,8 @@ mod ops;
 mod outline;
 mod parts;
 mod pool;
+mod pooling;
+mod read;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod tokenizer_file;
@@ -63,6 +65,6 @@ pub use head::{DeviceHead, Head, HeadEstimate, normalise};
 pub use model::Model;
 pub use outline::Outline;
 pub use parts::Precision;
-pub use pool::Pooling;
+pub use pooling::Pooling;
 pub use vector_file::VectorFile;
 pub use weights::{NamedTensor, WeightsReader, write_weights};

@@ -15,7 +15,7 @@ use optical_tokenize::{PruneError, TokenBatch, Tokenizer, prune, single_characte
 use serde_json::{Value, json};
 
 use crate::modules::Modules;
-use crate::pool::FolderPooling;
+use crate::pooling::FolderPooling;
 use crate::tokenizer_file::{TokenizerFile, read_tokenizer};
 use crate::weights::{WeightsReader, write_atomically, write_weights};
 use crate::{Encoder, EncoderConfig, EncoderError, Head, conventions};

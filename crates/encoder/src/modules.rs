@@ -4,7 +4,7 @@ use std::path::{Component, Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::files::read_json;
+use crate::read::read_json;
 use crate::{EncoderError, Head};
 
 /// Folders of a model's parts.

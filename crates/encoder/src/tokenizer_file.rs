@@ -9,8 +9,9 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::EncoderError;
-use crate::files::{SENTENCE_CONFIGS, read};
+use crate::files::SENTENCE_CONFIGS;
 use crate::keys::Keys;
+use crate::read::read;
 
 /// What a folder says of its tokenizer.
 pub(crate) struct TokenizerFile {

@@ -84,6 +84,21 @@ impl Expected {
         )
     }
 
+    /// What each parameter of an encoder gets of the loss of `make.py`.
+    fn gradients_of(&self, encoder: &Encoder, device: &Device) -> Vec<Option<Vec<f32>>> {
+        let states = self.states(encoder, device);
+        let shape = states.dims();
+        let direction = TensorData::new(self.direction(shape[2]), shape);
+        let direction = Tensor::<3>::from_data(direction, device);
+        let gradients = (states * direction).sum().backward();
+        let mut collect = Collect {
+            gradients: &gradients,
+            found: Vec::new(),
+        };
+        encoder.visit(&mut collect);
+        collect.found
+    }
+
     fn batch(&self) -> TokenBatch {
         TokenBatch {
             rows: self.shape[0],
@@ -188,21 +203,12 @@ fn gradients_are_those_of_the_reference() {
             continue;
         }
         let encoder = encoder(&folder, heads, &device);
-        let states = expected.states(&encoder, &device);
-        let shape = states.dims();
-        let direction = TensorData::new(expected.direction(shape[2]), shape);
-        let direction = Tensor::<3>::from_data(direction, &device);
-        let gradients = (states * direction).sum().backward();
-        let mut collect = Collect {
-            gradients: &gradients,
-            found: Vec::new(),
-        };
-        encoder.visit(&mut collect);
+        let found = expected.gradients_of(&encoder, &device);
         let overall = greatest(expected.gradients.values().flatten().copied());
         let tensors = encoder.tensors().unwrap();
-        assert_eq!(tensors.len(), collect.found.len());
+        assert_eq!(tensors.len(), found.len());
         assert_eq!(tensors.len(), expected.gradients.len(), "{name}");
-        for ((parameter, shape, _), found) in tensors.iter().zip(collect.found) {
+        for ((parameter, shape, _), found) in tensors.iter().zip(found) {
             let found = found.unwrap_or_else(|| panic!("{name}: {parameter} has no gradient"));
             let linear = shape.len() == 2 && !parameter.contains("embeddings");
             let turned = |place: usize| {
@@ -325,19 +331,7 @@ fn frozen_parameters_have_no_gradients_and_leave_the_others_theirs() {
     for (name, heads) in FIXTURES {
         let folder = folder(name);
         let expected = Expected::open(&folder);
-        let gradients = |encoder: &Encoder| {
-            let states = expected.states(encoder, &device);
-            let shape = states.dims();
-            let direction = TensorData::new(expected.direction(shape[2]), shape);
-            let direction = Tensor::<3>::from_data(direction, &device);
-            let gradients = (states * direction).sum().backward();
-            let mut collect = Collect {
-                gradients: &gradients,
-                found: Vec::new(),
-            };
-            encoder.visit(&mut collect);
-            collect.found
-        };
+        let gradients = |encoder: &Encoder| expected.gradients_of(encoder, &device);
         let whole = encoder(&folder, heads, &device);
         let ids = list_param_ids(&whole);
         let depths = whole.parameters_by_depth();

@@ -4,8 +4,8 @@ use optical_tokenize::{TokenBatch, TokenSequence};
 
 use super::plan::{PlanGradient, PlanSettings, Unit};
 use super::*;
-use crate::instruments::scalars;
 use crate::passages::Passages;
+use crate::scalars::scalars;
 
 const COSTS: [[f32; 3]; 2] = [[0.1, 0.8, 0.6], [0.7, 0.2, 0.9]];
 

@@ -13,7 +13,7 @@ use optical_encoder::Encoder;
 
 use self::adamw::AdamW;
 use crate::error::DistillError;
-use crate::instruments::scalars;
+use crate::scalars::scalars;
 use crate::settings::{Decay, OptimiserSettings};
 
 /// The learning rate, relative to its peak, at step `step` counted from zero: up to the peak over

@@ -29,8 +29,10 @@ use crate::instruments::Reading;
 use crate::late_interaction;
 use crate::learner::Learner;
 use crate::objectives::Loss;
+use crate::seat::Seat;
 use crate::state::{Moving, State};
-use crate::training::{Run, Seat, Task};
+use crate::task::Task;
+use crate::training::Run;
 use crate::warnings::Advice;
 
 /// A query with documents.

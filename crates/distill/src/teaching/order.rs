@@ -9,8 +9,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{RankingText, TeachSettings};
 use crate::error::DistillError;
-use crate::order::stream;
-use crate::rounds::Rounds;
+use crate::rounds::{Rounds, stream};
 use crate::tokenized::Renumbering;
 
 /// What a training learns from.

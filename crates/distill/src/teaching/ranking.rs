@@ -115,7 +115,7 @@ mod tests {
     use super::super::RankingObjectives;
     use super::super::tests::settings;
     use super::*;
-    use crate::instruments::scalars;
+    use crate::scalars::scalars;
 
     fn batch(documents: [u32; 4], scores: Vec<f32>) -> RankingBatch {
         let text = |id: u32| TokenSequence::plain(vec![id]);

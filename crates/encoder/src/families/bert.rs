@@ -62,13 +62,7 @@ impl BertConfig {
     }
 
     pub(super) fn dropout(&self) -> Dropout {
-        let hidden = self.hidden_dropout_prob;
-        Dropout {
-            embeddings: hidden,
-            attention_weights: self.attention_probs_dropout_prob,
-            attention_output: hidden,
-            feed_forward: hidden,
-        }
+        Dropout::new(self.hidden_dropout_prob, self.attention_probs_dropout_prob)
     }
 }
 
@@ -119,5 +113,5 @@ pub(super) fn load(
         types: Some((types, family.type_vocab_size)),
         norm: Some(("embeddings.LayerNorm", epsilon)),
     };
-    PostNormEncoder::load(source, &embeddings, &LAYERS, config, epsilon)
+    PostNormEncoder::load(source, &embeddings, &LAYERS, &config.sizes(), epsilon)
 }

@@ -110,13 +110,7 @@ impl DebertaV2Config {
     }
 
     pub(super) fn dropout(&self) -> Dropout {
-        let hidden = self.hidden_dropout_prob;
-        Dropout {
-            embeddings: hidden,
-            attention_weights: self.attention_probs_dropout_prob,
-            attention_output: hidden,
-            feed_forward: hidden,
-        }
+        Dropout::new(self.hidden_dropout_prob, self.attention_probs_dropout_prob)
     }
 
     fn greatest(&self, config: &EncoderConfig) -> usize {
@@ -217,7 +211,7 @@ impl DebertaV2 {
         let span = family.span(config);
         let normed = family.norm_rel_ebd.to_lowercase().contains("layer_norm");
         let norm = normed.then_some("encoder.LayerNorm");
-        let layers = PostNormLayer::load_all(source, &LAYERS, config, epsilon)?;
+        let layers = PostNormLayer::load_all(source, &LAYERS, &config.sizes(), epsilon)?;
         let position = |source: &mut Source<'_>, index: usize, kind: &str, name: &str| {
             let own = !family.share_att_key && family.has(kind);
             let name = format!("encoder.layer.{index}.attention.self.{name}");
@@ -225,7 +219,7 @@ impl DebertaV2 {
                 .transpose()
         };
         Ok(Self {
-            embeddings: PositionedEmbeddings::load(source, &names, config)?,
+            embeddings: PositionedEmbeddings::load(source, &names, &config.sizes())?,
             distances: source.embedding("encoder.rel_embeddings.weight", 2 * span, hidden)?,
             distance_norm: norm
                 .map(|name| Norm::load(source, name, hidden, true, epsilon))

@@ -95,5 +95,5 @@ pub(super) fn load(
     config: &EncoderConfig,
     source: &mut Source<'_>,
 ) -> Result<PostNormEncoder, EncoderError> {
-    PostNormEncoder::load(source, &EMBEDDINGS, &LAYERS, config, EPSILON)
+    PostNormEncoder::load(source, &EMBEDDINGS, &LAYERS, &config.sizes(), EPSILON)
 }

@@ -59,7 +59,7 @@ impl XlmRobertaXl {
         };
         let epsilon = family.layer_norm_eps;
         Ok(Self {
-            embeddings: PositionedEmbeddings::load(source, &names, config)?,
+            embeddings: PositionedEmbeddings::load(source, &names, &config.sizes())?,
             layers: (0..config.num_hidden_layers)
                 .map(|index| Layer::load(config, epsilon, index, source))
                 .collect::<Result<_, _>>()?,

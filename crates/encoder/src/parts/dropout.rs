@@ -22,6 +22,18 @@ pub(crate) struct Dropout {
     pub(crate) feed_forward: f64,
 }
 
+impl Dropout {
+    /// Drops a share of the attention weights, and one of everything else.
+    pub(crate) fn new(hidden: f64, attention_weights: f64) -> Self {
+        Self {
+            embeddings: hidden,
+            attention_weights,
+            attention_output: hidden,
+            feed_forward: hidden,
+        }
+    }
+}
+
 /// The masks of a pass through the layers, one after the other.
 #[derive(Debug, Clone)]
 pub(crate) struct Masks {

@@ -33,6 +33,21 @@ pub(crate) use self::rotary::Rotation;
 /// Added to the attention scores of padding; finite, so that a row of padding gives no NaN.
 pub(crate) const HIDDEN_SCORE: f32 = -1e9;
 
+/// The sizes that parts are built by.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sizes {
+    /// Width of a token vector.
+    pub(crate) hidden: usize,
+    pub(crate) layers: usize,
+    /// Attention heads per layer.
+    pub(crate) heads: usize,
+    /// Width of the feed-forward layer.
+    pub(crate) intermediate: usize,
+    pub(crate) positions: usize,
+    /// The position of a text's first token.
+    pub(crate) first_position: usize,
+}
+
 /// How a pass goes through the layers.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Mode {

@@ -4,8 +4,10 @@ use burn::module::Module;
 use burn::nn::Linear;
 use burn::prelude::*;
 
-use super::{Attention, Batch, EmbeddingNames, FeedForward, Norm, PositionedEmbeddings, Source};
-use crate::{EncoderConfig, EncoderError};
+use super::{
+    Attention, Batch, EmbeddingNames, FeedForward, Norm, PositionedEmbeddings, Sizes, Source,
+};
+use crate::EncoderError;
 
 /// Attention and feed-forward, each added to what it was given, and then normed.
 #[derive(Module, Debug)]
@@ -38,11 +40,11 @@ impl PostNormLayer {
     pub(crate) fn load_all(
         source: &mut Source<'_>,
         names: &PostNormNames,
-        config: &EncoderConfig,
+        sizes: &Sizes,
         epsilon: f64,
     ) -> Result<Vec<Self>, EncoderError> {
-        (0..config.num_hidden_layers)
-            .map(|index| Self::load(source, names, index, config, epsilon))
+        (0..sizes.layers)
+            .map(|index| Self::load(source, names, index, sizes, epsilon))
             .collect()
     }
 
@@ -50,10 +52,10 @@ impl PostNormLayer {
         source: &mut Source<'_>,
         names: &PostNormNames,
         index: usize,
-        config: &EncoderConfig,
+        sizes: &Sizes,
         epsilon: f64,
     ) -> Result<Self, EncoderError> {
-        let hidden = config.hidden_size;
+        let hidden = sizes.hidden;
         let full = |name: &str| format!("{}.{index}.{name}", names.layers);
         let attention = names.attention.map(full);
         let feed_forward = names.feed_forward.map(full);
@@ -62,7 +64,7 @@ impl PostNormLayer {
                 source,
                 attention.each_ref().map(String::as_str),
                 hidden,
-                config.num_attention_heads,
+                sizes.heads,
             )?,
             attention_output: source.linear(&full(names.attention_output), hidden, hidden, true)?,
             attention_norm: Norm::load(source, &full(names.attention_norm), hidden, true, epsilon)?,
@@ -70,7 +72,7 @@ impl PostNormLayer {
                 source,
                 feed_forward.each_ref().map(String::as_str),
                 hidden,
-                config.intermediate_size,
+                sizes.intermediate,
             )?,
             output_norm: Norm::load(source, &full(names.output_norm), hidden, true, epsilon)?,
         })
@@ -117,12 +119,12 @@ impl PostNormEncoder {
         source: &mut Source<'_>,
         embeddings: &EmbeddingNames,
         layers: &PostNormNames,
-        config: &EncoderConfig,
+        sizes: &Sizes,
         epsilon: f64,
     ) -> Result<Self, EncoderError> {
         Ok(Self {
-            embeddings: PositionedEmbeddings::load(source, embeddings, config)?,
-            layers: PostNormLayer::load_all(source, layers, config, epsilon)?,
+            embeddings: PositionedEmbeddings::load(source, embeddings, sizes)?,
+            layers: PostNormLayer::load_all(source, layers, sizes, epsilon)?,
         })
     }
 

@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::stored::{self, Stored};
 use crate::EncoderError;
-use crate::files::read_json;
+use crate::read::read_json;
 
 const SINGLE: [&str; 2] = ["model.safetensors", "pytorch_model.bin"];
 

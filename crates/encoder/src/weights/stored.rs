@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::{safetensors, torch};
 use crate::EncoderError;
-use crate::files::placeholder;
+use crate::read::placeholder;
 
 /// Bytes that tell a file from what lies in its place.
 const BEGINNING: u64 = 256;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::tables::{DASH, larger, percent, probability, score_cell};
+use super::tables::{DASH, largest, percent, probability, score_cell};
 use super::{Comparison, Fact, ResourceClass, measure_title};
 use crate::error::require_finite;
 use crate::plot::{DotChart, DotRow};
@@ -129,15 +129,12 @@ impl StudySummary {
             });
             languages.chain(means).collect()
         };
-        let best = (self.systems.iter().filter(|system| !system.bound))
-            .map(scores)
-            .reduce(|best, row| {
-                best.into_iter()
-                    .zip(row)
-                    .map(|(a, b)| larger(a, b))
-                    .collect()
-            })
-            .unwrap_or_default();
+        let best = largest(
+            self.systems
+                .iter()
+                .filter(|system| !system.bound)
+                .map(scores),
+        );
         let low = |system: &StudiedSystem| self.means(system, ResourceClass::Low);
         let reference = self.systems.iter().find(|it| it.name == self.reference);
         let reference = reference.map(low).unwrap_or_default();

@@ -41,15 +41,8 @@ impl RunSummary {
             )
             .collect()
         };
-        let best = (self.systems.iter().filter(|system| !system.reference))
-            .map(|system| row(&system.name))
-            .reduce(|best, row| {
-                best.into_iter()
-                    .zip(row)
-                    .map(|(a, b)| larger(a, b))
-                    .collect()
-            })
-            .unwrap_or_default();
+        let systems = self.systems.iter().filter(|system| !system.reference);
+        let best = largest(systems.map(|system| row(&system.name)));
         for system in &self.systems {
             let cells = row(&system.name)
                 .into_iter()
@@ -333,11 +326,14 @@ fn comparison_row(name: &str, comparison: Comparison, [other, own]: [Option<f64>
     ]
 }
 
-pub(super) fn larger(a: Option<f64>, b: Option<f64>) -> Option<f64> {
-    match (a, b) {
+/// Returns the largest number of each column.
+pub(super) fn largest(rows: impl Iterator<Item = Vec<Option<f64>>>) -> Vec<Option<f64>> {
+    let larger = |(a, b): (Option<f64>, Option<f64>)| match (a, b) {
         (Some(a), Some(b)) => Some(a.max(b)),
         (a, b) => a.or(b),
-    }
+    };
+    rows.reduce(|best, row| best.into_iter().zip(row).map(larger).collect())
+        .unwrap_or_default()
 }
 
 pub(super) fn score_cell(score: Option<f64>, best: bool) -> Cell {

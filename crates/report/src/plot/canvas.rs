@@ -196,29 +196,17 @@ impl Canvas {
     }
 
     pub(super) fn rectangle(&mut self, area: Area, fill: &str) {
-        let Area {
-            x,
-            y,
-            width,
-            height,
-        } = area;
-        self.body += &format!(
-            "<rect x=\"{x:.2}\" y=\"{y:.2}\" width=\"{width:.2}\" height=\"{height:.2}\" \
-             fill=\"{fill}\"/>\n"
-        );
+        self.area(area, &format!("fill=\"{fill}\""));
     }
 
     pub(super) fn frame(&mut self, area: Area, stroke: Stroke) {
-        let Area {
-            x,
-            y,
-            width,
-            height,
-        } = area;
+        self.area(area, &format!("fill=\"none\" {}", stroke.attributes()));
+    }
+
+    fn area(&mut self, area: Area, look: &str) {
         self.body += &format!(
-            "<rect x=\"{x:.2}\" y=\"{y:.2}\" width=\"{width:.2}\" height=\"{height:.2}\" \
-             fill=\"none\" {}/>\n",
-            stroke.attributes()
+            "<rect x=\"{:.2}\" y=\"{:.2}\" width=\"{:.2}\" height=\"{:.2}\" {look}/>\n",
+            area.x, area.y, area.width, area.height
         );
     }
 

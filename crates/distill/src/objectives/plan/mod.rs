@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use self::text::Text;
 use crate::error::DistillError;
-use crate::instruments::scalars;
+use crate::scalars::scalars;
 use crate::settings::{SettingsError, count, positive};
 
 /// What pairs tokens with tokens.

@@ -1,4 +1,4 @@
-//! Checkpoints: everything a run needs to go on as if it had never stopped.
+//! Checkpoints: everything a run needs to resume as if it had never stopped.
 //!
 //! A checkpoint is a folder `step-N` with the student as a Hugging Face folder, the optimiser's
 //! momentum, and `state.json`. It is written under another name and renamed, and older ones are
@@ -22,7 +22,7 @@ use crate::stopping::Standing;
 
 const PREFIX: &str = "step-";
 
-/// The student of the best reading so far lies in a folder with this in front of its step.
+/// The student of the best reading so far is in a folder with this in front of its step.
 const BEST: &str = "best-";
 
 /// How far a run has come, beside its weights.
@@ -32,7 +32,7 @@ pub struct Progress {
     pub step: u64,
     /// The reading before the first step.
     pub(crate) first: Option<Reading>,
-    /// Partners a token in the last step.
+    /// Partners per token in the last step.
     pub(crate) partners: Option<f64>,
     /// Where the best reading stands.
     pub(crate) standing: Standing,
@@ -207,7 +207,7 @@ impl CheckpointFolder {
         Ok(Some((state.progress, student, momentum)))
     }
 
-    /// The step of the newest checkpoint, if there is one.
+    /// Returns the step of the newest checkpoint, if there is one.
     pub fn newest(&self) -> Option<u64> {
         self.list(PREFIX).ok()?.pop().map(|(step, _)| step)
     }
@@ -226,7 +226,7 @@ impl CheckpointFolder {
         }
     }
 
-    /// Whole folders of a kind, oldest first.
+    /// Returns whole folders of a kind, oldest first.
     fn list(&self, prefix: &str) -> Result<Vec<(u64, PathBuf)>, DistillError> {
         let entries = match std::fs::read_dir(&self.folder) {
             Ok(entries) => entries,

@@ -98,7 +98,7 @@ impl<'a> BatchOrder<'a> {
         }
     }
 
-    /// The batch of step `step`, counted from zero, in `parts` parts of about equal size.
+    /// Returns the batch of step `step`, counted from zero, in `parts` parts of about equal size.
     ///
     /// # Errors
     /// If the pairs cannot be read.
@@ -130,7 +130,7 @@ impl<'a> BatchOrder<'a> {
         chosen.chunks(size).map(part).collect()
     }
 
-    /// A batch of pairs of like length, out of a window drawn by shares.
+    /// Returns a batch of pairs of like length, out of a window drawn by shares.
     fn in_a_window(&self, step: u64) -> Vec<u32> {
         let window = step / BATCHES_A_WINDOW;
         let mut order: Vec<u64> = (0..BATCHES_A_WINDOW).collect();
@@ -149,12 +149,12 @@ impl<'a> BatchOrder<'a> {
     fn window(&self, window: u64) -> Vec<u32> {
         let size = BATCHES_A_WINDOW as usize * self.batch_size;
         let mut drawn = Vec::with_capacity(size);
-        let mut behind = 0.0;
+        let mut sum = 0.0;
         let mut rounded = 0;
         for group in &self.groups {
             // Rounding the running sum gives every window exactly its size.
-            behind += group.share * size as f64;
-            let upto = behind.round() as usize;
+            sum += group.share * size as f64;
+            let upto = sum.round() as usize;
             let count = (upto - rounded) as u64;
             drawn.extend(group.draw(window * count..(window + 1) * count));
             rounded = upto;
@@ -163,8 +163,8 @@ impl<'a> BatchOrder<'a> {
         drawn
     }
 
-    /// A batch with each group's share of pairs, as far as whole pairs allow: over many batches
-    /// exactly. The group with the largest share fills up what the others leave.
+    /// Returns a batch with each group's share of pairs, as far as whole pairs allow: over many
+    /// batches exactly. The group with the largest share fills up what the others leave.
     fn balanced(&self, step: u64) -> Vec<u32> {
         let largest = |a: &&Group<'_>, b: &&Group<'_>| a.share.total_cmp(&b.share);
         let Some(filling) = self.groups.iter().max_by(largest) else {
@@ -185,15 +185,15 @@ impl<'a> BatchOrder<'a> {
         drawn
     }
 
-    /// A batch of one group, which comes as often as its share says: the multiples of the golden
-    /// ratio are spread evenly (Weyl 1916).
+    /// Returns a batch of one group, which comes as often as its share says: the multiples of the
+    /// golden ratio are spread evenly (Weyl 1916).
     fn of_one_group(&self, step: u64) -> Vec<u32> {
         let golden = (5.0_f64.sqrt() - 1.0) / 2.0;
         let place = ((step + 1) as f64 * golden).fract();
-        let mut behind = 0.0;
+        let mut sum = 0.0;
         let chosen = self.groups.iter().find(|group| {
-            behind += group.share;
-            place < behind
+            sum += group.share;
+            place < sum
         });
         let size = self.batch_size as u64;
         chosen

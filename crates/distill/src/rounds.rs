@@ -13,7 +13,7 @@ pub(crate) struct Rounds {
     seed: u64,
     purpose: String,
     size: usize,
-    /// The round drawn last, which the next step most likely needs again: 4 bytes an item.
+    /// The round drawn last, which the next step most likely needs again: 4 bytes per item.
     drawn: Mutex<Option<(u64, Vec<u32>)>>,
 }
 
@@ -27,7 +27,7 @@ impl Rounds {
         }
     }
 
-    /// The items at some positions, counted through all rounds.
+    /// Returns the items at some positions, counted through all rounds.
     pub(crate) fn at(&self, positions: Range<u64>) -> Vec<usize> {
         // Whoever panicked while shuffling has left the round before, which is as good.
         let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);

@@ -13,8 +13,8 @@ pub(crate) struct Seat {
 }
 
 impl Seat {
-    /// The devices of a training. The parts of a batch go round them; the first is where weights are
-    /// moved and instruments read.
+    /// Returns the devices of a training. The parts of a batch go round them; the first is where
+    /// weights are moved and instruments read.
     ///
     /// # Errors
     /// If there is none, or one that does not multiply numbers of the precision asked for.

@@ -130,7 +130,7 @@ impl<T: Task> Pass<'_, T> {
     }
 }
 
-/// The values of a loss's terms, where there are several: one alone is the loss itself.
+/// Returns the values of a loss's terms, where there are several: one alone is the loss itself.
 fn several(loss: &Loss) -> Result<Terms, DistillError> {
     if loss.terms.len() == 1 {
         return Ok(Terms::new());

@@ -16,7 +16,7 @@ pub(crate) trait Task: Sync {
     /// Part of a batch.
     type Part: Sync;
 
-    /// The batch of a step, counted from zero, in so many parts.
+    /// Returns the batch of a step, counted from zero, in the number of parts given.
     ///
     /// # Errors
     /// If it cannot be read.
@@ -25,8 +25,8 @@ pub(crate) trait Task: Sync {
     /// Pairs or queries in a part.
     fn size(part: &Self::Part) -> usize;
 
-    /// The loss of a part at the seat with the number `seat`, where `learner` lies; gradients flow
-    /// into `learner` only.
+    /// Returns the loss of a part at the seat with the number `seat`, where `learner` is; gradients
+    /// flow into `learner` only.
     fn loss(
         &self,
         learner: &Learner,
@@ -38,6 +38,6 @@ pub(crate) trait Task: Sync {
     /// Reads the instruments.
     fn read(&self, model: &Model) -> Result<Reading, DistillError>;
 
-    /// A model as it ends the training.
+    /// Returns a model as it ends the training.
     fn as_it_ends(&self, model: &Model) -> Result<Model, DistillError>;
 }

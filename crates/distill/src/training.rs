@@ -65,7 +65,7 @@ impl<T: Task, S: Serialize> Run<'_, T, S> {
         Ok(Outcome::Finished(Box::new(self.task.as_it_ends(&student)?)))
     }
 
-    /// One optimiser step.
+    /// Makes one optimiser step.
     fn step(&mut self) -> Result<(), DistillError> {
         let (settings, began) = (self.settings, Instant::now());
         let optimiser = &settings.optimiser;
@@ -166,7 +166,7 @@ impl<T: Task, S: Serialize> Run<'_, T, S> {
         )
     }
 
-    /// Whether no reading was better than the best for as long as the settings wait.
+    /// Says whether no reading was better than the best for as long as the settings wait.
     fn waited_enough(&self) -> bool {
         let stopping = self.settings.stopping.as_ref();
         stopping.is_some_and(|stopping| stopping.patience <= self.state.progress.standing.since)

@@ -14,7 +14,7 @@ const OF_THE_FOLDER: [&str; 4] = [
     "artifact.metadata",
 ];
 
-/// Beside the encoder's weights, which may lie in a folder below.
+/// Beside the encoder's weights, which may be in a folder below.
 const OF_THE_ENCODER: [&str; 4] = [
     "config.json",
     "tokenizer.json",
@@ -35,11 +35,11 @@ pub(crate) const SENTENCE_CONFIGS: [&str; 7] = [
 
 /// Lists every file of a model's folder that its vectors follow from, relative to the folder and
 /// sorted: settings, tokenizer, conventions, and weights with all their shards, wherever
-/// `modules.json` says that they lie. No other file of the folder is read by
+/// `modules.json` says that they are. No other file of the folder is read by
 /// [`Model::load`](crate::Model::load).
 ///
 /// # Errors
-/// If the folder is not a model's, or a file that says where the others lie is malformed.
+/// If the folder is not a model's, or a file that says where the others are is malformed.
 pub fn model_files(folder: &Path) -> Result<Vec<PathBuf>, EncoderError> {
     let modules = Modules::read(folder)?;
     let mut files = BTreeSet::new();

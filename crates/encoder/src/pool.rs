@@ -1,4 +1,4 @@
-//! One vector a text, for models that were trained to be used so.
+//! One vector per text, for models that were trained to be used so.
 
 use burn::prelude::*;
 use optical_tokenize::TokenBatch;
@@ -48,7 +48,7 @@ impl Model {
     }
 }
 
-/// The unit vector of one row of a batch, from its states `[width, hidden]`.
+/// Returns the unit vector of one row of a batch, from its states `[width, hidden]`.
 fn pooled(
     batch: &TokenBatch,
     row: usize,

@@ -45,11 +45,11 @@ impl FolderPooling {
         };
         let way = if config["include_prompt"] == false && way == Ok(Pooling::Mean) {
             Err("a text's vector is without the prompt's tokens".into())
-        } else if modules.behind.is_empty() {
+        } else if modules.after.is_empty() {
             way
         } else {
-            let behind = modules.behind.join(", ");
-            Err(format!("a text's vector goes through {behind}"))
+            let after = modules.after.join(", ");
+            Err(format!("a text's vector goes through {after}"))
         };
         Ok(Some(Self { path, way }))
     }

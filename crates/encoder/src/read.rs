@@ -33,7 +33,7 @@ pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, EncoderError> {
     }
 }
 
-/// Says what lies in the place of a file that was never fetched, by its beginning.
+/// Says what is in the place of a file that was never fetched, by its beginning.
 pub(crate) fn placeholder(beginning: &[u8]) -> Option<&'static str> {
     let text = beginning.trim_ascii_start();
     let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);

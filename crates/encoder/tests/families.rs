@@ -11,6 +11,8 @@ use optical_encoder::{
     EncodeSettings, Encoder, EncoderConfig, EncoderError, Head, Model, WeightsReader,
 };
 use optical_tokenize::{Role, TokenBatch};
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
 use safetensors::{Dtype, SafeTensors};
 
 /// Fixtures, and the beginnings of the tensors of heads that only their family has.
@@ -267,7 +269,10 @@ fn texts_become_the_ids_of_the_reference() {
 
 /// Kept token vectors of all texts.
 fn vectors(model: &Model) -> Vec<Vec<f32>> {
-    let texts = texts();
+    vectors_of(model, &texts())
+}
+
+fn vectors_of(model: &Model, texts: &[String]) -> Vec<Vec<f32>> {
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let settings = EncodeSettings {
         role: Role::Document,
@@ -321,6 +326,36 @@ fn a_pruned_model_of_fewer_layers_is_the_same_where_its_pieces_are_kept() {
             let distance = greatest(whole.iter().zip(model).map(|(a, b)| a - b));
             assert!(distance <= 1e-6, "{name} is off by {distance}");
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Whatever else is kept or not, a text whose entries are kept has the vectors it had; the others
+    /// still have some.
+    #[test]
+    fn a_text_keeps_its_vectors_in_any_vocabulary_that_spells_it(
+        name in select(&TOKENIZED),
+        chosen in prop::collection::vec(any::<bool>(), 16),
+        others in prop::collection::vec(any::<Index>(), 0..40),
+    ) {
+        let model = Model::load(&folder(name), &Device::flex()).unwrap().with_layers(1);
+        let texts = texts();
+        let (mut spelt, mut left) = (Vec::new(), Vec::new());
+        for (index, text) in texts.into_iter().enumerate() {
+            if chosen[index % chosen.len()] { &mut spelt } else { &mut left }.push(text);
+        }
+        let maximum = model.config.maximum_length();
+        let ids = |text: &String| model.tokenizer.encode(text, Role::Document, maximum).unwrap().ids;
+        let mut used: BTreeSet<u32> = spelt.iter().flat_map(ids).collect();
+        let size = model.tokenizer.vocabulary_size();
+        used.extend(others.iter().map(|other| other.index(size) as u32));
+        let pruned = model.clone().prune_vocabulary(&used).unwrap();
+        prop_assert!(used.len() <= pruned.config.vocab_size);
+        prop_assert_eq!(pruned.config.vocab_size, pruned.tokenizer.vocabulary_size());
+        prop_assert_eq!(vectors_of(&pruned, &spelt), vectors_of(&model, &spelt));
+        prop_assert_eq!(vectors_of(&pruned, &left).len(), left.len());
     }
 }
 

@@ -153,7 +153,7 @@ fn batch(texts: [&[u32]; 2], width: usize) -> TokenBatch {
     batch
 }
 
-/// A side whose tokens lie at angles that follow from their ids; padding lies anywhere.
+/// A side whose tokens are at angles that follow from their ids; padding is anywhere.
 fn side(tokens: &TokenBatch, turn: f32) -> Side<'_> {
     let vectors: Vec<f32> = tokens
         .ids
@@ -224,7 +224,7 @@ fn every_objective() -> Vec<Objectives> {
     ]
 }
 
-/// Passages whose tokens lie at angles; passage `n` has `n` of them.
+/// Passages whose tokens are at angles; passage `n` has `n` of them.
 struct Angles;
 
 impl Passages for Angles {

@@ -1,4 +1,4 @@
-//! BERT and XLM-R: learned positions, and a norm behind each sum.
+//! BERT and XLM-R: learned positions, and a norm after each sum.
 //!
 //! Devlin et al. 2019 (BERT), Conneau et al. 2020 (XLM-R). mBERT, LaBSE and Multilingual-MiniLM are
 //! BERTs; the last has XLM-R's tokenizer.
@@ -29,7 +29,7 @@ pub struct BertConfig {
 }
 
 impl Default for BertConfig {
-    /// Those of the Hugging Face library.
+    /// Returns the defaults of the Hugging Face library.
     fn default() -> Self {
         Self {
             type_vocab_size: 2,
@@ -66,7 +66,7 @@ impl BertConfig {
     }
 }
 
-/// What a `config.json` may leave out, with the padding id of the family.
+/// Fills in what a `config.json` may leave out, with the padding id of the family.
 pub(super) fn complete(config: &mut Map<String, Value>, padding: usize) {
     complete_with(
         config,

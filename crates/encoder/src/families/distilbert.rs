@@ -55,7 +55,8 @@ pub(super) fn rename(config: &mut Map<String, Value>) {
     }
 }
 
-/// What a `config.json` may leave out, and the common words in place of this family's.
+/// Fills in what a `config.json` may leave out, and puts the common words in place of this
+/// family's.
 pub(super) fn complete(config: &mut Map<String, Value>) {
     for (own, common) in RENAMED {
         if let Some(value) = config.remove(own) {

@@ -53,7 +53,7 @@ impl PositionedEmbeddings {
         })
     }
 
-    /// The states before the first layer.
+    /// Returns the states before the first layer.
     ///
     /// # Shapes
     /// - `words`: `[texts, tokens, hidden]`

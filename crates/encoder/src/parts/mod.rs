@@ -1,7 +1,7 @@
 //! What the encoder families are built of.
 //!
 //! States are `[texts * tokens, hidden]` between the parts, so that a linear map is one matrix
-//! product a layer rather than one a text.
+//! product per layer rather than one per text.
 
 mod attention;
 mod dropout;
@@ -79,7 +79,7 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    /// A batch with `mask` `[texts, tokens]` true where there is a token to attend to.
+    /// Creates a batch with `mask` `[texts, tokens]` true where there is a token to attend to.
     pub(crate) fn new(mask: Tensor<2, Bool>, mode: Mode) -> Self {
         let [texts, tokens] = mask.dims();
         let hidden = mask.bool_not().unsqueeze_dims::<4>(&[1, 1]);

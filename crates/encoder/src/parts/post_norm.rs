@@ -1,4 +1,4 @@
-//! A layer that norms behind each sum, as the transformer did first.
+//! A layer that norms after each sum, as the transformer did first.
 
 use burn::module::Module;
 use burn::nn::Linear;
@@ -25,9 +25,9 @@ pub(crate) struct PostNormNames {
     pub(crate) layers: &'static str,
     /// The maps to queries, keys and values.
     pub(crate) attention: [&'static str; 3],
-    /// The map behind attention.
+    /// The map after attention.
     pub(crate) attention_output: &'static str,
-    /// The norm behind attention.
+    /// The norm after attention.
     pub(crate) attention_norm: &'static str,
     /// The maps out and back.
     pub(crate) feed_forward: [&'static str; 2],
@@ -78,19 +78,20 @@ impl PostNormLayer {
         })
     }
 
-    /// The states behind the layer, `[texts * tokens, hidden]` as before it.
+    /// Returns the states after the layer, `[texts * tokens, hidden]` as before it.
     pub(crate) fn forward(&self, states: Tensor<2>, batch: &Batch) -> Tensor<2> {
         let attended = self.attention.forward(states.clone(), batch);
-        self.behind_attention(attended, states, batch)
+        self.after_attention(attended, states, batch)
     }
 
-    /// The maps to queries, keys and values.
+    /// Returns the maps to queries, keys and values.
     pub(crate) fn attention(&self) -> &Attention {
         &self.attention
     }
 
-    /// The states behind the layer, given what attention gathered from the `states` before it.
-    pub(crate) fn behind_attention(
+    /// Returns the states after the layer, given what attention gathered from the `states` before
+    /// it.
+    pub(crate) fn after_attention(
         &self,
         attended: Tensor<2>,
         states: Tensor<2>,
@@ -106,7 +107,7 @@ impl PostNormLayer {
     }
 }
 
-/// Embeddings, and layers that norm behind each sum.
+/// Embeddings, and layers that norm after each sum.
 #[derive(Module, Debug)]
 pub(crate) struct PostNormEncoder {
     embeddings: PositionedEmbeddings,

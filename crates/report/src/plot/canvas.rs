@@ -96,7 +96,7 @@ pub(super) struct TextStyle {
     turn: f64,
 }
 
-/// Upright text of `size` units that starts at its position.
+/// Returns upright text of `size` units that starts at its position.
 pub(super) fn text(size: f64) -> TextStyle {
     TextStyle {
         size,
@@ -120,7 +120,7 @@ impl TextStyle {
         Self { fill, ..self }
     }
 
-    /// Turned about its position, in degrees clockwise.
+    /// Turns it about its position, in degrees clockwise.
     pub(super) fn turn(self, turn: f64) -> Self {
         Self { turn, ..self }
     }
@@ -136,7 +136,7 @@ pub(super) struct Stroke {
 }
 
 impl Stroke {
-    /// A full line.
+    /// Creates a full line.
     pub(super) fn solid(colour: &'static str, width: f64) -> Self {
         Self {
             colour,

@@ -43,7 +43,7 @@ pub struct Series {
 }
 
 impl Series {
-    /// A plain line.
+    /// Creates a plain line.
     pub fn new(name: impl Into<String>, points: Vec<(f64, f64)>) -> Self {
         Self {
             name: name.into(),
@@ -52,7 +52,7 @@ impl Series {
         }
     }
 
-    /// The same points in another style.
+    /// Returns the same points in another style.
     #[must_use]
     pub fn with_style(self, style: SeriesStyle) -> Self {
         Self { style, ..self }
@@ -325,7 +325,7 @@ fn stroke(index: usize, style: SeriesStyle) -> Stroke {
     }
 }
 
-/// The mean of each value with up to `window - 1` values before it.
+/// Returns the mean of each value with up to `window - 1` values before it.
 fn trailing_mean(points: &[(f64, f64)], window: usize) -> Vec<(f64, f64)> {
     (0..points.len())
         .map(|index| {

@@ -36,7 +36,7 @@ pub(super) fn draw(chart: &BarChart, legend: &Legend<'_>) -> Result<Drawing, Rep
     )?;
     let families = chart.groups.iter().map(|group| group.family.as_str());
     let families = widths(families, text(TICK_SIZE))?;
-    // What has no class stands behind all classes.
+    // What has no class comes after all classes.
     let place = |bar: &Bar| bar.class.unwrap_or(chart.classes.len());
     let places = bars()
         .map(|bar| place(bar) + 1)

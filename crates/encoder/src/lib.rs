@@ -44,6 +44,7 @@ mod parts;
 mod pool;
 mod pooling;
 mod read;
+mod template;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod tokenizer_file;

@@ -12,6 +12,7 @@ use crate::EncoderError;
 use crate::files::SENTENCE_CONFIGS;
 use crate::keys::Keys;
 use crate::read::read;
+use crate::template;
 
 /// What a folder says of its tokenizer.
 pub(crate) struct TokenizerFile {
@@ -49,10 +50,11 @@ pub(crate) fn read_tokenizer(folder: &Path) -> Result<TokenizerFile, EncoderErro
             changes.push(Box::new(lower_case));
         }
     }
-    Ok(TokenizerFile {
-        json: changed(&path, bytes, &changes)?,
-        maximum,
-    })
+    let json = changed(&path, bytes, &changes)?;
+    match template::check(&json) {
+        Ok(()) => Ok(TokenizerFile { json, maximum }),
+        Err(reason) => Err(EncoderError::Config { path, reason }),
+    }
 }
 
 /// Changes a tokenizer; says whether it was another before.

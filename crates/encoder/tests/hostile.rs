@@ -110,6 +110,8 @@ fn read(folder: &TempDir) {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
     #[test]
     fn damaged_texts_are_read_or_refused((name, file) in select(&TEXTS), damages in damages()) {
         let mut bytes = std::fs::read(fixture(name).join(file)).unwrap();

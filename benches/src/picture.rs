@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use optical_report::ReportError;
-use optical_report::plot::{LogBar, LogBarChart, LogBarGroup, Picture, log_bars};
+use optical_report::plot::{Bar, BarChart, BarGroup, BarLayout, Picture, bars};
 
 use crate::results::{CaseResults, Results, SolverResult};
 use crate::solver::Form;
@@ -19,21 +19,21 @@ pub fn draw(results: &Results, stem: &Path) -> Result<Picture, ReportError> {
     let environment = &results.environment;
     let device = environment.device.as_ref();
     let device = device.map_or_else(String::new, |device| format!(" and {}", device.name));
-    let chart = LogBarChart {
+    let chart = BarChart {
         title: format!("Transport solvers on {}{device}", environment.processor),
-        x: "milliseconds, logarithmic: processor time of one thread, or time on the wall for a \
+        axis: "milliseconds, logarithmic: processor time of one thread, or time on the wall for a \
             device; median, and line from least to largest"
             .to_owned(),
         classes: CLASSES.map(str::to_owned).to_vec(),
         classless: "too large an error".to_owned(),
         groups: results.cases.iter().filter_map(group).collect(),
-        columns: 3,
+        layout: BarLayout::Flat { columns: 3 },
     };
-    log_bars(&chart, stem)
+    bars(&chart)?.save(stem)
 }
 
 /// Ours in their order, then the others from fast to slow; none if nothing was measured.
-fn group(case: &CaseResults) -> Option<LogBarGroup> {
+fn group(case: &CaseResults) -> Option<BarGroup> {
     let mut solvers: Vec<&SolverResult> = case.solvers.iter().collect();
     solvers.sort_by(|a, b| {
         let key = |solver: &SolverResult| match solver.form {
@@ -42,21 +42,22 @@ fn group(case: &CaseResults) -> Option<LogBarGroup> {
         };
         key(a).total_cmp(&key(b))
     });
-    let bars: Vec<LogBar> = solvers.into_iter().filter_map(bar).collect();
-    (!bars.is_empty()).then(|| LogBarGroup {
+    let bars: Vec<Bar> = solvers.into_iter().filter_map(bar).collect();
+    (!bars.is_empty()).then(|| BarGroup {
         name: case.name.clone(),
+        family: String::new(),
         bars,
     })
 }
 
-fn bar(result: &SolverResult) -> Option<LogBar> {
+fn bar(result: &SolverResult) -> Option<Bar> {
     let class = match result.form {
         Form::Ours => 0,
         Form::Log => 1,
         Form::Kernel => 2,
         Form::Exact => 3,
     };
-    Some(LogBar {
+    Some(Bar {
         name: result.solver.clone(),
         value: result.median? * 1e3,
         range: result

@@ -1,4 +1,4 @@
-//! Checkpoints: everything a run needs to go on as if it had never stopped.
+//! Checkpoints: everything a run needs to resume as if it had never stopped.
 //!
 //! A checkpoint is a folder `step-N` with the student as a Hugging Face folder, the optimiser's
 //! momentum, and `state.json`. It is written under another name and renamed, and older ones are
@@ -22,7 +22,7 @@ use crate::stopping::Standing;
 
 const PREFIX: &str = "step-";
 
-/// The student of the best reading so far lies in a folder with this in front of its step.
+/// The student of the best reading so far is in a folder with this in front of its step.
 const BEST: &str = "best-";
 
 /// How far a run has come, beside its weights.
@@ -32,7 +32,7 @@ pub struct Progress {
     pub step: u64,
     /// The reading before the first step.
     pub(crate) first: Option<Reading>,
-    /// Partners a token in the last step.
+    /// Partners per token in the last step.
     pub(crate) partners: Option<f64>,
     /// Where the best reading stands.
     pub(crate) standing: Standing,
@@ -207,24 +207,26 @@ impl CheckpointFolder {
         Ok(Some((state.progress, student, momentum)))
     }
 
-    /// The step of the newest checkpoint, if there is one.
+    /// Returns the step of the newest checkpoint, if there is one.
     pub fn newest(&self) -> Option<u64> {
         self.list(PREFIX).ok()?.pop().map(|(step, _)| step)
     }
 
     /// Removes what killed processes have left; what cannot be removed is in nobody's way.
-    fn sweep(&self) {
+    ///
+    /// Whoever calls it holds the lock of the run: what earlier versions left has none of its own.
+    pub fn sweep(&self) {
         whole::sweep(&self.folder);
         let entries = std::fs::read_dir(&self.folder).into_iter().flatten();
         for entry in entries.flatten() {
-            // As former versions called what was not whole yet.
+            // Earlier versions called so what was not whole yet.
             if entry.file_name().to_string_lossy().starts_with("partial-") {
                 let _ = std::fs::remove_dir_all(entry.path());
             }
         }
     }
 
-    /// Whole folders of a kind, oldest first.
+    /// Returns whole folders of a kind, oldest first.
     fn list(&self, prefix: &str) -> Result<Vec<(u64, PathBuf)>, DistillError> {
         let entries = match std::fs::read_dir(&self.folder) {
             Ok(entries) => entries,
@@ -274,5 +276,37 @@ fn refused(path: &Path, reason: &dyn Display) -> DistillError {
     DistillError::Checkpoint {
         path: path.to_owned(),
         reason: reason.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    #[test]
+    fn what_killed_processes_left_goes_and_whole_checkpoints_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in [
+            "step-20",
+            "best-10",
+            "partial-30",
+            ".step-30.x7.part",
+            "kept",
+        ] {
+            std::fs::create_dir(folder.path().join(name)).unwrap();
+            std::fs::write(folder.path().join(name).join("file"), "x").unwrap();
+        }
+        let living = WholeFolder::create(&folder.path().join("step-40")).unwrap();
+        let checkpoints = CheckpointFolder::new(folder.path());
+        checkpoints.sweep();
+        assert!(living.path().is_dir());
+        drop(living);
+        let entries = std::fs::read_dir(folder.path()).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["best-10", "kept", "step-20"]);
+        assert_eq!(checkpoints.newest(), Some(20));
+        CheckpointFolder::new(&folder.path().join("nowhere")).sweep();
     }
 }

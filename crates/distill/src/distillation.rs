@@ -16,10 +16,12 @@ use crate::objectives::{Loss, Moment, PieceWeights, Side};
 use crate::order::{BatchOrder, PairBatch, Sampling};
 use crate::pairs::{TrainingText, tokenize};
 use crate::passages::{PassageBatch, Passages};
+use crate::seat::Seat;
 use crate::settings::DistillSettings;
 use crate::state::{Moving, State};
+use crate::task::Task;
 use crate::tokenized::TokenizedPairs;
-use crate::training::{Run, Seat, Task};
+use crate::training::Run;
 use crate::warnings::Advice;
 
 /// Texts of a run.
@@ -35,9 +37,9 @@ pub struct TrainingData<'a> {
 
 /// Distils `teacher`, through `head`, into a student that starts as its copy.
 ///
-/// Goes on from the newest checkpoint below `checkpoints` where there is one. The parts of a batch go
-/// round the `devices`; the first of them has the weights. The observer hears every event and may stop
-/// the run after any of them.
+/// Resumes from the newest checkpoint below `checkpoints` where there is one. The parts of a batch
+/// go round the `devices`; the first of them has the weights. The observer hears every event and
+/// may stop the run after any of them.
 ///
 /// # Errors
 /// If the settings are out of their domain or beyond the teacher, no pair is short enough, the loss stops being a number,
@@ -233,15 +235,15 @@ impl Task for Distillation<'_> {
             .read(model, &home.heads[0], &home.seat.plain)
     }
 
-    /// Drawn to the teacher, and in its vocabulary.
+    /// Draws it to the teacher, in its vocabulary.
     fn as_it_ends(&self, model: &Model) -> Result<Model, DistillError> {
         let weight = self.settings.student_weight;
         Ok(self.teacher.clone().interpolate(model, weight)?)
     }
 }
 
-/// The teacher's first layers, its head, and the vocabulary that the texts use: untrained rows would
-/// cost an optimiser step without learning anything.
+/// Returns the teacher's first layers, its head, and the vocabulary that the texts use: untrained
+/// rows would cost an optimiser step without learning anything.
 fn new_student(
     settings: &DistillSettings,
     teacher: &Model,

@@ -8,7 +8,7 @@ use optical_tokenize::TokenizeError;
 
 use crate::settings::SettingsError;
 
-/// Why a distillation could not begin or go on.
+/// Why a distillation could not begin or resume.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DistillError {
@@ -23,7 +23,7 @@ pub enum DistillError {
     /// An objective scores passages, and there are none.
     #[error("distill.objectives.passages needs training texts with passages")]
     NoPassages,
-    /// A value of the run file lies outside its domain.
+    /// A value of the run file is outside its domain.
     #[error(transparent)]
     Settings(#[from] SettingsError),
     /// A model could not be read, written or used.

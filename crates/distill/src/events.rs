@@ -1,4 +1,4 @@
-//! What a run reports while it goes on, and how it ends.
+//! What a run reports, and how it ends.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -11,7 +11,7 @@ use crate::instruments::Reading;
 /// The terms of a loss by the names they have below `objectives`, each with its weight in it.
 pub type Terms = BTreeMap<String, f64>;
 
-/// What a run reports while it goes on.
+/// What a run reports while it runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -60,7 +60,7 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         judged: Option<f64>,
     },
-    /// The instruments tell of a run that goes wrong; it goes on.
+    /// The instruments tell of a run that goes wrong; the run continues.
     Warning {
         /// Steps made so far.
         step: u64,
@@ -76,12 +76,12 @@ pub enum Event {
 
 /// Who a run reports to.
 pub trait Observer {
-    /// Hears an event, and may stop the run behind it.
+    /// Hears an event, and may stop the run after it.
     fn hear(&mut self, event: &Event) -> ControlFlow<()>;
 
-    /// How good a student is, more being better: asked at every reading of a run that stops by
-    /// [`StoppingMetric::Development`](crate::settings::StoppingMetric::Development), of the student
-    /// as it would end the run. No answer ends the run with an error.
+    /// Returns how good a student is, more being better: asked at every reading of a run that stops
+    /// by [`StoppingMetric::Development`](crate::settings::StoppingMetric::Development), of the
+    /// student as it would end the run. No answer ends the run with an error.
     fn judge(&mut self, student: &Model) -> Option<f64> {
         let _ = student;
         None

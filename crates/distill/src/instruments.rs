@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::DistillError;
 use crate::late_interaction;
 use crate::pairs::TrainingPair;
+use crate::scalars::scalars;
 
 /// One reading of the instruments on held-out bitext.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,8 +31,8 @@ pub struct Reading {
 pub struct MateRetrieval {
     /// Mean reciprocal rank of the translation among all held-out ones; ties count against it.
     pub reciprocal_rank: f64,
-    /// Mean lead of the translation's score over the best other one's, in cosine a query token. It
-    /// still moves where every translation is first, and goes to zero where tokens become one.
+    /// Mean lead of the translation's score over the best other one's, in cosine per query token.
+    /// It still moves where every translation is first, and goes to zero where tokens become one.
     pub margin: f64,
 }
 
@@ -75,7 +76,7 @@ impl Encoded {
         }
     }
 
-    /// Mean cosine over all pairs of different kept tokens of one text.
+    /// Returns the mean cosine over all pairs of different kept tokens of one text.
     pub(crate) fn within_sentence_cosine(&self) -> Result<f64, DistillError> {
         let kept = self.kept.clone().unsqueeze_dim::<3>(2);
         let sum = (self.vectors.clone() * kept.clone()).sum_dim(1);
@@ -91,14 +92,15 @@ impl Encoded {
         Ok(means.iter().sum::<f64>() / means.len().max(1) as f64)
     }
 
-    /// How each text finds the document of its own place.
+    /// Returns how each text finds the document of its own place.
     pub(crate) fn mates(&self, documents: &Self) -> Result<MateRetrieval, DistillError> {
         let scores = scalars(self.late_interaction(documents))?;
         let tokens = scalars(self.kept.clone().sum_dim(1))?;
         Ok(mate_retrieval(&scores, &tokens))
     }
 
-    /// MaxSim of every text of `self`, as query, with every text of `documents`: `[texts, texts]`.
+    /// Returns the MaxSim of every text of `self`, as query, with every text of `documents`:
+    /// `[texts, texts]`.
     fn late_interaction(&self, documents: &Self) -> Tensor<2> {
         late_interaction::scores(
             self.vectors.clone(),
@@ -141,7 +143,7 @@ impl Instruments {
         Self { languages }
     }
 
-    /// Reads the instruments; `student` lies on the plain device.
+    /// Reads the instruments; `student` is on the plain device.
     ///
     /// # Errors
     /// If the device fails.
@@ -169,8 +171,8 @@ impl Instruments {
     }
 }
 
-/// Rank and lead of the diagonal of a row-major `[texts, texts]` matrix whose rows' texts have
-/// `tokens` kept tokens.
+/// Returns the rank and lead of the diagonal of a row-major `[texts, texts]` matrix whose rows'
+/// texts have `tokens` kept tokens.
 fn mate_retrieval(scores: &[f64], tokens: &[f64]) -> MateRetrieval {
     let texts = tokens.len().max(1);
     let mut mates = MateRetrieval {
@@ -190,13 +192,6 @@ fn mate_retrieval(scores: &[f64], tokens: &[f64]) -> MateRetrieval {
     mates.reciprocal_rank /= texts as f64;
     mates.margin /= texts as f64;
     mates
-}
-
-/// Values of a tensor.
-pub(crate) fn scalars<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f64>, DistillError> {
-    let values = tensor.into_data().try_to_vec::<f32>();
-    let values = values.map_err(|error| DistillError::Device(format!("{error:?}")))?;
-    Ok(values.into_iter().map(f64::from).collect())
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@ use burn::prelude::*;
 /// Below any cosine: what padding scores.
 const HIDDEN: f64 = -4.0;
 
-/// The sum over a query's kept tokens of the best cosine with a document's (Khattab and Zaharia
-/// 2020, MaxSim), for all queries with all documents.
+/// Returns the sum over a query's kept tokens of the best cosine with a document's (Khattab and
+/// Zaharia 2020, MaxSim), for all queries with all documents.
 ///
 /// # Shapes
 /// - `queries`: unit vectors `[q, m, d]`, with `kept_queries` `[q, m]` one where kept, zero elsewhere

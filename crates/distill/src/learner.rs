@@ -1,4 +1,4 @@
-//! What training moves: an encoder, and the projection behind it where that is learned too.
+//! What training moves: an encoder, and the projection after it where that is learned too.
 
 use burn::module::{Module, Param, ParamId};
 use burn::prelude::*;
@@ -17,7 +17,8 @@ pub struct Learner {
 }
 
 impl Learner {
-    /// The encoder of `model` on the autodiff device `device`, and its head if that `learns` too.
+    /// Creates the encoder of `model` on the autodiff device `device`, and its head if that
+    /// `learns` too.
     pub fn new(model: Model, learns: bool, device: &Device) -> Self {
         let head = model.head.clone().filter(|_| learns);
         let projection = head.map(|head| {
@@ -31,7 +32,7 @@ impl Learner {
         }
     }
 
-    /// `model` with these parameters, without gradients.
+    /// Returns `model` with these parameters, without gradients.
     ///
     /// # Errors
     /// If the device fails to give values back.

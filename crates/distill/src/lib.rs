@@ -1,12 +1,12 @@
 //! Distils a frozen teacher into a student for new languages, by optimal transport on bitext.
 //!
 //! The teacher reads the English sentence, the student its translation; the plan of least transport
-//! cost between the two sets of token vectors is a soft alignment, and the student learns to put its
-//! tokens where the plan sends them ([`objectives::alignment`]). Retention pairs keep it from
-//! forgetting what the teacher knew ([`pairs`]). A falling loss proves nothing: [`instruments`] tell a
-//! collapsing run from a good one while it goes on.
+//! cost between the two sets of token vectors is a soft alignment, and the student learns to put
+//! its tokens where the plan sends them ([`objectives::alignment`]). Retention pairs keep it from
+//! forgetting what the teacher knew ([`pairs`]). A falling loss proves nothing: [`instruments`]
+//! tell a collapsing run from a good one while it runs.
 //!
-//! [`distil`] is the whole loop: it reports [`Event`]s, writes checkpoints, and goes on from them.
+//! [`distil`] is the whole loop: it reports [`Event`]s, writes checkpoints, and resumes from them.
 //!
 //! ```no_run
 //! use std::ops::ControlFlow;
@@ -45,10 +45,13 @@ pub mod order;
 pub mod pairs;
 mod passages;
 mod rounds;
+mod scalars;
+mod seat;
 pub mod settings;
 mod state;
 mod step;
 mod stopping;
+mod task;
 pub mod teaching;
 pub mod tokenized;
 mod training;

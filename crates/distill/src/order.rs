@@ -5,12 +5,10 @@ use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use optical_tokenize::TokenBatch;
-use rand::SeedableRng;
 use rand::seq::SliceRandom;
-use rand_chacha::ChaCha8Rng;
 
 use crate::error::DistillError;
-use crate::rounds::Rounds;
+use crate::rounds::{Rounds, stream};
 use crate::settings::Batches;
 use crate::tokenized::{Renumbering, TokenizedPairs};
 
@@ -100,7 +98,7 @@ impl<'a> BatchOrder<'a> {
         }
     }
 
-    /// The batch of step `step`, counted from zero, in `parts` parts of about equal size.
+    /// Returns the batch of step `step`, counted from zero, in `parts` parts of about equal size.
     ///
     /// # Errors
     /// If the pairs cannot be read.
@@ -132,7 +130,7 @@ impl<'a> BatchOrder<'a> {
         chosen.chunks(size).map(part).collect()
     }
 
-    /// A batch of pairs of like length, out of a window drawn by shares.
+    /// Returns a batch of pairs of like length, out of a window drawn by shares.
     fn in_a_window(&self, step: u64) -> Vec<u32> {
         let window = step / BATCHES_A_WINDOW;
         let mut order: Vec<u64> = (0..BATCHES_A_WINDOW).collect();
@@ -151,12 +149,12 @@ impl<'a> BatchOrder<'a> {
     fn window(&self, window: u64) -> Vec<u32> {
         let size = BATCHES_A_WINDOW as usize * self.batch_size;
         let mut drawn = Vec::with_capacity(size);
-        let mut behind = 0.0;
+        let mut sum = 0.0;
         let mut rounded = 0;
         for group in &self.groups {
             // Rounding the running sum gives every window exactly its size.
-            behind += group.share * size as f64;
-            let upto = behind.round() as usize;
+            sum += group.share * size as f64;
+            let upto = sum.round() as usize;
             let count = (upto - rounded) as u64;
             drawn.extend(group.draw(window * count..(window + 1) * count));
             rounded = upto;
@@ -165,8 +163,8 @@ impl<'a> BatchOrder<'a> {
         drawn
     }
 
-    /// A batch with each group's share of pairs, as far as whole pairs allow: over many batches
-    /// exactly. The group with the largest share fills up what the others leave.
+    /// Returns a batch with each group's share of pairs, as far as whole pairs allow: over many
+    /// batches exactly. The group with the largest share fills up what the others leave.
     fn balanced(&self, step: u64) -> Vec<u32> {
         let largest = |a: &&Group<'_>, b: &&Group<'_>| a.share.total_cmp(&b.share);
         let Some(filling) = self.groups.iter().max_by(largest) else {
@@ -187,15 +185,15 @@ impl<'a> BatchOrder<'a> {
         drawn
     }
 
-    /// A batch of one group, which comes as often as its share says: the multiples of the golden
-    /// ratio are spread evenly (Weyl 1916).
+    /// Returns a batch of one group, which comes as often as its share says: the multiples of the
+    /// golden ratio are spread evenly (Weyl 1916).
     fn of_one_group(&self, step: u64) -> Vec<u32> {
         let golden = (5.0_f64.sqrt() - 1.0) / 2.0;
         let place = ((step + 1) as f64 * golden).fract();
-        let mut behind = 0.0;
+        let mut sum = 0.0;
         let chosen = self.groups.iter().find(|group| {
-            behind += group.share;
-            place < behind
+            sum += group.share;
+            place < sum
         });
         let size = self.batch_size as u64;
         chosen
@@ -211,19 +209,4 @@ impl Group<'_> {
         let places = self.rounds.at(positions).into_iter();
         places.map(|place| self.members[place])
     }
-}
-
-/// A random stream of its own for each purpose and round, so that no draw depends on another.
-pub(crate) fn stream(seed: u64, purpose: &str, round: u64) -> ChaCha8Rng {
-    // FNV-1a: names, not secrets, are told apart.
-    let hash = purpose
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
-    let mut whole = [0; 32];
-    for (part, value) in whole.chunks_exact_mut(8).zip([seed, round, hash]) {
-        part.copy_from_slice(&value.to_le_bytes());
-    }
-    ChaCha8Rng::from_seed(whole)
 }

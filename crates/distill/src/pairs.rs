@@ -1,7 +1,7 @@
 //! Training pairs, as texts and as tokens.
 //!
-//! Every pair says the same thing to the trainer: the student's tokens of `input` shall lie where
-//! the frozen teacher's tokens of `target` lie. For bitext the target is the English sentence. For
+//! Every pair says the same thing to the trainer: the student's tokens of `input` shall be where
+//! the frozen teacher's tokens of `target` are. For bitext the target is the English sentence. For
 //! *retention*, which keeps the student from forgetting what the teacher knew, it is the very
 //! sentence that the student reads.
 
@@ -22,18 +22,19 @@ pub struct TrainingText {
     pub passages: Vec<u32>,
 }
 
-/// The name of a language's retention pairs among the groups.
+/// Returns the name of a language's retention pairs among the groups.
 pub fn retention_group(language: &str) -> String {
     format!("{language} retained")
 }
 
-/// The name of a language's code-switched pairs among the groups.
+/// Returns the name of a language's code-switched pairs among the groups.
 pub fn switched_group(language: &str) -> String {
     format!("{language} switched")
 }
 
 impl TrainingText {
-    /// Bitext: the student's foreign sentence belongs where the teacher's English one lies.
+    /// Makes a text of bitext: the student's foreign sentence belongs where the teacher's English
+    /// one is.
     pub fn bitext(pair: &SentencePair) -> Self {
         Self {
             target: pair.english.clone(),
@@ -43,8 +44,8 @@ impl TrainingText {
         }
     }
 
-    /// Code-switched: an English sentence with words of another language belongs where the teacher
-    /// puts the English one.
+    /// Makes a code-switched text: an English sentence with words of another language belongs where
+    /// the teacher puts the English one.
     pub fn switched(english: &str, switched: String, language: &str) -> Self {
         Self {
             target: english.to_owned(),
@@ -54,7 +55,7 @@ impl TrainingText {
         }
     }
 
-    /// Retention: a sentence belongs where the teacher itself puts it.
+    /// Makes a text of retention: a sentence belongs where the teacher itself puts it.
     pub fn retention(sentence: &str, language: &str) -> Self {
         Self {
             target: sentence.to_owned(),
@@ -79,13 +80,13 @@ pub struct TrainingPair {
 }
 
 impl TrainingPair {
-    /// Whether both sides have a token of their texts, and at most `maximum_length` tokens.
+    /// Says whether both sides have a token of their texts, and at most `maximum_length` tokens.
     pub(crate) fn is_usable(&self, maximum_length: usize) -> bool {
         let sides = [&self.target, &self.input];
         self.has_tokens() && sides.iter().all(|side| side.ids.len() <= maximum_length)
     }
 
-    /// Whether both sides have a kept token of their texts; markers and masks are none.
+    /// Says whether both sides have a kept token of their texts; markers and masks are none.
     pub(crate) fn has_tokens(&self) -> bool {
         let has = |side: &TokenSequence| {
             let mut tokens = side.kept.iter().zip(&side.text);

@@ -4,7 +4,7 @@ use burn::prelude::*;
 
 /// Where passages are read, by their numbers in [`TrainingText::passages`](crate::TrainingText).
 pub trait Passages: Sync {
-    /// Unit vectors of a passage's tokens behind the head, one after the other.
+    /// Returns unit vectors of a passage's tokens after the head, one after the other.
     fn vectors(&self, passage: u32) -> Vec<f32>;
 }
 
@@ -55,7 +55,8 @@ impl PassageBatch {
         }
     }
 
-    /// Late-interaction scores of each sentence with its passages, in cosine a token that takes part.
+    /// Returns late-interaction scores of each sentence with its passages, in cosine per token that
+    /// takes part.
     ///
     /// # Shapes
     /// - `vectors`: unit vectors `[texts, width, d]`, with `mask` `[texts, width]` one where a token

@@ -3,9 +3,9 @@
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
+use rand::SeedableRng;
 use rand::seq::SliceRandom;
-
-use crate::order::stream;
+use rand_chacha::ChaCha8Rng;
 
 /// The order of `size` items, a pure function of seed, purpose and position.
 #[derive(Debug)]
@@ -13,7 +13,7 @@ pub(crate) struct Rounds {
     seed: u64,
     purpose: String,
     size: usize,
-    /// The round drawn last, which the next step most likely needs again: 4 bytes an item.
+    /// The round drawn last, which the next step most likely needs again: 4 bytes per item.
     drawn: Mutex<Option<(u64, Vec<u32>)>>,
 }
 
@@ -27,7 +27,7 @@ impl Rounds {
         }
     }
 
-    /// The items at some positions, counted through all rounds.
+    /// Returns the items at some positions, counted through all rounds.
     pub(crate) fn at(&self, positions: Range<u64>) -> Vec<usize> {
         // Whoever panicked while shuffling has left the round before, which is as good.
         let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
@@ -45,4 +45,19 @@ impl Rounds {
             })
             .collect()
     }
+}
+
+/// Begins a random stream of its own for each purpose and round, so that no draw depends on another.
+pub(crate) fn stream(seed: u64, purpose: &str, round: u64) -> ChaCha8Rng {
+    // FNV-1a: names, not secrets, are told apart.
+    let hash = purpose
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+    let mut whole = [0; 32];
+    for (part, value) in whole.chunks_exact_mut(8).zip([seed, round, hash]) {
+        part.copy_from_slice(&value.to_le_bytes());
+    }
+    ChaCha8Rng::from_seed(whole)
 }

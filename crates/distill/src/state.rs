@@ -7,8 +7,8 @@ use crate::checkpoint::{CheckpointFolder, Progress};
 use crate::error::DistillError;
 use crate::learner::Learner;
 use crate::optimiser::Optimiser;
+use crate::seat::Seat;
 use crate::settings::OptimiserSettings;
-use crate::training::Seat;
 
 /// A training between two steps.
 pub(crate) struct State {
@@ -22,7 +22,7 @@ pub(crate) struct State {
 /// Which of a model's parameters move.
 pub(crate) struct Moving<'a> {
     pub(crate) optimiser: &'a OptimiserSettings,
-    /// So many layers, from the bottom, do not.
+    /// The number of layers, from the bottom, that do not move.
     pub(crate) frozen_layers: usize,
     pub(crate) frozen_vocabulary: bool,
     /// Whether the head does.
@@ -30,8 +30,8 @@ pub(crate) struct Moving<'a> {
 }
 
 impl State {
-    /// The state of the newest checkpoint, which has to be of the same `settings`, or else that of a
-    /// `fresh` model.
+    /// Returns the state of the newest checkpoint, which has to be of the same `settings`, or else
+    /// that of a `fresh` model.
     ///
     /// # Errors
     /// If the checkpoint is damaged or of other settings, or there is no fresh model.

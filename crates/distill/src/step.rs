@@ -7,13 +7,14 @@ use rand::Rng;
 
 use crate::error::DistillError;
 use crate::events::Terms;
-use crate::instruments::scalars;
 use crate::learner::Learner;
 use crate::objectives::Loss;
 use crate::optimiser::merged;
-use crate::order::stream;
+use crate::rounds::stream;
+use crate::scalars::scalars;
+use crate::seat::Seat;
 use crate::settings::TrainingSettings;
-use crate::training::{Seat, Task};
+use crate::task::Task;
 
 /// Loss and gradient of a batch.
 pub(crate) struct Gradient {
@@ -129,7 +130,7 @@ impl<T: Task> Pass<'_, T> {
     }
 }
 
-/// The values of a loss's terms, where there are several: one alone is the loss itself.
+/// Returns the values of a loss's terms, where there are several: one alone is the loss itself.
 fn several(loss: &Loss) -> Result<Terms, DistillError> {
     if loss.terms.len() == 1 {
         return Ok(Terms::new());

@@ -28,7 +28,7 @@ impl Standing {
     }
 }
 
-/// The mean over languages of how far sentences prefer their translations.
+/// Returns the mean over languages of how far sentences prefer their translations.
 pub(crate) fn mean_margin(reading: &Reading) -> f64 {
     let margins = reading.mates.values().map(|mates| mates.margin);
     margins.sum::<f64>() / reading.mates.len().max(1) as f64

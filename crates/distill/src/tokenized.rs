@@ -19,7 +19,7 @@ use crate::pairs::{TrainingPair, TrainingText};
 /// Texts that are tokenized together, on all processors.
 const TEXTS_AT_ONCE: usize = 4096;
 
-/// Marks a kept token in the file; no vocabulary has so many entries.
+/// Marks a kept token in the file; no vocabulary has as many entries.
 const KEPT: u32 = 1 << 31;
 /// Marks a token of the text itself.
 const TEXT: u32 = 1 << 30;
@@ -28,7 +28,7 @@ const HEADER: usize = 2;
 
 /// Training pairs in a file without a name, which goes when this goes.
 ///
-/// In memory there are 20 bytes a pair: where its tokens lie, how many each side has, and its
+/// In memory there are 20 bytes per pair: where its tokens are, how many each side has, and its
 /// place in its group.
 #[derive(Debug)]
 pub struct TokenizedPairs {
@@ -124,44 +124,44 @@ impl TokenizedPairs {
         writer.finish()
     }
 
-    /// Number of pairs.
+    /// Returns the number of pairs.
     pub fn len(&self) -> usize {
         self.places.len()
     }
 
-    /// Whether there is no pair.
+    /// Says whether there is no pair.
     pub fn is_empty(&self) -> bool {
         self.places.is_empty()
     }
 
-    /// Number of texts left out, because a side is empty or too long.
+    /// Returns the number of texts left out, because a side is empty or too long.
     pub fn left_out(&self) -> usize {
         self.left_out
     }
 
-    /// Those of them with a side of no token; the others are too long.
+    /// Returns those of them with a side of no token; the others are too long.
     pub fn without_tokens(&self) -> usize {
         self.without_tokens
     }
 
-    /// Vocabulary entries of the teacher's that inputs consist of.
+    /// Returns vocabulary entries of the teacher's that inputs consist of.
     pub fn used(&self) -> &BTreeSet<u32> {
         &self.used
     }
 
-    /// The groups by name, with the indices of their pairs.
+    /// Returns the groups by name, with the indices of their pairs.
     pub fn groups(&self) -> impl Iterator<Item = (&str, &[u32])> {
         let groups = self.groups.iter();
         groups.map(|(name, members)| (name.as_str(), members.as_slice()))
     }
 
-    /// Tokens of a pair's longer side.
+    /// Returns tokens of a pair's longer side.
     pub(crate) fn length(&self, index: u32) -> u32 {
         let [target, input] = self.places[index as usize].lengths;
         target.max(input)
     }
 
-    /// Target and input of a pair, in the teacher's vocabulary.
+    /// Returns the target and input of a pair, in the teacher's vocabulary.
     ///
     /// # Errors
     /// If the file cannot be read.
@@ -176,7 +176,7 @@ impl TokenizedPairs {
         Ok([target, input].map(sequence))
     }
 
-    /// The passages that a pair is scored with.
+    /// Returns the passages that a pair is scored with.
     ///
     /// # Errors
     /// If the file cannot be read.
@@ -192,7 +192,7 @@ impl TokenizedPairs {
         self.words(offset + 4 * (sides[0] + sides[1]), self.passages)
     }
 
-    /// So many numbers of the file.
+    /// Reads a number of words of the file.
     fn words(&self, offset: u64, count: usize) -> Result<Vec<u32>, DistillError> {
         let mut bytes = vec![0; 4 * count];
         let mut read = || -> std::io::Result<()> {
@@ -205,7 +205,7 @@ impl TokenizedPairs {
         Ok(words.map(|word| u32::from_le_bytes(*word)).collect())
     }
 
-    /// The student's numbers of the pieces that inputs consist of.
+    /// Returns the student's numbers of the pieces that inputs consist of.
     ///
     /// # Errors
     /// If the student's vocabulary lacks one.
@@ -243,7 +243,7 @@ impl TokenizedPairs {
 pub struct Renumbering(Vec<u32>);
 
 impl Renumbering {
-    /// For the entries `used` of the teacher's vocabulary.
+    /// Creates it for the entries `used` of the teacher's vocabulary.
     ///
     /// # Errors
     /// If the student's vocabulary lacks one.
@@ -372,7 +372,7 @@ impl Writer {
     }
 }
 
-/// The tokens that were written as these numbers.
+/// Returns the tokens that were written as these numbers.
 fn sequence(words: &[u32]) -> TokenSequence {
     let (header, words) = words.split_at(HEADER);
     let flags = |flag: u32| words.iter().map(|word| word & flag != 0).collect();

@@ -2,93 +2,19 @@
 
 use std::time::Instant;
 
-use burn::prelude::*;
-use optical_encoder::Model;
 use serde::Serialize;
 
 use crate::checkpoint::CheckpointFolder;
 use crate::error::DistillError;
 use crate::events::{Event, Observer, Outcome};
-use crate::instruments::Reading;
-use crate::learner::Learner;
-use crate::objectives::Loss;
 use crate::optimiser::schedule;
+use crate::seat::Seat;
 use crate::settings::{StoppingMetric, TrainingSettings};
 use crate::state::State;
 use crate::step::{Gradient, Pass};
 use crate::stopping::mean_margin;
-use crate::warnings::{Advice, warnings};
-
-/// What a training is about.
-pub(crate) trait Task: Sync {
-    /// What is said where readings are bad.
-    const ADVICE: Advice;
-
-    /// Part of a batch.
-    type Part: Sync;
-
-    /// The batch of a step, counted from zero, in so many parts.
-    ///
-    /// # Errors
-    /// If it cannot be read.
-    fn batch(&self, step: u64, parts: usize) -> Result<Vec<Self::Part>, DistillError>;
-
-    /// Pairs or queries in a part.
-    fn size(part: &Self::Part) -> usize;
-
-    /// The loss of a part at the seat with the number `seat`, where `learner` lies; gradients flow
-    /// into `learner` only.
-    fn loss(
-        &self,
-        learner: &Learner,
-        part: &Self::Part,
-        seat: usize,
-        step: u64,
-    ) -> Result<Loss, DistillError>;
-
-    /// Reads the instruments.
-    fn read(&self, model: &Model) -> Result<Reading, DistillError>;
-
-    /// A model as it ends the training.
-    fn as_it_ends(&self, model: &Model) -> Result<Model, DistillError>;
-}
-
-/// A device, for tensors without gradients and with.
-#[derive(Debug, Clone)]
-pub(crate) struct Seat {
-    pub(crate) plain: Device,
-    pub(crate) tracked: Device,
-}
-
-impl Seat {
-    /// The devices of a training. The parts of a batch go round them; the first is where weights are
-    /// moved and instruments read.
-    ///
-    /// # Errors
-    /// If there is none, or one that does not multiply numbers of the precision asked for.
-    pub(crate) fn all(
-        devices: &[Device],
-        settings: &TrainingSettings,
-    ) -> Result<Vec<Self>, DistillError> {
-        if devices.is_empty() {
-            return Err(DistillError::Device("none was given".into()));
-        }
-        let seat = |device: &Device| {
-            let precision = settings.precision;
-            if !precision.is_supported(device) {
-                let reason = format!("training.precision: {device:?} has no {precision:?} numbers");
-                return Err(DistillError::Device(reason));
-            }
-            let plain = device.clone().without_autodiff();
-            let mut tracked = plain.clone().autodiff();
-            if settings.gradient_checkpointing {
-                tracked = tracked.gradient_checkpointing();
-            }
-            Ok(Self { plain, tracked })
-        };
-        devices.iter().map(seat).collect()
-    }
-}
+use crate::task::Task;
+use crate::warnings::warnings;
 
 /// A run between two steps.
 pub(crate) struct Run<'a, T, S> {
@@ -139,7 +65,7 @@ impl<T: Task, S: Serialize> Run<'_, T, S> {
         Ok(Outcome::Finished(Box::new(self.task.as_it_ends(&student)?)))
     }
 
-    /// One optimiser step.
+    /// Makes one optimiser step.
     fn step(&mut self) -> Result<(), DistillError> {
         let (settings, began) = (self.settings, Instant::now());
         let optimiser = &settings.optimiser;
@@ -240,7 +166,7 @@ impl<T: Task, S: Serialize> Run<'_, T, S> {
         )
     }
 
-    /// Whether no reading was better than the best for as long as the settings wait.
+    /// Says whether no reading was better than the best for as long as the settings wait.
     fn waited_enough(&self) -> bool {
         let stopping = self.settings.stopping.as_ref();
         stopping.is_some_and(|stopping| stopping.patience <= self.state.progress.standing.since)

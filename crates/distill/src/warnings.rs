@@ -2,14 +2,14 @@
 
 use crate::instruments::Reading;
 
-/// Partners a token at which a plan is too flat to say which belongs to which.
+/// Partners per token at which a plan is too flat to say which belongs to which.
 const MANY_PARTNERS: f64 = 8.0;
 
 /// What is left of the teacher's distance within a sentence when tokens are becoming one: healthy
 /// runs keep two thirds and more, collapsing ones half.
 const DISTANCE_LEFT: f64 = 0.6;
 
-/// Loss in reciprocal rank that is no chance on a hundred sentences.
+/// Loss in reciprocal rank that is more than chance on a hundred sentences.
 const RANK_LOST: f64 = 0.05;
 
 /// How a kind of training is spoken of, and what to change in it.
@@ -27,8 +27,8 @@ pub(crate) struct Advice {
     pub(crate) against_loss: &'static str,
 }
 
-/// Everything that is wrong with the reading `now` of a run that began with `first`, whose last step
-/// had so many `partners` a token.
+/// Lists everything that is wrong with the reading `now` of a run that began with `first`, whose
+/// last step had the number of `partners` per token.
 pub(crate) fn warnings(
     advice: &Advice,
     first: &Reading,
@@ -45,13 +45,13 @@ pub(crate) fn warnings(
     let grew = first.within_sentence_cosine + 0.02 < student;
     if grew && apart(student) < DISTANCE_LEFT * apart(teacher) {
         found.push(format!(
-            "tokens of a {} are becoming one (cosine {student:.2}, {} {teacher:.2}): {}",
+            "the tokens of a {} are becoming one vector (cosine {student:.2}, {} {teacher:.2}): {}",
             advice.text, advice.reference, advice.against_collapse
         ));
     }
     if let Some(partners) = partners.filter(|&partners| MANY_PARTNERS < partners) {
         found.push(format!(
-            "the plan is flat ({partners:.0} partners a token, 2 to 4 are good): lower its epsilon or temperature"
+            "the plan is flat ({partners:.0} partners per token, 2 to 4 are good): lower its epsilon or temperature"
         ));
     }
     for (language, mates) in &now.mates {

@@ -1,4 +1,5 @@
-//! A whole distillation of a tiny random encoder: it learns, stops, and goes on to the same weights.
+//! A whole distillation of a tiny random encoder: it learns, stops, and resumes to the same
+//! weights.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
@@ -365,7 +366,7 @@ fn a_run_that_was_stopped_ends_with_the_very_weights_of_one_that_was_not() {
     );
 }
 
-/// Hears a run whose readings come to given values, and stops it once behind a step.
+/// Hears a run whose readings come to given values, and stops it once after a step.
 struct Judge {
     values: BTreeMap<u64, f64>,
     stop_at: Option<u64>,

@@ -1,5 +1,5 @@
 //! The order of the pairs: seeded, by shares, and a function of the step alone, whether the pairs
-//! lie in a file or in memory.
+//! are in a file or in memory.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
@@ -9,6 +9,8 @@ use optical_distill::order::{BatchOrder, PairBatch, Sampling};
 use optical_distill::pairs::TrainingPair;
 use optical_distill::settings::Batches;
 use optical_tokenize::{Markers, TokenBatch, TokenSequence, Tokenizer};
+use proptest::prelude::*;
+use proptest::sample::select;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -140,6 +142,40 @@ fn a_batch_depends_on_seed_and_step_only() {
     let backwards: Vec<_> = (0..40).rev().map(|step| drawn(&second, step, 3)).collect();
     assert!(forwards.iter().eq(backwards.iter().rev()));
     assert_ne!(forwards[0], drawn(&order(&pairs, 2), 0, 1));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// However batches are drawn, they have their size, whatever their parts; a step's follows from
+    /// seed and step alone; and nothing comes of a group without a share.
+    #[test]
+    fn batches_have_their_size_and_only_what_has_a_share(
+        batches in select(vec![Batches::ByLength, Batches::Balanced, Batches::OneGroup]),
+        batch_size in 1..20_usize,
+        parts in 1..6_usize,
+        few in prop_oneof![Just(0.0), 0.01..1.0],
+        seed in any::<u64>(),
+        steps in prop::collection::vec(0..400_u64, 1..8),
+    ) {
+        let pairs = stored();
+        let shares = BTreeMap::from([("many".to_owned(), 1.0), ("few".to_owned(), few)]);
+        let sampling = Sampling { shares: &shares, batches, batch_size, seed };
+        let tokenizer = numbers();
+        let order = || {
+            let same = pairs.renumbering(&tokenizer, &tokenizer).unwrap();
+            BatchOrder::new(&pairs, same, &sampling, [0, 0])
+        };
+        let through = order();
+        for step in steps {
+            let numbers = drawn(&through, step, parts);
+            prop_assert_eq!(numbers.len(), batch_size);
+            prop_assert!(through.batch(step, parts).unwrap().len() <= parts);
+            prop_assert_eq!(&numbers, &drawn(&order(), step, 1));
+            let few_came = numbers.iter().any(|&number| 240 <= number);
+            prop_assert!(0.0 < few || !few_came, "{:?}", numbers);
+        }
+    }
 }
 
 #[test]

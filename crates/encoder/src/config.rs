@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 
 use crate::EncoderError;
 use crate::families::Family;
-use crate::files::read_json;
-use crate::parts::Dropout;
+use crate::parts::{Dropout, Sizes};
+use crate::read::read_json;
 
 /// The version of the Hugging Face library whose keys are written.
 const TRANSFORMERS: &str = "4.57.1";
@@ -22,7 +22,7 @@ pub struct EncoderConfig {
     pub hidden_size: usize,
     /// Number of transformer layers.
     pub num_hidden_layers: usize,
-    /// Attention heads a layer; divides `hidden_size`.
+    /// Attention heads per layer; divides `hidden_size`.
     pub num_attention_heads: usize,
     /// Width of the feed-forward layer.
     pub intermediate_size: usize,
@@ -59,7 +59,8 @@ impl EncoderConfig {
         Ok(config)
     }
 
-    /// The keys and values of a `config.json`, for [`Self::load`] and the Hugging Face library.
+    /// Returns the keys and values of a `config.json`, for [`Self::load`] and the Hugging Face
+    /// library.
     pub(crate) fn to_json(&self) -> Map<String, Value> {
         match serde_json::to_value(self) {
             Ok(Value::Object(mut keys)) => {
@@ -77,12 +78,12 @@ impl EncoderConfig {
         }
     }
 
-    /// The position id of a text's first token.
+    /// Returns the position id of a text's first token.
     pub fn first_position(&self) -> usize {
         self.family.first_position(self.pad_token_id)
     }
 
-    /// The most tokens a text may have.
+    /// Returns the most tokens a text may have.
     pub fn maximum_length(&self) -> usize {
         self.max_position_embeddings - self.first_position()
     }
@@ -90,6 +91,17 @@ impl EncoderConfig {
     /// Shares that the checkpoint's authors dropped in training.
     pub(crate) fn dropout(&self) -> Dropout {
         self.family.dropout()
+    }
+
+    pub(crate) fn sizes(&self) -> Sizes {
+        Sizes {
+            hidden: self.hidden_size,
+            layers: self.num_hidden_layers,
+            heads: self.num_attention_heads,
+            intermediate: self.intermediate_size,
+            positions: self.max_position_embeddings,
+            first_position: self.first_position(),
+        }
     }
 
     fn check(&self) -> Result<(), String> {
@@ -222,7 +234,7 @@ mod tests {
         "pad_token_id": 1, "architectures": ["XLMRobertaModel"]}"#;
 
     #[test]
-    fn xlm_r_counts_positions_from_behind_the_padding_id() {
+    fn xlm_r_counts_positions_from_after_the_padding_id() {
         let (_folder, path) = write(&TINY.replace("HEADS", "2"));
         let config = EncoderConfig::load(&path).unwrap();
         assert_eq!((config.first_position(), config.maximum_length()), (2, 8));

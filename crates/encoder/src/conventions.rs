@@ -10,8 +10,8 @@ use optical_tokenize::{Colbert, Markers, Tokenizer};
 use serde_json::{Map, Value, json};
 
 use crate::EncoderError;
-use crate::files::read_json;
 use crate::keys::Keys;
+use crate::read::read_json;
 
 const SENTENCE_TRANSFORMERS: &str = "config_sentence_transformers.json";
 const METADATA: &str = "artifact.metadata";
@@ -35,7 +35,7 @@ const PROMPTS: [&[&str]; 2] = [
     ],
 ];
 
-/// A tokenizer that follows the conventions of a folder.
+/// Returns a tokenizer that follows the conventions of a folder.
 ///
 /// # Errors
 /// If a file is malformed, or the vocabulary lacks a marker.
@@ -56,7 +56,7 @@ pub(crate) fn apply(folder: &Path, tokenizer: Tokenizer) -> Result<Tokenizer, En
     Ok(tokenizer.with_colbert(colbert)?)
 }
 
-/// The prompts that are put in front of texts; PyLate's own models have none.
+/// Returns the prompts that are put in front of texts; PyLate's own models have none.
 ///
 /// Where there is none for queries or for documents, it is the one that the folder says is put in
 /// front of every text, unless that is made for the others.
@@ -101,13 +101,15 @@ pub(crate) fn markers(folder: &Path) -> Result<Markers, EncoderError> {
     Ok(Markers { query, document })
 }
 
-/// Whether a folder holds a model of Stanford's ColBERT, whose head is among the encoder's tensors.
+/// Says whether a folder holds a model of Stanford's ColBERT, whose head is among the encoder's
+/// tensors.
 pub(crate) fn is_stanford(folder: &Path) -> Result<bool, EncoderError> {
     let config = read_json(&folder.join("config.json"))?.unwrap_or_default();
     Ok(config["architectures"][0] == "HF_ColBERT" || folder.join(METADATA).exists())
 }
 
-/// What [`apply`] and [`markers`] read back, and PyLate too; texts have at most `maximum` tokens.
+/// Returns what [`apply`] and [`markers`] read back, and PyLate too; texts have at most `maximum`
+/// tokens.
 pub(crate) fn to_json(tokenizer: &Tokenizer, maximum: usize) -> Value {
     let markers = tokenizer.markers();
     let mut json = json!({
@@ -140,8 +142,9 @@ pub(crate) fn to_json(tokenizer: &Tokenizer, maximum: usize) -> Value {
     json
 }
 
-/// A `tokenizer_config.json` with which the Hugging Face library takes the `tokenizer.json` as it is:
-/// without one it would choose a class by the encoder's family, which changes the file's own rules.
+/// Returns a `tokenizer_config.json` with which the Hugging Face library takes the `tokenizer.json`
+/// as it is: without one it would choose a class by the encoder's family, which changes the file's
+/// own rules.
 pub(crate) fn tokenizer_config(tokenizer: &Tokenizer, maximum: usize) -> Value {
     let mut json = json!({
         "tokenizer_class": "PreTrainedTokenizerFast",
@@ -163,7 +166,7 @@ pub(crate) fn tokenizer_config(tokenizer: &Tokenizer, maximum: usize) -> Value {
     json
 }
 
-/// The configuration of sentence-transformers, if PyLate wrote it.
+/// Returns the configuration of sentence-transformers, if PyLate wrote it.
 fn pylate(folder: &Path) -> Result<Option<Keys>, EncoderError> {
     Ok(Keys::read(folder.join(SENTENCE_TRANSFORMERS))?.filter(is_pylate))
 }
@@ -179,7 +182,7 @@ fn is_pylate(keys: &Keys) -> bool {
     keys.json[KEPT].is_null() && known.iter().any(|key| !keys.json[*key].is_null())
 }
 
-/// The conventions as PyLate writes them.
+/// Returns the conventions as PyLate writes them.
 fn of_pylate(keys: &Keys) -> Result<Colbert, EncoderError> {
     if !keys.json["default_prompt_name"].is_null() {
         return Err(keys.refuse("default_prompt_name", "null"));
@@ -208,7 +211,7 @@ fn of_pylate(keys: &Keys) -> Result<Colbert, EncoderError> {
     })
 }
 
-/// The conventions as Stanford's ColBERT writes them.
+/// Returns the conventions as Stanford's ColBERT writes them.
 fn of_stanford(keys: &Keys, tokenizer: &Tokenizer) -> Result<Colbert, EncoderError> {
     let mut skiplist = Vec::new();
     if keys.flag("mask_punctuation", true)? {

@@ -11,7 +11,7 @@ use std::path::Path;
 use base64::Engine;
 use serde_json::json;
 
-use crate::files::placeholder;
+use crate::read::placeholder;
 use crate::weights::{NamedTensor, write_atomically, write_weights};
 use crate::{BertConfig, EncoderConfig, EncoderError, Family};
 
@@ -142,7 +142,7 @@ impl Vocabulary {
             .ok_or("a vocabulary entry is not UTF-8")?;
         if [start, end, padding, unknown].iter().any(|&id| count <= id) {
             return Err(format!(
-                "a special token lies outside the {count} vocabulary entries"
+                "a special token is outside the {count} vocabulary entries"
             ));
         }
         Ok(Self {
@@ -154,8 +154,8 @@ impl Vocabulary {
         })
     }
 
-    /// XLM-R's pipeline: compose, map code points, split at white space, mark word starts with
-    /// "▁", Viterbi over the Unigram scores, then `<s> … </s>`.
+    /// Writes XLM-R's pipeline: compose, map code points, split at white space, mark word starts
+    /// with "▁", Viterbi over the Unigram scores, then `<s> … </s>`.
     fn tokenizer_json(&self, rules: &[(char, String)]) -> Result<serde_json::Value, String> {
         let charsmap = base64::engine::general_purpose::STANDARD.encode(precompile(rules)?);
         let piece = |id: usize| &self.pieces[id].0;
@@ -197,7 +197,7 @@ impl Vocabulary {
     }
 }
 
-/// One replacement for each code point that has one; an empty text drops it.
+/// Returns one replacement for each code point that has one; an empty text drops it.
 fn normalisation_rules(cursor: &mut Cursor<'_>) -> Result<Vec<(char, String)>, String> {
     let count = cursor.size()?;
     let length = cursor.size()?;
@@ -205,7 +205,8 @@ fn normalisation_rules(cursor: &mut Cursor<'_>) -> Result<Vec<(char, String)>, S
         bytes: cursor.take(length)?,
         position: 0,
     };
-    let character = |code: u32| char::from_u32(code).ok_or(format!("{code:#x} is no code point"));
+    let character =
+        |code: u32| char::from_u32(code).ok_or(format!("{code:#x} is not a code point"));
     (0..count)
         .map(|_| {
             let from = character(table.u32()?)?;
@@ -218,7 +219,7 @@ fn normalisation_rules(cursor: &mut Cursor<'_>) -> Result<Vec<(char, String)>, S
         .collect()
 }
 
-/// SentencePiece's binary table: a double-array trie from UTF-8 keys to offsets into the
+/// Returns SentencePiece's binary table: a double-array trie from UTF-8 keys to offsets into the
 /// replacements, which follow it, each closed by a zero byte.
 fn precompile(rules: &[(char, String)]) -> Result<Vec<u8>, String> {
     let mut texts = String::new();
@@ -250,7 +251,7 @@ fn tensors(cursor: &mut Cursor<'_>, config: &EncoderConfig) -> Result<Vec<NamedT
             let data = cursor
                 .bytes
                 .get(offset..offset.saturating_add(bytes))
-                .ok_or_else(|| format!("tensor {name} lies outside the file"))?;
+                .ok_or_else(|| format!("tensor {name} is outside the file"))?;
             Ok((name, quantised, count, data))
         })
         .collect::<Result<Vec<_>, String>>()?;
@@ -273,7 +274,7 @@ fn tensors(cursor: &mut Cursor<'_>, config: &EncoderConfig) -> Result<Vec<NamedT
         .collect()
 }
 
-/// Hugging Face's name and shape of a tensor.
+/// Returns Hugging Face's name and shape of a tensor.
 fn layout(name: &str, config: &EncoderConfig) -> Result<(String, Vec<usize>), String> {
     let (hidden, wide) = (config.hidden_size, config.intermediate_size);
     let Family::Bert(BertConfig {
@@ -380,12 +381,15 @@ impl<'a> Cursor<'a> {
         usize::try_from(u64::from_le_bytes(self.array()?)).map_err(|error| error.to_string())
     }
 
-    /// A count or id, stored as a signed or unsigned 32-bit number.
+    /// Reads a count or id, stored as a signed or unsigned 32-bit number.
     fn size(&mut self) -> Result<usize, String> {
         let value = self.u32()?;
         // Negative numbers show up as huge ones; both mean a damaged header.
         if 1 << 30 < value {
-            return Err(format!("{value} at byte {} is no size", self.position - 4));
+            return Err(format!(
+                "{value} at byte {} is not a size",
+                self.position - 4
+            ));
         }
         Ok(value as usize)
     }
@@ -447,7 +451,7 @@ mod tests {
             (&b"E5S1\x01\0\0\0\x01"[..], "ends before"),
             (b"GGUF\x01\0\0\0", "does not begin with E5S1"),
             (b"E5S1\x02\0\0\0", "version 2"),
-            (b"E5S1\x01\0\0\0\xff\xff\xff\xff", "is no size"),
+            (b"E5S1\x01\0\0\0\xff\xff\xff\xff", "is not a size"),
         ] {
             std::fs::write(&file, bytes).unwrap();
             let error = convert(&file, &folder.path().join("out"))

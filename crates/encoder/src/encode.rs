@@ -23,12 +23,12 @@ pub struct EncodeSettings {
 pub struct EncodedText<'a> {
     /// Position of the text in the call.
     pub index: usize,
-    /// `[tokens, dimensions]` unit vectors, row-major, one block a head.
+    /// `[tokens, dimensions]` unit vectors, row-major, one block per head.
     pub vectors: &'a [Vec<f32>],
 }
 
 impl Model {
-    /// Encodes `texts` once and puts every one of `heads` behind the encoder.
+    /// Encodes `texts` once and puts every one of `heads` after the encoder.
     ///
     /// Texts come back in an order of their own: sorted by length, so that little is padded. The
     /// vectors of a text hold its kept tokens only; a text of none comes back empty.
@@ -46,8 +46,8 @@ impl Model {
         self.encode_after(0, texts, heads, settings, device, receive)
     }
 
-    /// As [`Self::encode`], but for the first `done` texts in the order in which they come back: the
-    /// others come as if those had come before.
+    /// Encodes as [`Self::encode`] does, but for the first `done` texts in the order in which they
+    /// come back: the others come as if those had come before.
     ///
     /// # Errors
     /// As [`Self::encode`].
@@ -119,8 +119,8 @@ impl Model {
         .map(drop)
     }
 
-    /// As [`Self::encode_states`], without the rows of the first `done` texts; returns the positions of
-    /// those that have no token.
+    /// Does as [`Self::encode_states`], without the rows of the first `done` texts; returns the
+    /// positions of those that have no token.
     fn states_after<E: From<EncoderError>>(
         &self,
         done: usize,
@@ -178,7 +178,8 @@ impl Model {
 /// Rows of a batch, with the positions of their texts.
 type Rows<'a> = std::iter::Skip<std::iter::Enumerate<std::slice::Iter<'a, usize>>>;
 
-/// Positions of the sequences, longest first, in groups that pad to at most `tokens` tokens.
+/// Returns positions of the sequences, longest first, in groups that pad to at most `tokens`
+/// tokens.
 pub fn batches_by_length(sequences: &[TokenSequence], tokens: usize) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..sequences.len()).collect();
     order.sort_by_key(|&index| (std::cmp::Reverse(sequences[index].ids.len()), index));

@@ -13,7 +13,7 @@ use crate::parts::{Batch, Mode, Names, Precision, Source, Watched};
 use crate::weights::{NamedTensor, WeightsReader};
 use crate::{EncoderConfig, EncoderError};
 
-/// A word embedding, and a family's layers behind it.
+/// A word embedding, and a family's layers after it.
 #[derive(Module, Debug)]
 pub struct Encoder {
     words: Embedding,
@@ -49,7 +49,7 @@ impl Encoder {
         })
     }
 
-    /// Token vectors of the last layer, before any head.
+    /// Returns token vectors of the last layer, before any head.
     ///
     /// # Shapes
     /// - `ids`: `[batch, tokens]`
@@ -59,15 +59,15 @@ impl Encoder {
         self.through(ids, &Batch::new(mask, self.mode))
     }
 
-    /// Token vectors of a padded batch, as by [`Self::forward`]: `[rows, width, hidden]`.
+    /// Returns token vectors of a padded batch, as by [`Self::forward`]: `[rows, width, hidden]`.
     pub fn states(&self, batch: &TokenBatch, device: &Device) -> Tensor<3> {
         let (ids, mask) = on_device(batch, device);
         self.forward(ids, mask)
     }
 
-    /// Token vectors as by [`Self::states`], and the attention each token gets in the last layer: the
-    /// mean over heads and over the tokens that attend. Attention is constant, and takes the slower
-    /// way that keeps its weights.
+    /// Returns token vectors as by [`Self::states`], and the attention each token gets in the last
+    /// layer: the mean over heads and over the tokens that attend. Attention is constant, and takes
+    /// the slower way that keeps its weights.
     ///
     /// # Shapes
     /// - vectors: `[rows, width, hidden]`
@@ -91,17 +91,17 @@ impl Encoder {
         states.reshape([batch.texts, batch.tokens, self.hidden_size()])
     }
 
-    /// Width of a token vector.
+    /// Returns the width of a token vector.
     pub fn hidden_size(&self) -> usize {
         self.words.weight.dims()[1]
     }
 
-    /// Number of layers.
+    /// Returns the number of layers.
     pub fn layer_count(&self) -> usize {
         self.body.layer_count()
     }
 
-    /// The same encoder with only the embedding rows `rows`, in that order.
+    /// Returns the same encoder with only the embedding rows `rows`, in that order.
     #[must_use]
     pub fn with_vocabulary(mut self, rows: &[u32]) -> Self {
         let (id, weight, mapper) = self.words.weight.consume();
@@ -118,15 +118,15 @@ impl Encoder {
         self
     }
 
-    /// The same encoder with its first `count` layers only.
+    /// Returns the same encoder with its first `count` layers only.
     #[must_use]
     pub fn with_layers(mut self, count: usize) -> Self {
         self.body.truncate(count);
         self
     }
 
-    /// The same encoder that drops, on an autodiff device, the shares of values that `config` says
-    /// its authors dropped in training. Without this call nothing is dropped.
+    /// Returns the same encoder that drops, on an autodiff device, the shares of values that
+    /// `config` says its authors dropped in training. Without this call nothing is dropped.
     ///
     /// What is dropped follows from `seed`, the same in every pass: each step needs one of its own.
     #[must_use]
@@ -136,25 +136,26 @@ impl Encoder {
         self
     }
 
-    /// The same encoder with products with weights in other numbers.
+    /// Returns the same encoder with products with weights in other numbers.
     #[must_use]
     pub fn with_precision(mut self, precision: Precision) -> Self {
         self.mode.precision = precision;
         self
     }
 
-    /// Where the encoder lies.
+    /// Returns the device that the encoder is on.
     pub fn device(&self) -> Device {
         self.words.weight.device()
     }
 
-    /// Id of the word embedding, which training gives a learning rate of its own.
+    /// Returns the id of the word embedding, which training gives a learning rate of its own.
     pub fn word_embedding_id(&self) -> ParamId {
         self.words.weight.id
     }
 
-    /// The parameters behind the word embedding by depth: those in front of all layers (positions
-    /// and the like) and of families that share some among layers, then each layer's, from the bottom.
+    /// Returns the parameters after the word embedding by depth: those in front of all layers
+    /// (positions and the like) and of families that share some among layers, then each layer's,
+    /// from the bottom.
     pub fn parameters_by_depth(&self) -> Vec<Vec<ParamId>> {
         let layers = self.body.layer_parameters();
         let deeper: HashSet<ParamId> = layers.iter().flatten().copied().collect();
@@ -163,9 +164,9 @@ impl Encoder {
         std::iter::once(first).chain(layers).collect()
     }
 
-    /// The same encoder without gradients in its first `layers` layers and what is in front of them,
-    /// nor, if `words`, in the word embedding. Where nothing below a layer has gradients, none of the
-    /// work below is recorded or gone back through.
+    /// Returns the same encoder without gradients in its first `layers` layers and what is in front
+    /// of them, nor, if `words`, in the word embedding. Where nothing below a layer has gradients,
+    /// none of the work below is recorded or gone back through.
     #[must_use]
     pub fn frozen(self, layers: usize, words: bool) -> Self {
         let depths = if layers == 0 { 0 } else { layers + 1 };
@@ -177,7 +178,7 @@ impl Encoder {
         self.map(&mut Freeze { ids })
     }
 
-    /// Every tensor under its Hugging Face name.
+    /// Returns every tensor under its Hugging Face name.
     ///
     /// # Errors
     /// If the device fails to give its values back.

@@ -30,7 +30,7 @@ pub enum EncoderError {
         /// What is wrong, with the key and what was expected.
         reason: String,
     },
-    /// Something else lies in the place of a file, since the file was never fetched.
+    /// Something else is in the place of a file, since the file was never fetched.
     #[error("{path} is {reason}", path = .path.display())]
     Placeholder {
         /// The file.
@@ -51,7 +51,7 @@ pub enum EncoderError {
     NoTokenizer {
         /// The folder.
         folder: PathBuf,
-        /// The tokenizer of another form that lies there.
+        /// The tokenizer of another form that is there.
         instead: Option<&'static str>,
     },
     /// A text may have more tokens than the encoder has positions.
@@ -176,7 +176,7 @@ impl EncoderError {
     }
 }
 
-/// What to do where only another form of tokenizer lies there.
+/// Returns what to do where only another form of tokenizer is there.
 fn make_one(instead: &Option<&'static str>) -> String {
     let hint = |form: &&str| {
         format!(
@@ -187,7 +187,7 @@ fn make_one(instead: &Option<&'static str>) -> String {
     instead.as_ref().map(hint).unwrap_or_default()
 }
 
-/// The tensors of a file that nobody asked for, where some are missing.
+/// Returns the tensors of a file that nobody asked for, where some are missing.
 fn others(left: &str) -> String {
     if left.is_empty() {
         String::new()

@@ -1,9 +1,7 @@
-//! The files of a model's folder: which there are, and how they are read.
+//! Which files of a model's folder are read.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-
-use serde_json::Value;
 
 use crate::modules::Modules;
 use crate::{EncoderError, weights};
@@ -16,7 +14,7 @@ const OF_THE_FOLDER: [&str; 4] = [
     "artifact.metadata",
 ];
 
-/// Beside the encoder's weights, which may lie in a folder below.
+/// Beside the encoder's weights, which may be in a folder below.
 const OF_THE_ENCODER: [&str; 4] = [
     "config.json",
     "tokenizer.json",
@@ -37,11 +35,11 @@ pub(crate) const SENTENCE_CONFIGS: [&str; 7] = [
 
 /// Lists every file of a model's folder that its vectors follow from, relative to the folder and
 /// sorted: settings, tokenizer, conventions, and weights with all their shards, wherever
-/// `modules.json` says that they lie. No other file of the folder is read by
+/// `modules.json` says that they are. No other file of the folder is read by
 /// [`Model::load`](crate::Model::load).
 ///
 /// # Errors
-/// If the folder is not a model's, or a file that says where the others lie is malformed.
+/// If the folder is not a model's, or a file that says where the others are is malformed.
 pub fn model_files(folder: &Path) -> Result<Vec<PathBuf>, EncoderError> {
     let modules = Modules::read(folder)?;
     let mut files = BTreeSet::new();
@@ -72,50 +70,4 @@ pub fn model_files(folder: &Path) -> Result<Vec<PathBuf>, EncoderError> {
         }
     }
     Ok(files.into_iter().collect())
-}
-
-/// Reads a file of JSON; `None` where there is no such file.
-pub(crate) fn read_json(path: &Path) -> Result<Option<Value>, EncoderError> {
-    let refuse = |reason: String| EncoderError::Config {
-        path: path.to_owned(),
-        reason,
-    };
-    let Some(bytes) = read(path)? else {
-        return Ok(None);
-    };
-    let json = serde_json::from_slice(&bytes).map_err(|error| refuse(error.to_string()))?;
-    Ok(Some(json))
-}
-
-/// Reads a file of text without its byte order mark; `None` where there is no such file.
-pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, EncoderError> {
-    let Some(text) = optical_files::text::read_if_there(path)? else {
-        return Ok(None);
-    };
-    match placeholder(text.as_bytes()) {
-        None => Ok(Some(text.into_bytes())),
-        Some(reason) => Err(EncoderError::Placeholder {
-            path: path.to_owned(),
-            reason,
-        }),
-    }
-}
-
-/// Says what lies in the place of a file that was never fetched, by its beginning.
-pub(crate) fn placeholder(beginning: &[u8]) -> Option<&'static str> {
-    let text = beginning.trim_ascii_start();
-    let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
-    let begins = |with: &str| {
-        let start = text.get(..with.len());
-        start.is_some_and(|start| start.eq_ignore_ascii_case(with.as_bytes()))
-    };
-    if beginning.is_empty() {
-        Some("an empty file; fetch it again")
-    } else if begins("version https://git-lfs") {
-        Some("a Git LFS pointer, not the file itself; run `git lfs pull` in its folder")
-    } else if begins("<!doctype") || begins("<html") || begins("<?xml") {
-        Some("a web page, not the file itself; fetch it again, as a raw file")
-    } else {
-        None
-    }
 }

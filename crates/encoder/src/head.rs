@@ -1,4 +1,4 @@
-//! The head: an affine map behind the encoder that makes cosines speak about content.
+//! The head: an affine map after the encoder that makes cosines speak about content.
 //!
 //! The token vectors of a contrastively trained encoder share one large mean, so that all cosines
 //! are alike. The head takes the teacher's mean away and flattens the spectrum in part (partial
@@ -12,8 +12,8 @@ use burn::prelude::*;
 use serde_json::json;
 
 use crate::EncoderError;
-use crate::files::read_json;
 use crate::parts::values;
+use crate::read::read_json;
 use crate::weights::{WeightsReader, write_atomically, write_weights};
 
 /// `y = normalise(W (x − mean))`, without trained parameters.
@@ -30,7 +30,7 @@ pub struct Head {
 }
 
 impl Head {
-    /// The map that leaves vectors as they are but for their length.
+    /// Creates the map that leaves vectors as they are but for their length.
     pub fn identity(width: usize) -> Self {
         let mut weight = vec![0.0; width * width];
         weight.iter_mut().step_by(width + 1).for_each(|w| *w = 1.0);
@@ -42,7 +42,8 @@ impl Head {
         }
     }
 
-    /// Only the first `output` dimensions: of a whitening head, those of the largest variance.
+    /// Keeps only the first `output` dimensions: of a whitening head, those of the largest
+    /// variance.
     #[must_use]
     pub fn truncated(mut self, output: usize) -> Self {
         self.output = output.min(self.output);
@@ -75,7 +76,7 @@ impl Head {
         }
     }
 
-    /// Takes the map of Stanford's ColBERT, which lies among the encoder's tensors.
+    /// Takes the map of Stanford's ColBERT, which is among the encoder's tensors.
     pub(crate) fn take(weights: &mut WeightsReader, hidden: usize) -> Result<Self, EncoderError> {
         let name = "linear.weight";
         let output = match weights.shape(name) {
@@ -172,7 +173,7 @@ impl Head {
         )
     }
 
-    /// The head on a device.
+    /// Returns the head on a device.
     pub fn on(&self, device: &Device) -> DeviceHead {
         let weight = TensorData::new(self.weight.clone(), [self.output, self.input]);
         DeviceHead {
@@ -182,7 +183,7 @@ impl Head {
     }
 }
 
-/// A [`Head`] whose numbers lie on a device.
+/// A [`Head`] whose numbers are on a device.
 #[derive(Debug, Clone)]
 pub struct DeviceHead {
     weight: Tensor<2>,
@@ -190,7 +191,7 @@ pub struct DeviceHead {
 }
 
 impl DeviceHead {
-    /// Unit vectors behind the head.
+    /// Returns unit vectors after the head.
     ///
     /// # Shapes
     /// - `states`: `[batch, tokens, input]`
@@ -199,17 +200,19 @@ impl DeviceHead {
         normalise(self.image(states))
     }
 
-    /// Vectors behind the head before they are normalised, in the shapes of [`Self::forward`].
+    /// Returns vectors after the head before they are normalised, in the shapes of
+    /// [`Self::forward`].
     pub fn image(&self, states: Tensor<3>) -> Tensor<3> {
         self.through(states, self.weight.clone())
     }
 
-    /// As [`Self::image`], by another `weight`, `[output, input]`, with the head's offset.
+    /// Returns the image as [`Self::image`] does, by another `weight`, `[output, input]`, with the
+    /// head's offset.
     pub fn image_by(&self, states: Tensor<3>, weight: Tensor<2>) -> Tensor<3> {
         self.through(states, weight.transpose())
     }
 
-    /// The image by a `weight` that is turned, `[input, output]`.
+    /// Returns the image by a `weight` that is turned, `[input, output]`.
     fn through(&self, states: Tensor<3>, weight: Tensor<2>) -> Tensor<3> {
         let [batch, tokens, input] = states.dims();
         let [_, output] = weight.dims();
@@ -218,7 +221,7 @@ impl DeviceHead {
     }
 }
 
-/// Each vector of the last dimension at length one.
+/// Brings each vector of the last dimension to length one.
 pub fn normalise(vectors: Tensor<3>) -> Tensor<3> {
     let squares = vectors.clone().square().sum_dim(2);
     vectors / squares.add_scalar(1e-12).sqrt()
@@ -233,7 +236,7 @@ pub struct HeadEstimate {
 }
 
 impl HeadEstimate {
-    /// An empty estimate for vectors of width `width`.
+    /// Creates an empty estimate for vectors of width `width`.
     pub fn new(width: usize, device: &Device) -> Self {
         Self {
             count: 0,
@@ -249,12 +252,12 @@ impl HeadEstimate {
         self.products = self.products.clone() + vectors.clone().transpose().matmul(vectors);
     }
 
-    /// Number of vectors seen.
+    /// Returns the number of vectors seen.
     pub fn count(&self) -> usize {
         self.count
     }
 
-    /// The partially whitening head of what was seen.
+    /// Returns the partially whitening head of what was seen.
     ///
     /// # Errors
     /// If fewer vectors were seen than they have dimensions, or the device fails.
@@ -398,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn vectors_behind_the_head_have_length_one() {
+    fn vectors_after_the_head_have_length_one() {
         let device = Device::flex();
         let mapped = head(0.3, &device)
             .on(&device)

@@ -9,7 +9,8 @@ use crate::weights::WeightsReader;
 use crate::{Encoder, EncoderError, Model};
 
 impl Model {
-    /// The model with weights `(1 − share) · self + share · tuned`, in the vocabulary of `self`.
+    /// Returns the model with weights `(1 − share) · self + share · tuned`, in the vocabulary of
+    /// `self`.
     ///
     /// `tuned` began as a copy of `self`, perhaps with fewer layers and a pruned vocabulary. The
     /// result has its layers and its head; vocabulary entries that it lacks keep the rows of `self`.
@@ -50,7 +51,8 @@ impl Model {
     }
 }
 
-/// For each entry of the vocabulary `of`, the row of the same entry in the vocabulary `within`.
+/// Finds, for each entry of the vocabulary `of`, the row of the same entry in the vocabulary
+/// `within`.
 fn shared_rows(of: &Tokenizer, within: &Tokenizer) -> Result<Vec<usize>, EncoderError> {
     (0..of.vocabulary_size() as u32)
         .map(|id| {

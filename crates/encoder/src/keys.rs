@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use crate::EncoderError;
-use crate::files::read_json;
+use crate::read::read_json;
 
 /// Longest text that a file may claim, far beyond any encoder's.
 const LONGEST: u64 = 1 << 20;
@@ -50,8 +50,8 @@ impl Keys {
         length.ok_or_else(|| self.refuse(key, &format!("1 to {LONGEST}")))
     }
 
-    /// A length, or none where the file gives none, or a number beyond all texts, which is how the
-    /// Hugging Face library writes that it knows none.
+    /// Returns a length, or none where the file gives none, or a number beyond all texts, which is
+    /// how the Hugging Face library writes that it knows none.
     pub(crate) fn limit(&self, key: &str) -> Result<Option<usize>, EncoderError> {
         match self.json[key].as_f64() {
             Some(beyond) if (LONGEST as f64) < beyond => Ok(None),

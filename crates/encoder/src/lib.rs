@@ -1,10 +1,10 @@
 //! Multilingual text encoders: token ids to token vectors, on any burn device.
 //!
-//! A [`Model`] is an ordinary Hugging Face folder: a tokenizer, an encoder of one of the families of
-//! [`Family`], and behind it a [`Head`], the affine map that makes cosines between tokens speak about
-//! content. Folders of PyLate and of Stanford's ColBERT bring their projection and their conventions.
-//! Weights lie in safetensors files or in those of `torch.save`, in shards or whole. Loading is
-//! strict: a tensor that is missing, unused or misshapen is an error that names it.
+//! A [`Model`] is an ordinary Hugging Face folder: a tokenizer, an encoder of one of the families
+//! of [`Family`], and after it a [`Head`], the affine map that makes cosines between tokens speak
+//! about content. Folders of PyLate and of Stanford's ColBERT bring their projection and their
+//! conventions. Weights are in safetensors files or in those of `torch.save`, in shards or whole.
+//! Loading is strict: a tensor that is missing, unused or misshapen is an error that names it.
 //!
 //! With feature `flex`, attention, softmax, GELU and layer norm are kernels of this crate on burn's CPU backend;
 //! any other backend does the same with library ops. The GELU's derivative is exact on all of them.
@@ -42,6 +42,9 @@ mod ops;
 mod outline;
 mod parts;
 mod pool;
+mod pooling;
+mod read;
+mod template;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod tokenizer_file;
@@ -63,6 +66,6 @@ pub use head::{DeviceHead, Head, HeadEstimate, normalise};
 pub use model::Model;
 pub use outline::Outline;
 pub use parts::Precision;
-pub use pool::Pooling;
+pub use pooling::Pooling;
 pub use vector_file::VectorFile;
 pub use weights::{NamedTensor, WeightsReader, write_weights};

@@ -15,12 +15,12 @@ use optical_tokenize::{PruneError, TokenBatch, Tokenizer, prune, single_characte
 use serde_json::{Value, json};
 
 use crate::modules::Modules;
-use crate::pool::FolderPooling;
+use crate::pooling::FolderPooling;
 use crate::tokenizer_file::{TokenizerFile, read_tokenizer};
 use crate::weights::{WeightsReader, write_atomically, write_weights};
 use crate::{Encoder, EncoderConfig, EncoderError, Head, conventions};
 
-/// A tokenizer, an encoder on a device, and the head behind it.
+/// A tokenizer, an encoder on a device, and the head after it.
 #[derive(Debug, Clone)]
 pub struct Model {
     /// Hugging Face configuration of the encoder.
@@ -29,7 +29,7 @@ pub struct Model {
     pub tokenizer: Tokenizer,
     /// Tokens to vectors.
     pub encoder: Encoder,
-    /// The map behind the encoder; absent in a plain checkpoint, where vectors are only normalised.
+    /// The map after the encoder; absent in a plain checkpoint, where vectors are only normalised.
     pub head: Option<Head>,
     /// Beginnings of the names of tensors in its files that are of no use here, such as the heads of
     /// other tasks.
@@ -71,15 +71,16 @@ impl Model {
         })
     }
 
-    /// The most tokens of a text where nobody says otherwise: what the folder's files say
+    /// Returns the most tokens of a text where nobody says otherwise: what the folder's files say
     /// (`max_seq_length`, else `model_max_length`), or as many as the encoder has positions.
     pub fn maximum_length(&self) -> usize {
         let positions = self.config.maximum_length();
         self.maximum.map_or(positions, |most| most.min(positions))
     }
 
-    /// Says whether texts may have so many tokens; beyond what the folder's files say they may, since
-    /// sentence-transformers lets its users set that too, beyond the encoder's positions they may not.
+    /// Says whether texts may have this number of tokens; beyond what the folder's files say they
+    /// may, since sentence-transformers lets its users set that too, beyond the encoder's positions
+    /// they may not.
     ///
     /// # Errors
     /// If the encoder has too few positions.
@@ -122,8 +123,8 @@ impl Model {
         write_weights(&folder.join("model.safetensors"), &self.encoder.tensors()?)
     }
 
-    /// As [`Self::save`], into a folder that takes the place of `folder` and of all that is in it, once
-    /// it is whole.
+    /// Saves as [`Self::save`] does, into a folder that takes the place of `folder` and of all that
+    /// is in it, once it is whole.
     ///
     /// # Errors
     /// As [`Self::save`].
@@ -134,8 +135,8 @@ impl Model {
         new.finish().map_err(failed)
     }
 
-    /// The model with only the vocabulary entries `used`, the special ones, and those that it marks
-    /// texts with; other text falls back to shorter entries.
+    /// Returns the model with only the vocabulary entries `used`, the special ones, and those that
+    /// it marks texts with; other text falls back to shorter entries.
     ///
     /// # Errors
     /// If the tokenizer's model cannot be pruned.
@@ -168,7 +169,7 @@ impl Model {
         single_character_pieces(&self.tokenizer_json).map_err(cannot_prune)
     }
 
-    /// The model with only its first `count` layers.
+    /// Returns the model with only its first `count` layers.
     #[must_use]
     pub fn with_layers(mut self, count: usize) -> Self {
         self.encoder = self.encoder.with_layers(count);
@@ -176,7 +177,7 @@ impl Model {
         self
     }
 
-    /// The model with trainable parameters of its own on an autodiff device.
+    /// Returns the model with trainable parameters of its own on an autodiff device.
     #[must_use]
     pub fn trainable(mut self, device: &Device) -> Self {
         self.encoder = self.encoder.fork(device).set_require_grad(true).train();
@@ -185,28 +186,29 @@ impl Model {
         self
     }
 
-    /// The model that drops in training what its authors dropped; see [`Encoder::with_dropout`].
+    /// Returns the model that drops in training what its authors dropped; see
+    /// [`Encoder::with_dropout`].
     #[must_use]
     pub fn with_dropout(mut self, seed: u64) -> Self {
         self.encoder = self.encoder.with_dropout(&self.config, seed);
         self
     }
 
-    /// Width of the vectors behind the head.
+    /// Returns the width of the vectors after the head.
     pub fn dimensions(&self) -> usize {
         self.head
             .as_ref()
             .map_or(self.config.hidden_size, |head| head.output)
     }
 
-    /// The head, or the identity where there is none: both normalise.
+    /// Returns the head, or the identity where there is none: both normalise.
     pub fn head_or_identity(&self) -> Head {
         self.head
             .clone()
             .unwrap_or_else(|| Head::identity(self.config.hidden_size))
     }
 
-    /// Token vectors of a batch before the head: `[rows, width, hidden]`.
+    /// Returns token vectors of a batch before the head: `[rows, width, hidden]`.
     pub fn states(&self, batch: &TokenBatch, device: &Device) -> Tensor<3> {
         self.encoder.states(batch, device)
     }

@@ -1,10 +1,10 @@
-//! `modules.json`: where sentence-transformers keeps the encoder and the dense layers behind it.
+//! `modules.json`: where sentence-transformers keeps the encoder and the dense layers after it.
 
 use std::path::{Component, Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::files::read_json;
+use crate::read::read_json;
 use crate::{EncoderError, Head};
 
 /// Folders of a model's parts.
@@ -17,14 +17,14 @@ pub(crate) struct Modules {
     /// The one of how a text's tokens become one vector.
     pub(crate) pooling: Option<PathBuf>,
     /// What changes that vector, but for its length.
-    pub(crate) behind: Vec<String>,
+    pub(crate) after: Vec<String>,
 }
 
 impl Modules {
     /// Reads a folder's list of modules; without one, the encoder is the folder's own, and a dense
-    /// layer lies in `1_Dense` if at all.
+    /// layer is in `1_Dense` if at all.
     ///
-    /// What stands behind a pooling acts on sentences, not on tokens.
+    /// What comes after a pooling acts on sentences, not on tokens.
     ///
     /// # Errors
     /// If the list is malformed, leaves the folder, or has a module of an unknown type, or there is no
@@ -37,7 +37,7 @@ impl Modules {
                 encoder: folder.to_owned(),
                 dense: vec![folder.join("1_Dense")],
                 pooling: None,
-                behind: Vec::new(),
+                after: Vec::new(),
             },
         };
         let encoder = &modules.encoder;
@@ -82,15 +82,15 @@ impl Modules {
             Some((_, "Transformer", encoder)) => encoder,
             _ => return Err(refuse("[0].type: expected a Transformer".into())),
         };
-        let (mut dense, mut pooling, mut behind) = (Vec::new(), None, Vec::new());
+        let (mut dense, mut pooling, mut after) = (Vec::new(), None, Vec::new());
         let mut normal = false;
         for module in modules {
             match module? {
                 (_, "Normalize", _) => normal = true,
-                (_, kind, _) if pooling.is_some() => behind.push(kind.to_owned()),
+                (_, kind, _) if pooling.is_some() => after.push(kind.to_owned()),
                 (index, "Dense", _) if normal => {
                     return Err(refuse(format!(
-                        "[{index}].type is \"Dense\" behind a Normalize, expected none there"
+                        "[{index}].type is \"Dense\" after a Normalize, expected none there"
                     )));
                 }
                 (index, "Dense", place) if !place.join("config.json").is_file() => {
@@ -112,11 +112,11 @@ impl Modules {
             encoder,
             dense,
             pooling,
-            behind,
+            after,
         })
     }
 
-    /// The dense layers as one head; `None` if there are none.
+    /// Returns the dense layers as one head; `None` if there are none.
     ///
     /// # Errors
     /// As [`Head::load`].
@@ -135,7 +135,7 @@ impl Modules {
     }
 }
 
-/// Whether a path leads nowhere but into the folder that it starts from.
+/// Says whether a path leads nowhere but into the folder that it starts from.
 fn stays(path: &str) -> bool {
     let mut components = Path::new(path).components();
     components.all(|part| matches!(part, Component::Normal(_))) && !path.contains(['\\', ':'])
@@ -221,7 +221,7 @@ mod tests {
             ),
             (
                 list(&[("", transformer), ("1", "x.Normalize"), ("2", "x.Dense")]),
-                "[2].type is \"Dense\" behind a Normalize",
+                "[2].type is \"Dense\" after a Normalize",
             ),
             (
                 list(&[("", transformer), ("3_Dense", "x.Dense")]),

@@ -23,7 +23,7 @@ pub struct Outline {
 }
 
 impl Outline {
-    /// Reads configuration and tokenizer of a Hugging Face folder, and where its tensors lie.
+    /// Reads configuration and tokenizer of a Hugging Face folder, and where its tensors are.
     ///
     /// # Errors
     /// If a file is missing or malformed, or the tokenizer has more entries than the embedding rows;

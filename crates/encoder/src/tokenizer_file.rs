@@ -9,8 +9,10 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::EncoderError;
-use crate::files::{SENTENCE_CONFIGS, read};
+use crate::files::SENTENCE_CONFIGS;
 use crate::keys::Keys;
+use crate::read::read;
+use crate::template;
 
 /// What a folder says of its tokenizer.
 pub(crate) struct TokenizerFile {
@@ -48,16 +50,17 @@ pub(crate) fn read_tokenizer(folder: &Path) -> Result<TokenizerFile, EncoderErro
             changes.push(Box::new(lower_case));
         }
     }
-    Ok(TokenizerFile {
-        json: changed(&path, bytes, &changes)?,
-        maximum,
-    })
+    let json = changed(&path, bytes, &changes)?;
+    match template::check(&json) {
+        Ok(()) => Ok(TokenizerFile { json, maximum }),
+        Err(reason) => Err(EncoderError::Config { path, reason }),
+    }
 }
 
 /// Changes a tokenizer; says whether it was another before.
 type Change = Box<dyn Fn(&mut Value) -> bool>;
 
-/// The same bytes where nothing changes.
+/// Returns the changed bytes; the same where nothing changes.
 fn changed(path: &Path, bytes: Vec<u8>, changes: &[Change]) -> Result<Vec<u8>, EncoderError> {
     if changes.is_empty() {
         return Ok(bytes);
@@ -80,7 +83,7 @@ fn changed(path: &Path, bytes: Vec<u8>, changes: &[Change]) -> Result<Vec<u8>, E
     }
 }
 
-/// The settings of sentence-transformers.
+/// Returns the settings of sentence-transformers.
 fn sentence_config(folder: &Path) -> Result<Option<Keys>, EncoderError> {
     for name in SENTENCE_CONFIGS {
         if let Some(keys) = Keys::read(folder.join(name))? {
@@ -110,7 +113,7 @@ fn refuse_unknown(sentence: &Keys) -> Result<(), EncoderError> {
     Ok(())
 }
 
-/// What the Hugging Face library changes by its keys.
+/// Returns what the Hugging Face library changes by its keys.
 fn of_the_library(config: &Keys) -> Result<Vec<Change>, EncoderError> {
     let mut changes: Vec<Change> = Vec::new();
     // The plain class takes the file as it is, the tokenizers of BERT and its like do not.
@@ -188,7 +191,7 @@ fn lower_case(tokenizer: &mut Value) -> bool {
     true
 }
 
-/// Another form of tokenizer that lies there.
+/// Returns another form of tokenizer that is there.
 fn instead(folder: &Path) -> Option<&'static str> {
     let forms = [
         "tokenizer.model",

@@ -1,12 +1,12 @@
 //! Vectors of any number of texts, written to one safetensors file as they come.
 //!
-//! Nothing is kept in memory, and a writer that was stopped goes on from where it last
-//! [`commit`](VectorFile::commit)ted: until the end the file lies in a folder beside its place, with
+//! Nothing is kept in memory, and a writer that was stopped resumes from where it last
+//! [`commit`](VectorFile::commit)ted: until the end the file is in a folder beside its place, with
 //! room left for the header at its start. The finished file holds
 //!
 //! - `vectors`: `f32`, `[vectors, width]`
 //! - `lengths`: `i32`, `[texts]`, how many vectors each text has
-//! - `ids`: `u8`, the ids of the texts in UTF-8, a line feed behind each
+//! - `ids`: `u8`, the ids of the texts in UTF-8, a line feed after each
 //!
 //! and the caller's metadata.
 
@@ -40,7 +40,7 @@ pub struct VectorFile {
     _lock: Lock,
 }
 
-/// What lies in the folder, up to the last commit.
+/// What is in the folder, up to the last commit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct State {
@@ -54,7 +54,7 @@ struct State {
 }
 
 impl State {
-    /// What it was begun with that `other` has otherwise.
+    /// Returns what it was begun with that `other` has otherwise.
     fn difference(&self, other: &Self) -> Option<String> {
         if self.width != other.width {
             return Some(format!("width {}, not {}", self.width, other.width));
@@ -69,12 +69,12 @@ impl State {
 }
 
 impl VectorFile {
-    /// Begins `output`, or goes on with what is left of it, for vectors of `width` numbers.
+    /// Begins `output`, or resumes what is left of it, for vectors of `width` numbers.
     ///
     /// Metadata say what the vectors are; they are kept in the file.
     ///
     /// # Errors
-    /// If the folder `output` with `.partial` behind its name cannot be read or written, or was
+    /// If the folder `output` with `.partial` after its name cannot be read or written, or was
     /// begun with another width or other metadata.
     pub fn open(
         output: &Path,
@@ -120,7 +120,7 @@ impl VectorFile {
                         "shorter than the {bytes} bytes that were committed"
                     )));
                 }
-                // What stands behind the last commit was never promised.
+                // What comes after the last commit was never promised.
                 file.set_len(bytes)?;
                 file.seek(SeekFrom::Start(bytes))?;
                 Ok(BufWriter::with_capacity(1 << 18, file))
@@ -139,7 +139,7 @@ impl VectorFile {
         })
     }
 
-    /// What the caller gave to the last commit; null at the beginning.
+    /// Returns what the caller gave to the last commit; null at the beginning.
     #[must_use]
     pub fn cursor(&self) -> &Value {
         &self.state.cursor
@@ -151,7 +151,7 @@ impl VectorFile {
         self.state.texts
     }
 
-    /// Adds a text with its vectors, one behind the other.
+    /// Adds a text with its vectors, one after the other.
     ///
     /// # Errors
     /// If the disk refuses them.
@@ -253,7 +253,7 @@ impl VectorFile {
         join().map_err(|error| EncoderError::write(&self.output, error))
     }
 
-    /// The header with its length before it, padded with spaces as the format allows.
+    /// Returns the header with its length before it, padded with spaces as the format allows.
     fn header(&self) -> Result<Vec<u8>, EncoderError> {
         let State {
             texts,
@@ -299,7 +299,7 @@ impl VectorFile {
     }
 }
 
-/// The last commit in a folder; nothing if there was none.
+/// Returns the last commit in a folder; nothing if there was none.
 fn read_state(folder: &Path) -> Result<Option<State>, EncoderError> {
     let path = folder.join("state.json");
     match std::fs::read(&path) {
@@ -330,7 +330,7 @@ mod tests {
         VectorFile::open(&folder.join("out.safetensors"), 2, metadata()).unwrap()
     }
 
-    /// What was pushed behind the last commit is pushed again, and stands in the file once.
+    /// What was pushed after the last commit is pushed again, and stands in the file once.
     #[test]
     fn a_stopped_writer_goes_on_from_its_last_commit() {
         let folder = tempfile::tempdir().unwrap();

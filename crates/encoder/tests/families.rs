@@ -11,6 +11,8 @@ use optical_encoder::{
     EncodeSettings, Encoder, EncoderConfig, EncoderError, Head, Model, WeightsReader,
 };
 use optical_tokenize::{Role, TokenBatch};
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
 use safetensors::{Dtype, SafeTensors};
 
 /// Fixtures, and the beginnings of the tensors of heads that only their family has.
@@ -82,6 +84,21 @@ impl Expected {
             Tensor::from_data(ids, device),
             Tensor::from_data(mask, device),
         )
+    }
+
+    /// What each parameter of an encoder gets of the loss of `make.py`.
+    fn gradients_of(&self, encoder: &Encoder, device: &Device) -> Vec<Option<Vec<f32>>> {
+        let states = self.states(encoder, device);
+        let shape = states.dims();
+        let direction = TensorData::new(self.direction(shape[2]), shape);
+        let direction = Tensor::<3>::from_data(direction, device);
+        let gradients = (states * direction).sum().backward();
+        let mut collect = Collect {
+            gradients: &gradients,
+            found: Vec::new(),
+        };
+        encoder.visit(&mut collect);
+        collect.found
     }
 
     fn batch(&self) -> TokenBatch {
@@ -188,21 +205,12 @@ fn gradients_are_those_of_the_reference() {
             continue;
         }
         let encoder = encoder(&folder, heads, &device);
-        let states = expected.states(&encoder, &device);
-        let shape = states.dims();
-        let direction = TensorData::new(expected.direction(shape[2]), shape);
-        let direction = Tensor::<3>::from_data(direction, &device);
-        let gradients = (states * direction).sum().backward();
-        let mut collect = Collect {
-            gradients: &gradients,
-            found: Vec::new(),
-        };
-        encoder.visit(&mut collect);
+        let found = expected.gradients_of(&encoder, &device);
         let overall = greatest(expected.gradients.values().flatten().copied());
         let tensors = encoder.tensors().unwrap();
-        assert_eq!(tensors.len(), collect.found.len());
+        assert_eq!(tensors.len(), found.len());
         assert_eq!(tensors.len(), expected.gradients.len(), "{name}");
-        for ((parameter, shape, _), found) in tensors.iter().zip(collect.found) {
+        for ((parameter, shape, _), found) in tensors.iter().zip(found) {
             let found = found.unwrap_or_else(|| panic!("{name}: {parameter} has no gradient"));
             let linear = shape.len() == 2 && !parameter.contains("embeddings");
             let turned = |place: usize| {
@@ -261,7 +269,10 @@ fn texts_become_the_ids_of_the_reference() {
 
 /// Kept token vectors of all texts.
 fn vectors(model: &Model) -> Vec<Vec<f32>> {
-    let texts = texts();
+    vectors_of(model, &texts())
+}
+
+fn vectors_of(model: &Model, texts: &[String]) -> Vec<Vec<f32>> {
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let settings = EncodeSettings {
         role: Role::Document,
@@ -318,6 +329,36 @@ fn a_pruned_model_of_fewer_layers_is_the_same_where_its_pieces_are_kept() {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Whatever else is kept or not, a text whose entries are kept has the vectors it had; the others
+    /// still have some.
+    #[test]
+    fn a_text_keeps_its_vectors_in_any_vocabulary_that_spells_it(
+        name in select(&TOKENIZED),
+        chosen in prop::collection::vec(any::<bool>(), 16),
+        others in prop::collection::vec(any::<Index>(), 0..40),
+    ) {
+        let model = Model::load(&folder(name), &Device::flex()).unwrap().with_layers(1);
+        let texts = texts();
+        let (mut spelt, mut left) = (Vec::new(), Vec::new());
+        for (index, text) in texts.into_iter().enumerate() {
+            if chosen[index % chosen.len()] { &mut spelt } else { &mut left }.push(text);
+        }
+        let maximum = model.config.maximum_length();
+        let ids = |text: &String| model.tokenizer.encode(text, Role::Document, maximum).unwrap().ids;
+        let mut used: BTreeSet<u32> = spelt.iter().flat_map(ids).collect();
+        let size = model.tokenizer.vocabulary_size();
+        used.extend(others.iter().map(|other| other.index(size) as u32));
+        let pruned = model.clone().prune_vocabulary(&used).unwrap();
+        prop_assert!(used.len() <= pruned.config.vocab_size);
+        prop_assert_eq!(pruned.config.vocab_size, pruned.tokenizer.vocabulary_size());
+        prop_assert_eq!(vectors_of(&pruned, &spelt), vectors_of(&model, &spelt));
+        prop_assert_eq!(vectors_of(&pruned, &left).len(), left.len());
+    }
+}
+
 /// What is frozen has no gradient, and what is not has the one it would have had.
 #[test]
 fn frozen_parameters_have_no_gradients_and_leave_the_others_theirs() {
@@ -325,19 +366,7 @@ fn frozen_parameters_have_no_gradients_and_leave_the_others_theirs() {
     for (name, heads) in FIXTURES {
         let folder = folder(name);
         let expected = Expected::open(&folder);
-        let gradients = |encoder: &Encoder| {
-            let states = expected.states(encoder, &device);
-            let shape = states.dims();
-            let direction = TensorData::new(expected.direction(shape[2]), shape);
-            let direction = Tensor::<3>::from_data(direction, &device);
-            let gradients = (states * direction).sum().backward();
-            let mut collect = Collect {
-                gradients: &gradients,
-                found: Vec::new(),
-            };
-            encoder.visit(&mut collect);
-            collect.found
-        };
+        let gradients = |encoder: &Encoder| expected.gradients_of(encoder, &device);
         let whole = encoder(&folder, heads, &device);
         let ids = list_param_ids(&whole);
         let depths = whole.parameters_by_depth();

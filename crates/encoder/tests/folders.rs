@@ -55,7 +55,7 @@ fn encode(model: &Model, text: &str) -> Vec<f32> {
     try_encode(model, text, model.maximum_length()).unwrap()
 }
 
-/// The tensors of the tiny checkpoint, behind a prefix.
+/// The tensors of the tiny checkpoint, after a prefix.
 fn tensors(prefix: &str) -> Vec<NamedTensor> {
     let tensors = load(tiny("").path()).encoder.tensors().unwrap();
     let tensors = tensors.into_iter();

@@ -123,23 +123,21 @@ pub fn draw_alignment(soft: &SoftAlignment, language: &str, stem: &Path) -> anyh
     let (rows, columns) = (names(&soft.rows), names(&soft.columns));
     let rows: Vec<&str> = rows.iter().map(|name| name.trim()).collect();
     let columns: Vec<&str> = columns.iter().map(|name| name.trim()).collect();
-    alignment(
-        &Alignment {
-            title: "Soft alignment: the transport plan",
-            row_title: "English (teacher)",
-            column_title: &format!("{language} (student)"),
-            rows: &rows,
-            columns: &columns,
-            plan: &soft.plan,
-        },
-        stem,
-    )?;
+    let picture = Alignment {
+        title: "Soft alignment: the transport plan",
+        row_title: "English (teacher)",
+        column_title: &format!("{language} (student)"),
+        rows: &rows,
+        columns: &columns,
+        plan: &soft.plan,
+    };
+    alignment(&picture)?.save(stem)?;
     Ok(())
 }
 
 /// Draws every system in every language as `stem.png` and `stem.svg`.
 pub fn draw_results(page: &RunSummary, stem: &Path) -> anyhow::Result<()> {
-    bars(&page.chart()?, stem)?;
+    bars(&page.chart()?)?.save(stem)?;
     Ok(())
 }
 
@@ -204,6 +202,6 @@ pub fn draw_training(events: &[Event], stem: &Path) -> anyhow::Result<()> {
         y: "margin of mates, per token",
         series: &margins,
     });
-    panels("Distillation", "step", &shown, stem)?;
+    panels("Distillation", "step", &shown)?.save(stem)?;
     Ok(())
 }

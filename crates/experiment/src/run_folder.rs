@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context, bail};
+use optical_distill::CheckpointFolder;
 use optical_files::lock::{Lock, Refused};
 use optical_files::whole;
 use optical_store::{Keys, write};
@@ -65,6 +66,10 @@ impl RunFolder {
         };
         for inner in ["", "trec", "translation", "head", "student", "teacher"] {
             whole::sweep(&self.path.join(inner));
+        }
+        let repetitions = (0..).map(|repetition| self.existing_repetition(repetition));
+        for folder in repetitions.take_while(|folder| folder.path.is_dir()) {
+            CheckpointFolder::new(&folder.checkpoints()).sweep();
         }
         // Nobody else has set it: whoever would has no lock.
         let _ = self.lock.set(lock);

@@ -5,8 +5,8 @@ use std::error::Error;
 use std::path::PathBuf;
 
 use optical_report::plot::{
-    Alignment, Axes, BarChart, BarGroup, DotChart, DotRow, LogBar, LogBarChart, LogBarGroup, Panel,
-    Series, SeriesStyle, alignment, bars, curves, dots, log_bars, panels,
+    Alignment, Axes, Bar, BarChart, BarGroup, BarLayout, DotChart, DotRow, Panel, Series,
+    SeriesStyle, alignment, bars, curves, dots, panels,
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -55,20 +55,20 @@ fn main() -> Result<(), Box<dyn Error>> {
             row("softmax of the costs", &[0.571, 0.582, 0.566], false),
         ],
     };
-    dots(&chart, &folder.join("dots"))?;
+    dots(&chart)?.save(&folder.join("dots"))?;
 
     let axes = Axes {
         title: "Transport loss",
         x: "step",
         y: "loss",
     };
-    curves(std::slice::from_ref(&loss), &axes, &folder.join("loss"))?;
+    curves(std::slice::from_ref(&loss), &axes)?.save(&folder.join("loss"))?;
     let axes = Axes {
         title: "Learning rate",
         x: "step",
         y: "learning rate",
     };
-    curves(&[rate], &axes, &folder.join("rate"))?;
+    curves(&[rate], &axes)?.save(&folder.join("rate"))?;
     let training = [
         Panel {
             y: "loss (transport cost)",
@@ -87,18 +87,19 @@ fn main() -> Result<(), Box<dyn Error>> {
             series: &[partners],
         },
     ];
-    panels(
-        "Training of the student",
-        "step",
-        &training,
-        &folder.join("training"),
-    )?;
+    panels("Training of the student", "step", &training)?.save(&folder.join("training"))?;
 
     let (low, high) = ("low-resource", "high-resource");
-    let group = |name: &str, class: &str, values: [f64; 4]| BarGroup {
+    let bar = |(class, value): (usize, f64)| Bar {
+        name: String::new(),
+        value,
+        range: None,
+        class: Some(class),
+    };
+    let group = |name: &str, family: &str, values: [f64; 4]| BarGroup {
         name: name.to_owned(),
-        class: class.to_owned(),
-        values: values.map(Some).to_vec(),
+        family: family.to_owned(),
+        bars: values.into_iter().enumerate().map(bar).collect(),
     };
     let mut groups = vec![
         group("Swahili", low, [0.021, 0.076, 0.108, 0.131]),
@@ -108,16 +109,18 @@ fn main() -> Result<(), Box<dyn Error>> {
         group("Русский", high, [0.001, 0.099, 0.105, 0.131]),
         group("Indonesian", "", [0.017, 0.088, 0.104, 0.131]),
     ];
-    groups[4].values[0] = None;
+    groups[4].bars.remove(0);
     let systems = ["BM25, raw query", "zero-shot", "distilled", "English query"];
     let chart = BarChart {
         title: "Retrieval of English documents, by query language".to_owned(),
-        y: "MAP".to_owned(),
-        systems: systems.map(str::to_owned).to_vec(),
+        axis: "MAP".to_owned(),
+        classes: systems.map(str::to_owned).to_vec(),
+        classless: String::new(),
         groups,
+        layout: BarLayout::Upright,
     };
-    bars(&chart, &folder.join("bars"))?;
-    solvers(&folder.join("log-bars"))?;
+    bars(&chart)?.save(&folder.join("bars"))?;
+    solvers(&folder.join("flat-bars"))?;
 
     soft_alignment(
         &folder.join("alignment"),
@@ -157,7 +160,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// Times over five powers of ten, in groups of different sizes.
 fn solvers(stem: &std::path::Path) -> Result<(), Box<dyn Error>> {
-    let bar = |name: &str, value: f64, class: usize| LogBar {
+    let bar = |name: &str, value: f64, class: usize| Bar {
         name: name.to_owned(),
         value,
         range: Some((0.9 * value, 1.3 * value)),
@@ -170,13 +173,14 @@ fn solvers(stem: &std::path::Path) -> Result<(), Box<dyn Error>> {
         bar("kernel form", 8.3, 2),
         bar("quick and wrong", 1.2, 3),
     ];
-    let group = |name: &str, bars: &[&[LogBar]]| LogBarGroup {
+    let group = |name: &str, bars: &[&[Bar]]| BarGroup {
         name: name.to_owned(),
+        family: String::new(),
         bars: bars.concat(),
     };
-    let chart = LogBarChart {
+    let chart = BarChart {
         title: "Optimal transport, by problem and solver".to_owned(),
-        x: "milliseconds, logarithmic: shorter is faster".to_owned(),
+        axis: "milliseconds, logarithmic: shorter is faster".to_owned(),
         classes: ["ours", "others", "others, unstable"]
             .map(str::to_owned)
             .to_vec(),
@@ -189,9 +193,9 @@ fn solvers(stem: &std::path::Path) -> Result<(), Box<dyn Error>> {
                 &[&ours, &others[..1]],
             ),
         ],
-        columns: 2,
+        layout: BarLayout::Flat { columns: 2 },
     };
-    log_bars(&chart, stem)?;
+    bars(&chart)?.save(stem)?;
     Ok(())
 }
 
@@ -221,6 +225,6 @@ fn soft_alignment(
         columns: &columns,
         plan: &plan,
     };
-    alignment(&picture, stem)?;
+    alignment(&picture)?.save(stem)?;
     Ok(())
 }

@@ -29,7 +29,7 @@ pub enum ReportError {
         /// Length that the headers, labels or series ask for.
         expected: usize,
     },
-    /// A value lies outside its domain.
+    /// A value is outside its domain.
     #[error("{what}: value {index} is {value}, expected {expected}")]
     Domain {
         /// What holds the value.

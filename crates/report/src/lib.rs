@@ -16,13 +16,14 @@
 //! let folder = tempfile::tempdir()?;
 //! let loss = Series::new("training", vec![(0.0, 0.31), (50.0, 0.22), (100.0, 0.19)]);
 //! let axes = Axes { title: "Transport loss", x: "step", y: "loss" };
-//! let picture = curves(&[loss], &axes, &folder.path().join("loss"))?;
+//! let picture = curves(&[loss], &axes)?.save(&folder.path().join("loss"))?;
 //! assert!(picture.png.ends_with("loss.png") && picture.svg.is_file());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 pub mod course;
 mod error;
+mod numbers;
 pub mod page;
 pub mod plot;
 mod sparkline;

@@ -6,7 +6,7 @@ const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█']
 /// Draws `values` from left to right in at most `width` characters, from the lowest to the highest.
 ///
 /// Each character is the mean of an equal part of the values. What is not a number is left out; a
-/// curve that is flat lies at half the height.
+/// curve that is flat is at half the height.
 pub fn sparkline(values: &[f64], width: usize) -> String {
     let values: Vec<f64> = (values.iter().copied())
         .filter(|value| value.is_finite())

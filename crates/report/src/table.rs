@@ -23,7 +23,7 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// A cell that is set off.
+    /// Creates a cell that is set off.
     pub fn best(text: impl Into<String>) -> Self {
         Self {
             text: text.into(),
@@ -56,7 +56,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// A table without rows.
+    /// Creates a table without rows.
     pub fn new<H: Into<String>>(columns: impl IntoIterator<Item = (H, Align)>) -> Self {
         let (headers, alignment) = columns
             .into_iter()
@@ -89,17 +89,17 @@ impl Table {
         Ok(())
     }
 
-    /// Number of rows.
+    /// Returns the number of rows.
     pub fn len(&self) -> usize {
         self.rows.len()
     }
 
-    /// Whether there is no row.
+    /// Says whether there is no row.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
-    /// A Markdown table whose source is aligned too; ends with a line feed.
+    /// Returns a Markdown table whose source is aligned too; ends with a line feed.
     pub fn to_markdown(&self) -> String {
         let cell = |cell: &Cell| match (one_line(&cell.text).replace('|', r"\|"), cell.best) {
             (text, true) if !text.is_empty() => format!("**{text}**"),
@@ -127,7 +127,7 @@ impl Table {
         out
     }
 
-    /// Plain aligned text under a ruled header; ends with a line feed.
+    /// Returns plain aligned text under a ruled header; ends with a line feed.
     pub fn to_terminal(&self) -> String {
         // A column with a star keeps a place for it in every row, so that numbers stay in line.
         let starred: Vec<bool> = (0..self.headers.len())

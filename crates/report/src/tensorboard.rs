@@ -26,7 +26,7 @@ pub struct EventFile {
 impl EventFile {
     /// Begins an event file anew in `folder`, which is made if it is not there.
     ///
-    /// `name` stands at the end of the file's name, behind what TensorBoard knows event files by. A
+    /// `name` stands at the end of the file's name, after what TensorBoard knows event files by. A
     /// file of the same name is replaced. `wall_time` is in seconds since 1970.
     ///
     /// # Errors
@@ -89,7 +89,7 @@ fn masked_checksum(bytes: &[u8]) -> u32 {
         .wrapping_add(0xa282_ead8)
 }
 
-/// `Event { wall_time = 1, file_version = 3 }`, the first of every file.
+/// Returns `Event { wall_time = 1, file_version = 3 }`, the first of every file.
 fn version(wall_time: f64) -> Vec<u8> {
     let mut event = Message::default();
     event.double(1, wall_time);
@@ -97,6 +97,7 @@ fn version(wall_time: f64) -> Vec<u8> {
     event.0
 }
 
+/// Returns
 /// `Event { wall_time = 1, step = 2, summary = 5 { value = 1 { tag = 1, simple_value = 2 } } }`.
 fn scalar_event<'a>(
     wall_time: f64,
@@ -143,7 +144,7 @@ impl Message {
         self.0.extend(value.to_le_bytes());
     }
 
-    /// Seven bits a byte, the lowest first; the highest bit says that more follow.
+    /// Writes seven bits per byte, the lowest first; the highest bit says that more follow.
     fn variable(&mut self, mut value: u64) {
         while value >= 0x80 {
             self.0.push(value as u8 | 0x80);

@@ -283,7 +283,7 @@ impl Running<'_> {
         std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
         page.write_markdown(&folder.join("study.md"))?;
         page.write_json(&folder.join("study.json"))?;
-        dots(&page.dots(), &folder.join("study"))?;
+        dots(&page.dots())?.save(&folder.join("study"))?;
         Ok(page)
     }
 }

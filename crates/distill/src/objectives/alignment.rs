@@ -1,4 +1,4 @@
-//! Token alignment: the student's tokens of a translation go where the teacher's tokens lie that a
+//! Token alignment: the student's tokens of a translation go where the teacher's tokens are that a
 //! plan pairs them with.
 //!
 //! OPTICAL (Huang, Yu and Allan, WSDM 2023, arXiv 2301.12566) takes the transport plan: with
@@ -36,7 +36,8 @@ pub struct AlignmentSettings {
 }
 
 impl Default for AlignmentSettings {
-    /// OPTICAL's as the quickstart has them: what a picture shows of a run that aligns no tokens.
+    /// Returns OPTICAL's as the quickstart has them: what a picture shows of a run that aligns no
+    /// tokens.
     fn default() -> Self {
         Self {
             weight: 1.0,
@@ -109,7 +110,7 @@ impl AlignmentSettings {
 }
 
 impl Cost {
-    /// The cost of every pair: `[texts, n, m]` of `[texts, n, d]` and `[texts, m, d]`.
+    /// Returns the cost of every pair: `[texts, n, m]` of `[texts, n, d]` and `[texts, m, d]`.
     fn between(self, x: Tensor<3>, y: Tensor<3>) -> Tensor<3> {
         match self {
             Self::Cosine => normalise(x)

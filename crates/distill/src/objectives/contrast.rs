@@ -14,12 +14,12 @@ use crate::late_interaction;
 pub struct ContrastSettings {
     /// Factor of this term.
     pub weight: f64,
-    /// What scores, in cosine a query token, are divided by.
+    /// What scores, in cosine per query token, are divided by.
     pub temperature: f64,
 }
 
 impl ContrastSettings {
-    /// Mean cross-entropy of the batch: `[1]`.
+    /// Returns the mean cross-entropy of the batch: `[1]`.
     pub fn loss(&self, target: &Side<'_>, input: &Side<'_>) -> Tensor<1> {
         let scores = mean_scores(input, target).div_scalar(self.temperature);
         let log_shares = log_softmax(scores + twins(target), 1);
@@ -29,8 +29,8 @@ impl ContrastSettings {
     }
 }
 
-/// Late-interaction scores of all `queries` with all `documents`, in cosine a query token:
-/// `[texts, texts]`.
+/// Returns late-interaction scores of all `queries` with all `documents`, in cosine per query
+/// token: `[texts, texts]`.
 pub(super) fn mean_scores(queries: &Side<'_>, documents: &Side<'_>) -> Tensor<2> {
     let kept = queries.mask(Tokens::Kept);
     let count = kept.clone().sum_dim(1);
@@ -43,7 +43,7 @@ pub(super) fn mean_scores(queries: &Side<'_>, documents: &Side<'_>) -> Tensor<2>
     scores / count
 }
 
-/// Hides the other occurrences of a sentence that is in the batch several times: they are no wrong
+/// Hides the other occurrences of a sentence that is in the batch several times: they are not wrong
 /// answers. `[texts, texts]`
 fn twins(side: &Side<'_>) -> Tensor<2> {
     let batch = side.tokens;

@@ -31,10 +31,10 @@ use crate::settings::{SettingsError, positive, refuse};
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Objectives {
-    /// Tokens go where their partners lie; OPTICAL, with a plan of least transport cost.
+    /// Tokens go where their partners are; OPTICAL, with a plan of least transport cost.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub alignment: Option<AlignmentSettings>,
-    /// Sentence vectors go where the teacher's lie.
+    /// Sentence vectors go where the teacher's are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sentence: Option<SentenceSettings>,
     /// Translations are told from a batch's other sentences.
@@ -69,7 +69,7 @@ pub struct Loss {
 }
 
 impl Loss {
-    /// The sum of the terms: `[1]`.
+    /// Returns the sum of the terms: `[1]`.
     ///
     /// # Panics
     /// If there is none, which settings are checked for.
@@ -82,7 +82,7 @@ impl Loss {
 }
 
 impl Objectives {
-    /// The loss of a batch; `target` is the teacher's and constant, `input` the student's.
+    /// Returns the loss of a batch; `target` is the teacher's and constant, `input` the student's.
     ///
     /// # Errors
     /// If a solver refuses a problem, which happens with costs that are not numbers.
@@ -121,12 +121,12 @@ impl Objectives {
         })
     }
 
-    /// Whether a term weighs tokens by how rare their pieces are.
+    /// Says whether a term weighs tokens by how rare their pieces are.
     pub fn needs_weights(&self) -> bool {
         self.marginals() == Some(Marginals::Idf)
     }
 
-    /// Whether a term weighs tokens by the attention they get.
+    /// Says whether a term weighs tokens by the attention they get.
     pub fn needs_attention(&self) -> bool {
         self.marginals() == Some(Marginals::Attention)
     }
@@ -135,7 +135,7 @@ impl Objectives {
         self.alignment.as_ref().map(|alignment| alignment.marginals)
     }
 
-    /// Every value that lies outside its domain.
+    /// Returns every value that is outside its domain.
     pub(crate) fn faults(&self) -> Vec<SettingsError> {
         if *self == Self::default() {
             let expected = "alignment, sentence, contrast, scores or passages";

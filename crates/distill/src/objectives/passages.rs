@@ -15,12 +15,12 @@ use crate::passages::PassageBatch;
 pub struct PassageSettings {
     /// Factor of this term.
     pub weight: f64,
-    /// What scores, in cosine a query token, are divided by.
+    /// What scores, in cosine per query token, are divided by.
     pub temperature: f64,
 }
 
 impl PassageSettings {
-    /// Mean divergence of the batch's sentences: `[1]`.
+    /// Returns the mean divergence of the batch's sentences: `[1]`.
     pub fn loss(&self, target: &Side<'_>, input: &Side<'_>, passages: &PassageBatch) -> Tensor<1> {
         let scores =
             [target, input].map(|side| passages.scores(side.unit(), side.mask(Tokens::Kept)));

@@ -15,20 +15,20 @@ use super::side::Side;
 pub struct ScoreSettings {
     /// Factor of this term.
     pub weight: f64,
-    /// What scores, in cosine a query token, are divided by.
+    /// What scores, in cosine per query token, are divided by.
     pub temperature: f64,
 }
 
 impl ScoreSettings {
-    /// Mean divergence of the batch's rows: `[1]`.
+    /// Returns the mean divergence of the batch's rows: `[1]`.
     pub fn loss(&self, target: &Side<'_>, input: &Side<'_>) -> Tensor<1> {
         let scores = [target, input].map(|side| mean_scores(side, target));
         divergence(scores, self.temperature)
     }
 }
 
-/// `T² KL(softmax(teacher / T) ‖ softmax(student / T))` of two matrices of scores, in the mean over
-/// their rows: `[1]`.
+/// Returns `T² KL(softmax(teacher / T) ‖ softmax(student / T))` of two matrices of scores, in the
+/// mean over their rows: `[1]`.
 pub(super) fn divergence(scores: [Tensor<2>; 2], temperature: f64) -> Tensor<1> {
     let [teacher, student] = scores.map(|scores| log_softmax(scores.div_scalar(temperature), 1));
     let [rows, _] = teacher.dims();

@@ -27,7 +27,7 @@ pub enum Pool {
 }
 
 impl SentenceSettings {
-    /// Mean over texts and dimensions of the squared difference: `[1]`.
+    /// Returns the mean over texts and dimensions of the squared difference: `[1]`.
     pub fn loss(&self, target: &Side<'_>, input: &Side<'_>) -> Tensor<1> {
         let [target, input] = [target, input].map(|side| self.pool.vectors(side));
         (input - target).square().mean()
@@ -35,7 +35,7 @@ impl SentenceSettings {
 }
 
 impl Pool {
-    /// `[texts, hidden]`
+    /// Returns a vector for each text: `[texts, hidden]`.
     fn vectors(self, side: &Side<'_>) -> Tensor<2> {
         let [texts, width, hidden] = side.states.dims();
         match self {

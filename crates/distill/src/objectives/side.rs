@@ -1,4 +1,4 @@
-//! One side of a batch: its tokens, where they lie, and how much each of them counts.
+//! One side of a batch: its tokens, where they are, and how much each of them counts.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,7 @@ pub enum Tokens {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Space {
-    /// Behind the head, where documents are searched.
+    /// After the head, where documents are searched.
     Head,
     /// The encoder's own states.
     Encoder,
@@ -42,7 +42,7 @@ pub enum Marginals {
     Idf,
     /// By the attention that tokens get in the last layer, each side's by its own encoder.
     Attention,
-    /// By the length of the vector behind the head before it is normalised: tokens near the mean of
+    /// By the length of the vector after the head before it is normalised: tokens near the mean of
     /// all tokens say little.
     Norm,
 }
@@ -54,7 +54,7 @@ pub struct Side<'a> {
     pub tokens: &'a TokenBatch,
     /// States of the last layer: `[texts, width, hidden]`.
     pub states: Tensor<3>,
-    /// Their image behind the head, not normalised: `[texts, width, d]`.
+    /// Their image after the head, not normalised: `[texts, width, d]`.
     pub image: Tensor<3>,
     /// Attention each token gets, without gradients, if [`Objectives::needs_attention`]:
     /// `[texts, width]`.
@@ -64,7 +64,7 @@ pub struct Side<'a> {
 }
 
 impl<'a> Side<'a> {
-    /// Reads a batch, with a head behind the encoder.
+    /// Reads a batch, with a head after the encoder.
     pub fn read(
         encoder: &Encoder,
         head: &DeviceHead,
@@ -88,7 +88,7 @@ impl<'a> Side<'a> {
 }
 
 impl Side<'_> {
-    /// Vectors of all tokens: `[texts, width, d]`.
+    /// Returns vectors of all tokens: `[texts, width, d]`.
     pub fn vectors(&self, space: Space) -> Tensor<3> {
         match space {
             Space::Head => self.image.clone(),
@@ -96,12 +96,12 @@ impl Side<'_> {
         }
     }
 
-    /// Unit vectors behind the head: `[texts, width, d]`.
+    /// Returns unit vectors after the head: `[texts, width, d]`.
     pub fn unit(&self) -> Tensor<3> {
         normalise(self.image.clone())
     }
 
-    /// The tokens that take part, text by text.
+    /// Returns the tokens that take part, text by text.
     pub(crate) fn present(&self, tokens: Tokens) -> Vec<bool> {
         let batch = self.tokens;
         let takes_part = |place: usize| match tokens {
@@ -113,7 +113,8 @@ impl Side<'_> {
         (0..batch.ids.len()).map(takes_part).collect()
     }
 
-    /// One where a token takes part and zero elsewhere, without gradients: `[texts, width]`.
+    /// Returns one where a token takes part and zero elsewhere, without gradients:
+    /// `[texts, width]`.
     pub(crate) fn mask(&self, tokens: Tokens) -> Tensor<2> {
         let present = self.present(tokens).into_iter();
         self.constant(present.map(|present| f32::from(u8::from(present))))
@@ -163,7 +164,7 @@ pub struct PieceWeights {
 }
 
 impl PieceWeights {
-    /// Of the pieces of texts that were counted.
+    /// Creates the weights of the pieces of texts that were counted.
     pub fn new(counts: &PieceCounts) -> Self {
         let all = f64::from(counts.texts);
         let weight = |count: u32| (1.0 + all / f64::from(count)).ln() as f32;

@@ -4,8 +4,8 @@ use optical_tokenize::{TokenBatch, TokenSequence};
 
 use super::plan::{PlanGradient, PlanSettings, Unit};
 use super::*;
-use crate::instruments::scalars;
 use crate::passages::Passages;
+use crate::scalars::scalars;
 
 const COSTS: [[f32; 3]; 2] = [[0.1, 0.8, 0.6], [0.7, 0.2, 0.9]];
 
@@ -153,7 +153,7 @@ fn batch(texts: [&[u32]; 2], width: usize) -> TokenBatch {
     batch
 }
 
-/// A side whose tokens lie at angles that follow from their ids; padding lies anywhere.
+/// A side whose tokens are at angles that follow from their ids; padding is anywhere.
 fn side(tokens: &TokenBatch, turn: f32) -> Side<'_> {
     let vectors: Vec<f32> = tokens
         .ids
@@ -224,7 +224,7 @@ fn every_objective() -> Vec<Objectives> {
     ]
 }
 
-/// Passages whose tokens lie at angles; passage `n` has `n` of them.
+/// Passages whose tokens are at angles; passage `n` has `n` of them.
 struct Angles;
 
 impl Passages for Angles {

@@ -1,7 +1,7 @@
 //! AdamW (Loshchilov & Hutter 2019) in one pass over a parameter.
 //!
 //! On the processor a step is bound by memory: burn's own, made of a dozen tensor operations, walks
-//! through it a dozen times. There parameter and momentum are changed where they lie; on any other
+//! through it a dozen times. There parameter and momentum are changed where they are; on any other
 //! device burn's own does the same.
 
 use burn::optim::{AdamWConfig, AdamWState, LearningRate, Optimizer};

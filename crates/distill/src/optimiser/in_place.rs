@@ -1,4 +1,4 @@
-//! Tensors of the processor as slices, changed where they lie if nobody else holds them.
+//! Tensors of the processor as slices, changed where they are if nobody else holds them.
 
 use burn::backend::DispatchDevice;
 use burn::prelude::*;
@@ -9,13 +9,13 @@ use rayon::prelude::*;
 /// It depends on nothing, so that sums are the same on any number of threads.
 pub(super) const TASK: usize = 1 << 15;
 
-/// Whether the values of `tensor` lie in this process' memory, in single precision.
+/// Says whether the values of `tensor` are in this process' memory, in single precision.
 pub(super) fn can_be<const D: usize>(tensor: &Tensor<D>) -> bool {
     let device = tensor.device();
     matches!(device.as_dispatch(), DispatchDevice::Flex(_)) && tensor.dtype() == DType::F32
 }
 
-/// The sum of squares of `tensor`, and the tensor.
+/// Returns the sum of squares of `tensor`, and the tensor.
 pub(super) fn squares<const D: usize>(tensor: Tensor<D>) -> (f64, Tensor<D>) {
     let device = tensor.device();
     let data = tensor.into_data();
@@ -30,7 +30,7 @@ pub(super) fn squares<const D: usize>(tensor: Tensor<D>) -> (f64, Tensor<D>) {
     (sums.iter().sum(), Tensor::from_data(data, &device))
 }
 
-/// `tensor` times `factor`.
+/// Multiplies `tensor` by `factor`.
 pub(super) fn scaled<const D: usize>(tensor: Tensor<D>, factor: f32) -> Tensor<D> {
     let device = tensor.device();
     let mut data = tensor.into_data();
@@ -39,7 +39,7 @@ pub(super) fn scaled<const D: usize>(tensor: Tensor<D>, factor: f32) -> Tensor<D
     Tensor::from_data(data, &device)
 }
 
-/// Three tensors changed by what `work` does with their values and those of a fourth.
+/// Changes three tensors by what `work` does with their values and those of a fourth.
 pub(super) fn change_three<const D: usize>(
     tensors: [Tensor<D>; 3],
     with: Tensor<D>,

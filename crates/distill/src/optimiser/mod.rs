@@ -13,11 +13,11 @@ use optical_encoder::Encoder;
 
 use self::adamw::AdamW;
 use crate::error::DistillError;
-use crate::instruments::scalars;
+use crate::scalars::scalars;
 use crate::settings::{Decay, OptimiserSettings};
 
-/// The learning rate, relative to its peak, at step `step` counted from zero: up to the peak over
-/// `warm_up` steps, then as `decay` says, which reaches zero behind the last of `steps`.
+/// Returns the learning rate, relative to its peak, at step `step` counted from zero: up to the
+/// peak over `warm_up` steps, then as `decay` says, which reaches zero after the last of `steps`.
 pub fn schedule(step: u64, warm_up: u64, steps: u64, decay: Decay) -> f64 {
     if step < warm_up {
         return (step + 1) as f64 / warm_up as f64;
@@ -38,7 +38,7 @@ pub struct Optimiser {
 }
 
 impl Optimiser {
-    /// An optimiser of `encoder`, and what stands behind it, without momentum yet.
+    /// Creates an optimiser of `encoder`, and what comes after it, without momentum yet.
     pub fn new(settings: &OptimiserSettings, encoder: &Encoder) -> Self {
         let mut shares = Vec::new();
         if settings.layer_decay != 1.0 {
@@ -60,7 +60,7 @@ impl Optimiser {
         }
     }
 
-    /// The weighted sum of `gradients` of `module`, clipped, and the norm it had before.
+    /// Returns the weighted sum of `gradients` of `module`, clipped, and the norm it had before.
     ///
     /// # Errors
     /// If the device fails, or the norm is not finite.
@@ -105,7 +105,7 @@ impl Optimiser {
         self.groups.save(path).map_err(|error| error.to_string())
     }
 
-    /// The same optimiser with momentum that was written.
+    /// Returns the same optimiser with momentum that was written.
     pub(crate) fn load(self, path: &Path) -> Result<Self, String> {
         let groups = self.groups.load(path);
         Ok(Self {
@@ -115,7 +115,7 @@ impl Optimiser {
     }
 }
 
-/// The weighted sum of `gradients`.
+/// Returns the weighted sum of `gradients`.
 pub(crate) fn merged<M: Module>(
     module: &M,
     gradients: Vec<(f64, GradientsParams)>,
@@ -144,7 +144,7 @@ impl Merge {
         }
     }
 
-    /// Norm of everything merged so far.
+    /// Returns the norm of everything merged so far.
     fn norm(&mut self) -> Result<f64, DistillError> {
         let elsewhere = match self.elsewhere.take() {
             Some(squares) => scalars(squares)?[0],

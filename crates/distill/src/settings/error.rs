@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-/// A value lies outside its domain.
+/// A value is outside its domain.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{key} = {value}, expected {expected}")]
 pub struct SettingsError {
@@ -58,12 +58,12 @@ pub(crate) fn within(
     Err(refuse(key.to_owned(), value, expected))
 }
 
-/// The first of some faults.
+/// Fails with the first of some faults.
 pub(crate) fn first(faults: Vec<SettingsError>) -> Result<(), SettingsError> {
     faults.into_iter().next().map_or(Ok(()), Err)
 }
 
-/// What is wrong with `key`.
+/// Returns what is wrong with `key`.
 pub(crate) fn refuse(
     key: String,
     value: impl Display,

@@ -28,7 +28,8 @@ pub struct DistillSettings {
     pub maximum_length: usize,
     /// Transformer layers of the student, from the bottom.
     pub layers: usize,
-    /// So many of them, from the bottom, and the position embedding stay as the teacher has them.
+    /// The number of them, from the bottom, that stay as the teacher has them, with the position
+    /// embedding.
     pub frozen_layers: usize,
     /// Whether the word embedding stays as the teacher has it.
     pub frozen_vocabulary: bool,
@@ -44,7 +45,7 @@ pub struct DistillSettings {
     pub sampling: SamplingSettings,
     /// What the student is trained by.
     pub objectives: Objectives,
-    /// The map behind the encoder.
+    /// The map after the encoder.
     pub head: HeadSettings,
     /// Weight of the trained student in the mean of its weights and the teacher's, which ends a run:
     /// 1 is the student as trained, less gives some of its gain for less forgetting (Wortsman et
@@ -90,7 +91,7 @@ pub struct HeadSettings {
 }
 
 impl DistillSettings {
-    /// The share of each group of pairs, given how many pairs each has.
+    /// Returns the share of each group of pairs, given how many pairs each has.
     pub fn shares(&self, sizes: &BTreeMap<&str, usize>) -> BTreeMap<String, f64> {
         let exponent = self.sampling.size_exponent;
         let weighed = |(language, share): (&String, &f64)| {
@@ -107,7 +108,7 @@ impl DistillSettings {
         shares
     }
 
-    /// Every value that lies outside its domain.
+    /// Returns every value that is outside its domain.
     #[must_use]
     pub fn faults(&self) -> Vec<SettingsError> {
         let key = |name: &str| format!("distill.{name}");
@@ -154,7 +155,7 @@ impl DistillSettings {
     /// Checks every value against its domain.
     ///
     /// # Errors
-    /// Names the first key whose value lies outside it.
+    /// Names the first key whose value is outside it.
     pub fn check(&self) -> Result<(), SettingsError> {
         first(self.faults())
     }

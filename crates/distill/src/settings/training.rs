@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{SettingsError, count, positive, refuse};
 
-/// How a training goes on, whatever it trains: `training` below `[distill]` or `[teach]`.
+/// How a training runs, whatever it trains: `training` below `[distill]` or `[teach]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainingSettings {
@@ -40,8 +40,8 @@ pub struct TrainingSettings {
 }
 
 impl TrainingSettings {
-    /// What the loss is multiplied with before gradients are taken, and these are divided by: numbers
-    /// of half precision reach less far down.
+    /// Returns what the loss is multiplied with before gradients are taken, and these are divided
+    /// by: numbers of half precision reach less far down.
     pub(crate) fn loss_scale(&self) -> f64 {
         match self.precision {
             Precision::Single | Precision::Bfloat16 => 1.0,
@@ -49,7 +49,7 @@ impl TrainingSettings {
         }
     }
 
-    /// Every value that lies outside its domain; keys are named as below `table`.
+    /// Returns every value that is outside its domain; keys are named as below `table`.
     pub(crate) fn faults(&self, table: &str) -> Vec<SettingsError> {
         let key = |name: &str| format!("{table}.training.{name}");
         let optimiser = &self.optimiser;
@@ -101,7 +101,7 @@ impl TrainingSettings {
     }
 }
 
-/// How the rate falls behind the warm-up, to zero behind the last step or not at all.
+/// How the rate falls after the warm-up, to zero after the last step or not at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Decay {
@@ -126,7 +126,7 @@ pub struct OptimiserSettings {
     pub layer_decay: f64,
     /// Steps of linear warm-up.
     pub warm_up: u64,
-    /// How the rate goes on from there.
+    /// How the rate continues from there.
     pub decay: Decay,
     /// Decoupled weight decay.
     pub weight_decay: f32,

@@ -29,8 +29,10 @@ use crate::instruments::Reading;
 use crate::late_interaction;
 use crate::learner::Learner;
 use crate::objectives::Loss;
+use crate::seat::Seat;
 use crate::state::{Moving, State};
-use crate::training::{Run, Seat, Task};
+use crate::task::Task;
+use crate::training::Run;
 use crate::warnings::Advice;
 
 /// A query with documents.
@@ -45,7 +47,7 @@ pub struct RankingText {
 }
 
 impl RankingText {
-    /// The place of the relevant document: the first of those that score highest.
+    /// Returns the place of the relevant document: the first of those that score highest.
     fn positive(&self) -> usize {
         let best = self
             .scores
@@ -59,7 +61,7 @@ impl RankingText {
 
 /// Trains `model`, which has a head, on `texts`; `held_out` is what instruments read.
 ///
-/// Goes on from the newest checkpoint below `checkpoints` where there is one, and reports as
+/// Resumes from the newest checkpoint below `checkpoints` where there is one, and reports as
 /// [`distil`](crate::distil) does; mates are held-out queries and their relevant documents, under
 /// `"eng"`.
 ///
@@ -127,7 +129,7 @@ pub fn teach(
     run.finish()
 }
 
-/// The first layers of `model`, and the part of its head that is to be trained.
+/// Returns the first layers of `model`, and the part of its head that is to be trained.
 fn start(settings: &TeachSettings, model: &Model) -> Model {
     let mut start = model.clone().with_layers(settings.layers);
     let head = model.head_or_identity();
@@ -139,7 +141,7 @@ fn start(settings: &TeachSettings, model: &Model) -> Model {
     start
 }
 
-/// `start` with the vocabulary that the texts use.
+/// Returns `start` with the vocabulary that the texts use.
 fn pupil(
     settings: &TeachSettings,
     start: &Model,
@@ -170,7 +172,7 @@ struct Teaching<'a> {
 }
 
 impl Teaching<'_> {
-    /// Unit vectors of a batch: `[texts, width, d]`.
+    /// Returns unit vectors of a batch: `[texts, width, d]`.
     fn vectors(&self, learner: &Learner, batch: &TokenBatch, seat: usize) -> Tensor<3> {
         let states = learner.encoder.states(batch, &self.seats[seat].tracked);
         let head = &self.heads[seat];
@@ -233,7 +235,7 @@ impl Task for Teaching<'_> {
         self.held_out.read(model, &self.seats[0].plain)
     }
 
-    /// In the vocabulary it began with.
+    /// Returns it in the vocabulary it began with.
     fn as_it_ends(&self, model: &Model) -> Result<Model, DistillError> {
         Ok(self.start.clone().interpolate(model, 1.0)?)
     }

@@ -9,8 +9,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{RankingText, TeachSettings};
 use crate::error::DistillError;
-use crate::order::stream;
-use crate::rounds::Rounds;
+use crate::rounds::{Rounds, stream};
 use crate::tokenized::Renumbering;
 
 /// What a training learns from.
@@ -104,7 +103,7 @@ impl Examples {
         })
     }
 
-    /// Vocabulary entries that queries and documents consist of.
+    /// Returns vocabulary entries that queries and documents consist of.
     pub(super) fn used(&self) -> BTreeSet<u32> {
         let queries = self.examples.iter().map(|example| &example.query);
         let texts = queries.chain(&self.documents);
@@ -132,8 +131,8 @@ impl Examples {
         self.examples.len()
     }
 
-    /// The batch of a step, counted from zero, a pure function of the examples, the seed and the
-    /// step: examples are shuffled, gone through to their end, and shuffled anew.
+    /// Returns the batch of a step, counted from zero, a pure function of the examples, the seed
+    /// and the step: examples are shuffled, gone through to their end, and shuffled anew.
     pub(super) fn batch(&self, step: u64, batch_size: usize, parts: usize) -> Vec<RankingBatch> {
         let places = step * batch_size as u64..(step + 1) * batch_size as u64;
         let examples = self.rounds.at(places.clone());
@@ -166,7 +165,7 @@ impl Examples {
         }
     }
 
-    /// The relevant document and others of the example; then any other documents.
+    /// Returns the relevant document and others of the example; then any other documents.
     fn candidates_of(&self, example: &Example, draw: &mut ChaCha8Rng) -> Vec<Candidate> {
         let mut others: Vec<usize> = (1..example.documents.len()).collect();
         others.shuffle(draw);

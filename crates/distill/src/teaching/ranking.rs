@@ -20,7 +20,7 @@ pub(super) struct Scored<'a> {
 }
 
 impl Scored<'_> {
-    /// The terms, each with its weight in it.
+    /// Returns the terms, each with its weight in it.
     pub(super) fn loss(&self, settings: &TeachSettings) -> Loss {
         let weights = &settings.objectives;
         let mut terms = Vec::new();
@@ -60,7 +60,7 @@ impl Scored<'_> {
         flat.select(0, columns).reshape([queries, self.candidates])
     }
 
-    /// `KL(softmax(given) ‖ softmax(scores))` over each query's candidates, in the mean.
+    /// Returns `KL(softmax(given) ‖ softmax(scores))` over each query's candidates, in the mean.
     fn divergence(&self) -> Tensor<1> {
         let queries = self.batch.queries.rows;
         let given = TensorData::new(self.batch.scores.clone(), [queries, self.candidates]);
@@ -69,7 +69,7 @@ impl Scored<'_> {
         (given.clone().exp() * (given - found)).sum() / queries as f64
     }
 
-    /// Hides what is no wrong answer: other occurrences of a query's relevant document.
+    /// Hides what is not a wrong answer: other occurrences of a query's relevant document.
     fn hidden(&self) -> Vec<f32> {
         let documents = &self.batch.documents;
         let text = |row: usize| &documents.ids[row * documents.width..][..documents.width];
@@ -96,7 +96,7 @@ impl Scored<'_> {
     }
 }
 
-/// Mean cross-entropy of each row's `column`: `[1]`.
+/// Returns the mean cross-entropy of each row's `column`: `[1]`.
 fn relevance(scores: Tensor<2>, column: impl Fn(usize) -> usize) -> Tensor<1> {
     let [rows, width] = scores.dims();
     let device = scores.device();
@@ -115,7 +115,7 @@ mod tests {
     use super::super::RankingObjectives;
     use super::super::tests::settings;
     use super::*;
-    use crate::instruments::scalars;
+    use crate::scalars::scalars;
 
     fn batch(documents: [u32; 4], scores: Vec<f32>) -> RankingBatch {
         let text = |id: u32| TokenSequence::plain(vec![id]);

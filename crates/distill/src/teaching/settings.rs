@@ -16,7 +16,7 @@ pub struct TeachSettings {
     pub training: TrainingSettings,
     /// Transformer layers, from the bottom.
     pub layers: usize,
-    /// So many of them, from the bottom, and the position embedding stay as they are.
+    /// The number of them, from the bottom, that stay as they are, with the position embedding.
     pub frozen_layers: usize,
     /// Whether the word embedding stays as it is.
     pub frozen_vocabulary: bool,
@@ -50,7 +50,7 @@ pub struct RankingObjectives {
 }
 
 impl TeachSettings {
-    /// Every value that lies outside its domain.
+    /// Returns every value that is outside its domain.
     #[must_use]
     pub fn faults(&self) -> Vec<SettingsError> {
         let key = |name: &str| format!("teach.{name}");
@@ -88,7 +88,7 @@ impl TeachSettings {
     /// Checks every value against its domain.
     ///
     /// # Errors
-    /// Names the first key whose value lies outside it.
+    /// Names the first key whose value is outside it.
     pub fn check(&self) -> Result<(), SettingsError> {
         first(self.faults())
     }
@@ -119,7 +119,7 @@ impl TeachSettings {
         )
     }
 
-    /// Tokens a text may have.
+    /// Returns tokens a text may have.
     pub fn length(&self, role: Role) -> usize {
         match role {
             Role::Query => self.query_length,

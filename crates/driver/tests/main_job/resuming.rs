@@ -42,6 +42,10 @@ fn what_killed_processes_left_is_cleaned_up() {
             names(inner)
         );
     }
+    // A finished run reads no checkpoint, and is swept all the same.
+    std::fs::create_dir(run.join("checkpoints/partial-a1B2c3")).unwrap();
+    succeeds(&train());
+    assert_eq!(names("checkpoints"), ["step-30"]);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! BERT and XLM-R: learned positions, and a norm behind each sum.
+//! BERT and XLM-R: learned positions, and a norm after each sum.
 //!
 //! Devlin et al. 2019 (BERT), Conneau et al. 2020 (XLM-R). mBERT, LaBSE and Multilingual-MiniLM are
 //! BERTs; the last has XLM-R's tokenizer.
@@ -29,7 +29,7 @@ pub struct BertConfig {
 }
 
 impl Default for BertConfig {
-    /// Those of the Hugging Face library.
+    /// Returns the defaults of the Hugging Face library.
     fn default() -> Self {
         Self {
             type_vocab_size: 2,
@@ -62,17 +62,11 @@ impl BertConfig {
     }
 
     pub(super) fn dropout(&self) -> Dropout {
-        let hidden = self.hidden_dropout_prob;
-        Dropout {
-            embeddings: hidden,
-            attention_weights: self.attention_probs_dropout_prob,
-            attention_output: hidden,
-            feed_forward: hidden,
-        }
+        Dropout::new(self.hidden_dropout_prob, self.attention_probs_dropout_prob)
     }
 }
 
-/// What a `config.json` may leave out, with the padding id of the family.
+/// Fills in what a `config.json` may leave out, with the padding id of the family.
 pub(super) fn complete(config: &mut Map<String, Value>, padding: usize) {
     complete_with(
         config,
@@ -119,5 +113,5 @@ pub(super) fn load(
         types: Some((types, family.type_vocab_size)),
         norm: Some(("embeddings.LayerNorm", epsilon)),
     };
-    PostNormEncoder::load(source, &embeddings, &LAYERS, config, epsilon)
+    PostNormEncoder::load(source, &embeddings, &LAYERS, &config.sizes(), epsilon)
 }

@@ -50,7 +50,7 @@ pub struct DebertaV2Config {
     pub conv_kernel_size: usize,
 }
 
-/// A list, or its items between bars.
+/// Reads a list, or its items between bars.
 fn list<'de, D: Deserializer<'de>>(source: D) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
@@ -110,20 +110,14 @@ impl DebertaV2Config {
     }
 
     pub(super) fn dropout(&self) -> Dropout {
-        let hidden = self.hidden_dropout_prob;
-        Dropout {
-            embeddings: hidden,
-            attention_weights: self.attention_probs_dropout_prob,
-            attention_output: hidden,
-            feed_forward: hidden,
-        }
+        Dropout::new(self.hidden_dropout_prob, self.attention_probs_dropout_prob)
     }
 
     fn greatest(&self, config: &EncoderConfig) -> usize {
         positive(self.max_relative_positions).unwrap_or(config.max_position_embeddings)
     }
 
-    /// Rows of the embedding of distances in either direction.
+    /// Returns rows of the embedding of distances in either direction.
     fn span(&self, config: &EncoderConfig) -> usize {
         positive(self.position_buckets).unwrap_or(self.greatest(config))
     }
@@ -137,7 +131,7 @@ fn positive(value: i64) -> Option<usize> {
     usize::try_from(value).ok().filter(|&value| value != 0)
 }
 
-/// What a `config.json` may leave out.
+/// Fills in what a `config.json` may leave out.
 pub(super) fn complete(config: &mut Map<String, Value>) {
     let defaults = json!({"pad_token_id": 0, "max_position_embeddings": 512, "type_vocab_size": 0,
         "layer_norm_eps": 1e-7, "hidden_act": "gelu", "hidden_dropout_prob": 0.1,
@@ -217,7 +211,7 @@ impl DebertaV2 {
         let span = family.span(config);
         let normed = family.norm_rel_ebd.to_lowercase().contains("layer_norm");
         let norm = normed.then_some("encoder.LayerNorm");
-        let layers = PostNormLayer::load_all(source, &LAYERS, config, epsilon)?;
+        let layers = PostNormLayer::load_all(source, &LAYERS, &config.sizes(), epsilon)?;
         let position = |source: &mut Source<'_>, index: usize, kind: &str, name: &str| {
             let own = !family.share_att_key && family.has(kind);
             let name = format!("encoder.layer.{index}.attention.self.{name}");
@@ -225,7 +219,7 @@ impl DebertaV2 {
                 .transpose()
         };
         Ok(Self {
-            embeddings: PositionedEmbeddings::load(source, &names, config)?,
+            embeddings: PositionedEmbeddings::load(source, &names, &config.sizes())?,
             distances: source.embedding("encoder.rel_embeddings.weight", 2 * span, hidden)?,
             distance_norm: norm
                 .map(|name| Norm::load(source, name, hidden, true, epsilon))
@@ -268,11 +262,11 @@ impl DebertaV2 {
         self.layers.iter().fold(states, |states, layer| {
             let distances = dropped(distances.clone(), batch.dropout.embeddings, &batch.masks);
             let attended = self.attend(layer, states.clone(), distances, &rows, batch);
-            layer.layer.behind_attention(attended, states, batch)
+            layer.layer.after_attention(attended, states, batch)
         })
     }
 
-    /// Attention of one layer; `rows` are those of [`Self::rows`].
+    /// Attends in one layer; `rows` are those of [`Self::rows`].
     fn attend(
         &self,
         layer: &Layer,
@@ -311,7 +305,7 @@ impl DebertaV2 {
         attend(scores, value, batch.bias.clone(), scale, batch)
     }
 
-    /// Rows of the embedding of distances `1 - n` to `n`, and of `n - 1` to `-n`.
+    /// Returns rows of the embedding of distances `1 - n` to `n`, and of `n - 1` to `-n`.
     fn rows(&self, n: usize, device: &Device) -> [Tensor<1, Int>; 2] {
         let n = n as i64;
         let row = |distance: i64| {
@@ -330,7 +324,8 @@ impl DebertaV2 {
     }
 }
 
-/// The bucket of a distance: its own up to half of `buckets`, and logarithmic ones up to `greatest`.
+/// Returns the bucket of a distance: its own up to half of `buckets`, and logarithmic ones up to
+/// `greatest`.
 ///
 /// In single precision, as the original computes it, so that no distance crosses a bucket's edge.
 fn bucket(distance: i64, buckets: usize, greatest: usize) -> i64 {

@@ -55,7 +55,8 @@ pub(super) fn rename(config: &mut Map<String, Value>) {
     }
 }
 
-/// What a `config.json` may leave out, and the common words in place of this family's.
+/// Fills in what a `config.json` may leave out, and puts the common words in place of this
+/// family's.
 pub(super) fn complete(config: &mut Map<String, Value>) {
     for (own, common) in RENAMED {
         if let Some(value) = config.remove(own) {
@@ -95,5 +96,5 @@ pub(super) fn load(
     config: &EncoderConfig,
     source: &mut Source<'_>,
 ) -> Result<PostNormEncoder, EncoderError> {
-    PostNormEncoder::load(source, &EMBEDDINGS, &LAYERS, config, EPSILON)
+    PostNormEncoder::load(source, &EMBEDDINGS, &LAYERS, &config.sizes(), EPSILON)
 }

@@ -89,7 +89,7 @@ impl Family {
         }
     }
 
-    /// Why this encoder cannot be run.
+    /// Says why this encoder cannot be run.
     pub(crate) fn check(&self, common: &EncoderConfig) -> Result<(), String> {
         match self {
             Self::Bert(config) | Self::XlmRoberta(config) | Self::XlmRobertaXl(config) => {
@@ -101,7 +101,7 @@ impl Family {
         }
     }
 
-    /// What is dropped in training.
+    /// Returns what is dropped in training.
     pub(crate) fn dropout(&self) -> Dropout {
         match self {
             Self::Bert(config) | Self::XlmRoberta(config) => config.dropout(),
@@ -112,7 +112,7 @@ impl Family {
         }
     }
 
-    /// The position id of a text's first token.
+    /// Returns the position id of a text's first token.
     pub(crate) fn first_position(&self, padding: usize) -> usize {
         match self {
             Self::XlmRoberta(_) | Self::XlmRobertaXl(_) => padding + 1,
@@ -121,7 +121,7 @@ impl Family {
     }
 }
 
-/// What lies behind the word embedding.
+/// What is after the word embedding.
 #[derive(Module, Debug)]
 #[allow(
     clippy::large_enum_variant,
@@ -176,7 +176,7 @@ impl Body {
         }
     }
 
-    /// The parameters of each layer, from the bottom.
+    /// Returns the parameters of each layer, from the bottom.
     pub(crate) fn layer_parameters(&self) -> Vec<Vec<ParamId>> {
         fn of<M: Module>(layers: &[M]) -> Vec<Vec<ParamId>> {
             layers.iter().map(list_param_ids).collect()

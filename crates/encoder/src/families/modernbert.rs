@@ -31,7 +31,7 @@ pub struct ModernBertConfig {
     pub attention_bias: bool,
     /// Whether the maps of the feed-forward layer have a bias.
     pub mlp_bias: bool,
-    /// The first layer and every so many after it attend globally.
+    /// The first layer attends globally, and then one in every this many.
     pub global_attn_every_n_layers: usize,
     /// Width of the window of the other layers: half of it to either side.
     pub local_attention: usize,
@@ -113,12 +113,12 @@ impl ModernBertConfig {
 
 const FULL: &str = "full_attention";
 
-/// What a `config.json` may leave out, and what newer ones say in other words.
+/// Fills in what a `config.json` may leave out, and reads what newer ones say in other words.
 pub(super) fn complete(config: &mut Map<String, Value>) {
     if let Some(types) = config.get("layer_types").and_then(Value::as_array) {
         let mut after_first = types.iter().skip(1);
         let every = after_first.position(|kind| kind == FULL);
-        let every = every.map_or(types.len(), |behind| behind + 1);
+        let every = every.map_or(types.len(), |place| place + 1);
         config.insert("global_attn_every_n_layers".into(), every.into());
     }
     for (kind, key) in [
@@ -230,7 +230,8 @@ impl ModernBert {
         self.final_norm.forward(states)
     }
 
-    /// The bias of a batch, with keys out of reach hidden too: `[texts, 1, tokens or 1, tokens]`.
+    /// Returns the bias of a batch, with keys out of reach hidden too:
+    /// `[texts, 1, tokens or 1, tokens]`.
     fn windowed(&self, batch: &Batch) -> Tensor<4> {
         let tokens = batch.tokens;
         if tokens <= self.reach + 1 {
@@ -308,7 +309,8 @@ impl Layer {
         attend(scores, value, view.bias.clone(), scale, batch)
     }
 
-    /// `GELU(a) * b` of the two halves `a` and `b` of the map's image (Shazeer 2020, GEGLU).
+    /// Returns `GELU(a) * b` of the two halves `a` and `b` of the map's image (Shazeer 2020,
+    /// GEGLU).
     fn inner(&self, states: Tensor<2>, batch: &Batch) -> Tensor<2> {
         let both = image(&self.gated, states, batch);
         let [_, width] = both.dims();

@@ -1,4 +1,4 @@
-//! XLM-R XL and XXL: norms before attention and feed-forward, and one behind the last layer.
+//! XLM-R XL and XXL: norms before attention and feed-forward, and one after the last layer.
 //!
 //! Goyal et al. 2021 (arXiv 2105.00572). Its configuration is [`BertConfig`].
 
@@ -19,7 +19,7 @@ pub(super) const LAYOUT: Layout = Layout {
     heads: &["pooler.", "lm_head."],
 };
 
-/// What is dropped in training: nothing of what the feed-forward layers add.
+/// Returns what is dropped in training: nothing of what the feed-forward layers add.
 pub(super) fn dropout(config: &BertConfig) -> Dropout {
     Dropout {
         feed_forward: 0.0,
@@ -59,7 +59,7 @@ impl XlmRobertaXl {
         };
         let epsilon = family.layer_norm_eps;
         Ok(Self {
-            embeddings: PositionedEmbeddings::load(source, &names, config)?,
+            embeddings: PositionedEmbeddings::load(source, &names, &config.sizes())?,
             layers: (0..config.num_hidden_layers)
                 .map(|index| Layer::load(config, epsilon, index, source))
                 .collect::<Result<_, _>>()?,

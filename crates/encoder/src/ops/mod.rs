@@ -9,7 +9,8 @@ mod library;
 
 use burn::tensor::Tensor;
 
-/// GELU by the error function of `x + bias`, whose derivative is exact on every device.
+/// Computes the GELU by the error function of `x + bias`, whose derivative is exact on every
+/// device.
 ///
 /// Hendrycks & Gimpel 2016: `x Φ(x)`, with `Φ` the normal distribution function. Burn's own op has
 /// the derivative of the approximation by the hyperbolic tangent on most backends.
@@ -25,7 +26,7 @@ pub(crate) fn gelu(x: Tensor<2>, bias: Tensor<1>) -> Tensor<2> {
     library::gelu(x, bias)
 }
 
-/// Softmax of `scale * scores + bias` over the last dimension; `bias` is a constant.
+/// Computes the softmax of `scale * scores + bias` over the last dimension; `bias` is a constant.
 ///
 /// # Shapes
 /// - `scores` and output: `[batch, heads, queries, keys]`
@@ -38,8 +39,8 @@ pub(crate) fn softmax(scores: Tensor<4>, bias: Tensor<4>, scale: f32) -> Tensor<
     library::softmax(scores, bias, scale)
 }
 
-/// What each token gathers from those of its text, in several heads side by side (Vaswani et al.
-/// 2017): values weighed by the softmax of `scale * query key^T + bias`, a constant.
+/// Returns what each token gathers from those of its text, in several heads side by side (Vaswani
+/// et al. 2017): values weighed by the softmax of `scale * query key^T + bias`, a constant.
 ///
 /// # Shapes
 /// - `query`, `key`, `value` and output: `[texts * tokens, heads * width]`
@@ -59,7 +60,7 @@ pub(crate) fn attention(
     library::attention(query, key, value, bias, heads, scale)
 }
 
-/// Layer norm of `x + bias + residual` (Ba et al. 2016), times `gamma`, plus `beta`.
+/// Computes the layer norm of `x + bias + residual` (Ba et al. 2016), times `gamma`, plus `beta`.
 ///
 /// # Shapes
 /// - `x`, `residual` and output: `[rows, width]`
@@ -79,7 +80,7 @@ pub(crate) fn layer_norm(
     library::layer_norm(x, bias, residual, gamma, beta, epsilon)
 }
 
-/// Layer norm of `x`, times `gamma`, plus `beta`: [`layer_norm`] of nothing but `x`.
+/// Computes the layer norm of `x`, times `gamma`, plus `beta`: [`layer_norm`] of nothing but `x`.
 ///
 /// # Shapes
 /// - `x` and output: `[rows, width]`

@@ -35,7 +35,8 @@ impl Attention {
         })
     }
 
-    /// What each token gathers from the others, heads side by side: `[texts * tokens, hidden]`.
+    /// Returns what each token gathers from the others, heads side by side:
+    /// `[texts * tokens, hidden]`.
     pub(crate) fn forward(&self, states: Tensor<2>, batch: &Batch) -> Tensor<2> {
         let [query, key, value] = self
             .maps()
@@ -54,25 +55,25 @@ impl Attention {
         [&self.query, &self.key, &self.value]
     }
 
-    /// Queries, keys and values, each `[texts, heads, tokens, hidden / heads]`.
+    /// Returns queries, keys and values, each `[texts, heads, tokens, hidden / heads]`.
     pub(crate) fn project(&self, states: Tensor<2>, batch: &Batch) -> [Tensor<4>; 3] {
         let shape = [batch.texts, batch.tokens];
         self.maps()
             .map(|linear| split_heads(image(linear, states.clone(), batch), shape, self.heads))
     }
 
-    /// The map to queries.
+    /// Returns the map to queries.
     pub(crate) fn query(&self) -> &Linear {
         &self.query
     }
 
-    /// The map to keys.
+    /// Returns the map to keys.
     pub(crate) fn key(&self) -> &Linear {
         &self.key
     }
 }
 
-/// Values weighed by the softmax of `scale * scores + bias`, heads side by side.
+/// Returns values weighed by the softmax of `scale * scores + bias`, heads side by side.
 ///
 /// # Shapes
 /// - `scores`: `[texts, heads, tokens, tokens]`
@@ -94,21 +95,21 @@ pub(crate) fn attend(
     join_heads(weights.matmul(value), batch)
 }
 
-/// `[texts * tokens, heads * width]` as `[texts, heads, tokens, width]`.
+/// Returns `[texts * tokens, heads * width]` as `[texts, heads, tokens, width]`.
 pub(crate) fn split_heads(x: Tensor<2>, [texts, tokens]: [usize; 2], heads: usize) -> Tensor<4> {
     let [_, hidden] = x.dims();
     x.reshape([texts, tokens, heads, hidden / heads])
         .swap_dims(1, 2)
 }
 
-/// `[texts, heads, tokens, width]` as `[texts * tokens, heads * width]`.
+/// Returns `[texts, heads, tokens, width]` as `[texts * tokens, heads * width]`.
 fn join_heads(x: Tensor<4>, batch: &Batch) -> Tensor<2> {
     let [_, heads, _, width] = x.dims();
     x.swap_dims(1, 2)
         .reshape([batch.texts * batch.tokens, heads * width])
 }
 
-/// One over the root of a head's width, which keeps the scores' variance near one.
+/// Returns one over the root of a head's width, which keeps the scores' variance near one.
 pub(crate) fn inverse_root(width: usize) -> f32 {
     (width as f32).powf(-0.5)
 }
@@ -122,7 +123,7 @@ pub(crate) struct Watched {
 }
 
 impl Watched {
-    /// Of a batch with `mask` `[texts, tokens]` true where there is a token.
+    /// Creates that of a batch with `mask` `[texts, tokens]` true where there is a token.
     pub(crate) fn new(mask: Tensor<2, Bool>) -> Self {
         let asking = mask.float();
         let asking = asking.clone() / asking.sum_dim(1);
@@ -141,7 +142,8 @@ impl Watched {
         self.received.replace(Some(received));
     }
 
-    /// The mean over heads and over the tokens that attend: `[texts, tokens]`, each row one in all.
+    /// Returns the mean over heads and over the tokens that attend: `[texts, tokens]`, each row one
+    /// in all.
     pub(crate) fn received(&self) -> Tensor<2> {
         let [texts, _, tokens, _] = self.asking.dims();
         let received = self.received.borrow().clone();

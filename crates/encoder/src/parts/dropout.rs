@@ -22,6 +22,18 @@ pub(crate) struct Dropout {
     pub(crate) feed_forward: f64,
 }
 
+impl Dropout {
+    /// Drops a share of the attention weights, and one of everything else.
+    pub(crate) fn new(hidden: f64, attention_weights: f64) -> Self {
+        Self {
+            embeddings: hidden,
+            attention_weights,
+            attention_output: hidden,
+            feed_forward: hidden,
+        }
+    }
+}
+
 /// The masks of a pass through the layers, one after the other.
 #[derive(Debug, Clone)]
 pub(crate) struct Masks {
@@ -37,7 +49,7 @@ impl Masks {
         }
     }
 
-    /// What the values of a tensor are multiplied with: zero for `share` of them.
+    /// Returns what the values of a tensor are multiplied with: zero for `share` of them.
     fn next(&self, count: usize, share: f64) -> Vec<f32> {
         let mut stream = ChaCha8Rng::seed_from_u64(self.seed);
         stream.set_stream(self.drawn.replace(self.drawn.get() + 1));
@@ -49,7 +61,7 @@ impl Masks {
     }
 }
 
-/// `x` with a share of its values dropped, on an autodiff device; elsewhere as it is.
+/// Returns `x` with a share of its values dropped, on an autodiff device; elsewhere as it is.
 pub(crate) fn dropped<const D: usize>(x: Tensor<D>, share: f64, masks: &Masks) -> Tensor<D> {
     let device = x.device();
     if share == 0.0 || !device.is_autodiff() {

@@ -5,8 +5,8 @@ use burn::nn::Embedding;
 use burn::prelude::*;
 
 use super::dropout::dropped;
-use super::{Batch, Norm, Source};
-use crate::{EncoderConfig, EncoderError};
+use super::{Batch, Norm, Sizes, Source};
+use crate::EncoderError;
 
 /// Learned positions, the type of a single text, and a norm, where a family has them.
 #[derive(Module, Debug)]
@@ -32,10 +32,9 @@ impl PositionedEmbeddings {
     pub(crate) fn load(
         source: &mut Source<'_>,
         names: &EmbeddingNames,
-        config: &EncoderConfig,
+        sizes: &Sizes,
     ) -> Result<Self, EncoderError> {
-        let hidden = config.hidden_size;
-        let rows = config.max_position_embeddings;
+        let (hidden, rows) = (sizes.hidden, sizes.positions);
         let mut embedding = |name, rows| source.embedding(name, rows, hidden);
         Ok(Self {
             positions: names
@@ -50,11 +49,11 @@ impl PositionedEmbeddings {
                 .norm
                 .map(|(name, epsilon)| Norm::load(source, name, hidden, true, epsilon))
                 .transpose()?,
-            first_position: config.first_position(),
+            first_position: sizes.first_position,
         })
     }
 
-    /// The states before the first layer.
+    /// Returns the states before the first layer.
     ///
     /// # Shapes
     /// - `words`: `[texts, tokens, hidden]`

@@ -28,7 +28,7 @@ impl FeedForward {
         })
     }
 
-    /// What the map back is applied to: `[rows, intermediate_size]`.
+    /// Returns what the map back is applied to: `[rows, intermediate_size]`.
     pub(crate) fn inner(&self, states: Tensor<2>, batch: &Batch) -> Tensor<2> {
         ops::gelu(
             product(&self.intermediate, states, batch),
@@ -36,7 +36,7 @@ impl FeedForward {
         )
     }
 
-    /// The map back.
+    /// Returns the map back.
     pub(crate) fn output(&self) -> &Linear {
         &self.output
     }

@@ -1,4 +1,4 @@
-//! Linear maps, in the precision of the pass; the bias may be left to the operation behind them.
+//! Linear maps, in the precision of the pass; the bias may be left to the operation after them.
 
 use burn::module::Param;
 use burn::nn::Linear;
@@ -26,14 +26,14 @@ pub enum Precision {
 }
 
 impl Precision {
-    /// Whether a device multiplies such numbers.
+    /// Says whether a device multiplies such numbers.
     #[must_use]
     pub fn is_supported(self, device: &Device) -> bool {
         self.narrow()
             .is_none_or(|narrow| device.supports_dtype(narrow))
     }
 
-    /// The type on a device; `None` for single precision.
+    /// Returns the type on a device; `None` for single precision.
     pub(crate) fn narrow(self) -> Option<FloatDType> {
         match self {
             Self::Single => None,
@@ -43,7 +43,7 @@ impl Precision {
     }
 }
 
-/// The image of `x` `[rows, input]` without the bias: `[rows, output]`.
+/// Returns the image of `x` `[rows, input]` without the bias: `[rows, output]`.
 pub(crate) fn product(linear: &Linear, x: Tensor<2>, batch: &Batch) -> Tensor<2> {
     let weight = linear.weight.val();
     match batch.precision.narrow() {
@@ -55,7 +55,7 @@ pub(crate) fn product(linear: &Linear, x: Tensor<2>, batch: &Batch) -> Tensor<2>
     }
 }
 
-/// The image of `x` `[rows, input]`: `[rows, output]`.
+/// Returns the image of `x` `[rows, input]`: `[rows, output]`.
 pub(crate) fn image(linear: &Linear, x: Tensor<2>, batch: &Batch) -> Tensor<2> {
     if batch.precision == Precision::Single {
         return linear.forward(x);
@@ -67,7 +67,7 @@ pub(crate) fn image(linear: &Linear, x: Tensor<2>, batch: &Batch) -> Tensor<2> {
     }
 }
 
-/// `states` plus the image of `inner` under `linear`, of which a share is dropped.
+/// Returns `states` plus the image of `inner` under `linear`, of which a share is dropped.
 pub(crate) fn added(
     linear: &Linear,
     inner: Tensor<2>,
@@ -78,7 +78,7 @@ pub(crate) fn added(
     states + dropped(image(linear, inner, batch), share, &batch.masks)
 }
 
-/// The bias `[output]`; zeros where the map has none.
+/// Returns the bias `[output]`; zeros where the map has none.
 pub(crate) fn bias_of(linear: &Linear) -> Tensor<1> {
     let weight = linear.weight.val();
     let zeros = || Tensor::zeros([weight.dims()[1]], &weight.device());

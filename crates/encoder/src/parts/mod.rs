@@ -1,7 +1,7 @@
 //! What the encoder families are built of.
 //!
 //! States are `[texts * tokens, hidden]` between the parts, so that a linear map is one matrix
-//! product a layer rather than one a text.
+//! product per layer rather than one per text.
 
 mod attention;
 mod dropout;
@@ -32,6 +32,21 @@ pub(crate) use self::rotary::Rotation;
 
 /// Added to the attention scores of padding; finite, so that a row of padding gives no NaN.
 pub(crate) const HIDDEN_SCORE: f32 = -1e9;
+
+/// The sizes that parts are built by.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sizes {
+    /// Width of a token vector.
+    pub(crate) hidden: usize,
+    pub(crate) layers: usize,
+    /// Attention heads per layer.
+    pub(crate) heads: usize,
+    /// Width of the feed-forward layer.
+    pub(crate) intermediate: usize,
+    pub(crate) positions: usize,
+    /// The position of a text's first token.
+    pub(crate) first_position: usize,
+}
 
 /// How a pass goes through the layers.
 #[derive(Debug, Clone, Copy, Default)]
@@ -64,7 +79,7 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    /// A batch with `mask` `[texts, tokens]` true where there is a token to attend to.
+    /// Creates a batch with `mask` `[texts, tokens]` true where there is a token to attend to.
     pub(crate) fn new(mask: Tensor<2, Bool>, mode: Mode) -> Self {
         let [texts, tokens] = mask.dims();
         let hidden = mask.bool_not().unsqueeze_dims::<4>(&[1, 1]);

@@ -35,12 +35,13 @@ impl Norm {
         })
     }
 
-    /// The norm of each row of `x` `[rows, size]`.
+    /// Returns the norm of each row of `x` `[rows, size]`.
     pub(crate) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         ops::norm(x, self.gamma.val(), self.offset(), self.epsilon)
     }
 
-    /// The norm of `states` plus the image of `inner` under `linear`, of which a share is dropped.
+    /// Returns the norm of `states` plus the image of `inner` under `linear`, of which a share is
+    /// dropped.
     pub(crate) fn after(
         &self,
         linear: &Linear,

@@ -26,7 +26,7 @@ struct Name {
 }
 
 impl Names {
-    /// Every tensor of `module` under its name, as it lies on disk.
+    /// Returns every tensor of `module` under its name, as it is on disk.
     ///
     /// # Errors
     /// If the device fails to give its values back.
@@ -80,7 +80,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// What was taken, by its names.
+    /// Returns what was taken, by its names.
     ///
     /// # Errors
     /// If something was missing; zeros stood for it until here.
@@ -157,7 +157,7 @@ impl<'a> Source<'a> {
     }
 }
 
-/// Values of a tensor in row-major order.
+/// Returns values of a tensor in row-major order.
 pub(crate) fn values<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, EncoderError> {
     tensor
         .into_data()
@@ -165,7 +165,7 @@ pub(crate) fn values<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, Enco
         .map_err(|error| EncoderError::Device(format!("{error:?}")))
 }
 
-/// The transpose of a row-major `[rows, columns]` matrix.
+/// Returns the transpose of a row-major `[rows, columns]` matrix.
 fn transpose(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
     let mut transposed = vec![0.0; values.len()];
     for (row, line) in values.chunks_exact(columns).enumerate() {

@@ -1,11 +1,13 @@
-//! A layer that norms behind each sum, as the transformer did first.
+//! A layer that norms after each sum, as the transformer did first.
 
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::prelude::*;
 
-use super::{Attention, Batch, EmbeddingNames, FeedForward, Norm, PositionedEmbeddings, Source};
-use crate::{EncoderConfig, EncoderError};
+use super::{
+    Attention, Batch, EmbeddingNames, FeedForward, Norm, PositionedEmbeddings, Sizes, Source,
+};
+use crate::EncoderError;
 
 /// Attention and feed-forward, each added to what it was given, and then normed.
 #[derive(Module, Debug)]
@@ -23,9 +25,9 @@ pub(crate) struct PostNormNames {
     pub(crate) layers: &'static str,
     /// The maps to queries, keys and values.
     pub(crate) attention: [&'static str; 3],
-    /// The map behind attention.
+    /// The map after attention.
     pub(crate) attention_output: &'static str,
-    /// The norm behind attention.
+    /// The norm after attention.
     pub(crate) attention_norm: &'static str,
     /// The maps out and back.
     pub(crate) feed_forward: [&'static str; 2],
@@ -38,11 +40,11 @@ impl PostNormLayer {
     pub(crate) fn load_all(
         source: &mut Source<'_>,
         names: &PostNormNames,
-        config: &EncoderConfig,
+        sizes: &Sizes,
         epsilon: f64,
     ) -> Result<Vec<Self>, EncoderError> {
-        (0..config.num_hidden_layers)
-            .map(|index| Self::load(source, names, index, config, epsilon))
+        (0..sizes.layers)
+            .map(|index| Self::load(source, names, index, sizes, epsilon))
             .collect()
     }
 
@@ -50,10 +52,10 @@ impl PostNormLayer {
         source: &mut Source<'_>,
         names: &PostNormNames,
         index: usize,
-        config: &EncoderConfig,
+        sizes: &Sizes,
         epsilon: f64,
     ) -> Result<Self, EncoderError> {
-        let hidden = config.hidden_size;
+        let hidden = sizes.hidden;
         let full = |name: &str| format!("{}.{index}.{name}", names.layers);
         let attention = names.attention.map(full);
         let feed_forward = names.feed_forward.map(full);
@@ -62,7 +64,7 @@ impl PostNormLayer {
                 source,
                 attention.each_ref().map(String::as_str),
                 hidden,
-                config.num_attention_heads,
+                sizes.heads,
             )?,
             attention_output: source.linear(&full(names.attention_output), hidden, hidden, true)?,
             attention_norm: Norm::load(source, &full(names.attention_norm), hidden, true, epsilon)?,
@@ -70,25 +72,26 @@ impl PostNormLayer {
                 source,
                 feed_forward.each_ref().map(String::as_str),
                 hidden,
-                config.intermediate_size,
+                sizes.intermediate,
             )?,
             output_norm: Norm::load(source, &full(names.output_norm), hidden, true, epsilon)?,
         })
     }
 
-    /// The states behind the layer, `[texts * tokens, hidden]` as before it.
+    /// Returns the states after the layer, `[texts * tokens, hidden]` as before it.
     pub(crate) fn forward(&self, states: Tensor<2>, batch: &Batch) -> Tensor<2> {
         let attended = self.attention.forward(states.clone(), batch);
-        self.behind_attention(attended, states, batch)
+        self.after_attention(attended, states, batch)
     }
 
-    /// The maps to queries, keys and values.
+    /// Returns the maps to queries, keys and values.
     pub(crate) fn attention(&self) -> &Attention {
         &self.attention
     }
 
-    /// The states behind the layer, given what attention gathered from the `states` before it.
-    pub(crate) fn behind_attention(
+    /// Returns the states after the layer, given what attention gathered from the `states` before
+    /// it.
+    pub(crate) fn after_attention(
         &self,
         attended: Tensor<2>,
         states: Tensor<2>,
@@ -104,7 +107,7 @@ impl PostNormLayer {
     }
 }
 
-/// Embeddings, and layers that norm behind each sum.
+/// Embeddings, and layers that norm after each sum.
 #[derive(Module, Debug)]
 pub(crate) struct PostNormEncoder {
     embeddings: PositionedEmbeddings,
@@ -117,12 +120,12 @@ impl PostNormEncoder {
         source: &mut Source<'_>,
         embeddings: &EmbeddingNames,
         layers: &PostNormNames,
-        config: &EncoderConfig,
+        sizes: &Sizes,
         epsilon: f64,
     ) -> Result<Self, EncoderError> {
         Ok(Self {
-            embeddings: PositionedEmbeddings::load(source, embeddings, config)?,
-            layers: PostNormLayer::load_all(source, layers, config, epsilon)?,
+            embeddings: PositionedEmbeddings::load(source, embeddings, sizes)?,
+            layers: PostNormLayer::load_all(source, layers, sizes, epsilon)?,
         })
     }
 

@@ -2,8 +2,8 @@
 
 use burn::prelude::*;
 
-/// For each row of scores by distance, the scores of the keys: entry `[q, k]` is the one of column
-/// `k - q + n - 1`.
+/// Returns, for each row of scores by distance, the scores of the keys: entry `[q, k]` is the one
+/// of column `k - q + n - 1`.
 ///
 /// That is a view of the same numbers, taken with a row one shorter (Huang et al. 2018, arXiv
 /// 1809.04281, section 3.4.1; Dai et al. 2019, arXiv 1901.02860, appendix B).

@@ -39,7 +39,7 @@ impl Rotation {
         }
     }
 
-    /// `x` `[texts, heads, tokens, width]`, each token turned by its position's angles.
+    /// Returns `x` `[texts, heads, tokens, width]`, each token turned by its position's angles.
     pub(crate) fn turn(&self, x: Tensor<4>) -> Tensor<4> {
         let half = x.dims()[3] / 2;
         let [first, second] =

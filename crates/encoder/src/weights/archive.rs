@@ -1,4 +1,5 @@
-//! Where the entries of a zip archive lie, for archives of uncompressed entries as torch writes them.
+//! Where the entries of a zip archive are, for archives of uncompressed entries as torch writes
+//! them.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -14,7 +15,7 @@ pub(super) struct Span {
     pub(super) length: u64,
 }
 
-/// The entries by their names.
+/// Returns the entries by their names.
 pub(super) fn entries(file: &mut File, length: u64) -> Result<BTreeMap<String, Span>, Unreadable> {
     let refused = |error: zip::result::ZipError| format!("it is not a whole zip archive: {error}");
     let mut archive = ZipArchive::new(file).map_err(refused)?;
@@ -26,10 +27,10 @@ pub(super) fn entries(file: &mut File, length: u64) -> Result<BTreeMap<String, S
             return Err(format!("its entry {name:?} is compressed or encrypted").into());
         }
         let start = entry.data_start();
-        let start = start.ok_or_else(|| format!("its entry {name:?} lies nowhere"))?;
+        let start = start.ok_or_else(|| format!("its entry {name:?} has no position"))?;
         let size = entry.size();
         if start.checked_add(size).is_none_or(|end| length < end) {
-            return Err(format!("{size} bytes at {start} lie outside its {length}").into());
+            return Err(format!("{size} bytes at {start} are outside its {length}").into());
         }
         let span = Span {
             start,

@@ -5,11 +5,11 @@ use std::path::{Component, Path, PathBuf};
 
 use super::stored::{self, Stored};
 use crate::EncoderError;
-use crate::files::read_json;
+use crate::read::read_json;
 
 const SINGLE: [&str; 2] = ["model.safetensors", "pytorch_model.bin"];
 
-/// Where the weights of a folder lie.
+/// Where the weights of a folder are.
 enum Place {
     Single(PathBuf),
     Shards {
@@ -20,7 +20,7 @@ enum Place {
     },
 }
 
-/// Every file that the weights of a folder lie in, and the one that lists them.
+/// Returns every file that the weights of a folder are in, and the one that lists them.
 pub(crate) fn files(folder: &Path) -> Result<Vec<PathBuf>, EncoderError> {
     Ok(match place(folder)? {
         Place::Single(path) => vec![path],
@@ -32,7 +32,7 @@ pub(crate) fn files(folder: &Path) -> Result<Vec<PathBuf>, EncoderError> {
     })
 }
 
-/// The file that lists the weights, and the tensors by their names.
+/// Returns the file that lists the weights, and the tensors by their names.
 pub(super) fn index(folder: &Path) -> Result<(PathBuf, BTreeMap<String, Stored>), EncoderError> {
     match place(folder)? {
         Place::Single(path) => {
@@ -69,7 +69,7 @@ fn place(folder: &Path) -> Result<Place, EncoderError> {
     Err(EncoderError::read(folder, missing))
 }
 
-/// What lies there in place of weights, for whoever has to make some of it.
+/// Says what is there in place of weights, for whoever has to make some of it.
 fn instead(folder: &Path) -> &'static str {
     let there = |name: &str| folder.join(name).exists();
     if ["tf_model.h5", "flax_model.msgpack", "model.onnx", "onnx"]
@@ -82,7 +82,7 @@ fn instead(folder: &Path) -> &'static str {
     }
 }
 
-/// The shard of each tensor, by the file that lists them.
+/// Returns the shard of each tensor, by the file that lists them.
 fn shards(
     path: &Path,
     index: &serde_json::Value,
@@ -107,7 +107,7 @@ fn shards(
     Ok(shard_of)
 }
 
-/// The tensors of all shards; those that the index names have to be where it says.
+/// Returns the tensors of all shards; those that the index names have to be where it says.
 fn sharded(
     folder: &Path,
     path: &Path,
@@ -137,7 +137,7 @@ fn sharded(
     }
 }
 
-/// Whether a name stays in its folder, on any system.
+/// Says whether a name stays in its folder, on any system.
 fn is_plain(name: &str) -> bool {
     let mut components = Path::new(name).components();
     let first = components.next();

@@ -105,7 +105,7 @@ impl WeightsReader {
     /// that begin so, as they do in checkpoints of whole or wrapped models.
     ///
     /// # Errors
-    /// If there are several tensors of that name, each behind another prefix.
+    /// If there are several tensors of that name, each after another prefix.
     pub(crate) fn strip_prefix_of(&mut self, landmark: &str) -> Result<(), EncoderError> {
         if self.tensors.contains_key(landmark) {
             return Ok(());
@@ -139,7 +139,7 @@ impl WeightsReader {
         Ok(())
     }
 
-    /// The shape of the tensor `name`, if there is one.
+    /// Returns the shape of the tensor `name`, if there is one.
     pub fn shape(&self, name: &str) -> Option<&[usize]> {
         self.tensors.get(name).map(Stored::shape)
     }
@@ -231,7 +231,7 @@ impl WeightsReader {
     /// # Errors
     /// If other tensors are left: a model that is not the one on disk would not use them.
     pub fn finish(self, heads: &[&str]) -> Result<Vec<String>, EncoderError> {
-        // Heads stand beside the encoder, before or behind any part of what stood before its names.
+        // Heads stand beside the encoder, before or after any part of what stood before its names.
         let ends = self.prefix.match_indices('.').map(|(dot, _)| dot + 1);
         let before: Vec<&str> = ends.map(|end| &self.prefix[..end]).collect();
         let head = |name: &str| {
@@ -261,7 +261,7 @@ impl WeightsReader {
     }
 }
 
-/// The first of some names, and how many there are behind them.
+/// Lists the first of some names, and says how many follow.
 fn listed(mut names: Vec<String>) -> String {
     let more = names.len().saturating_sub(LISTED);
     names.truncate(LISTED);

@@ -1,10 +1,11 @@
 //! The part of Python's pickle that `torch.save` writes for a dictionary of tensors.
 //!
-//! A pickle is a program for a machine with a stack (Python's `pickletools.py` documents it). This one
-//! knows the instructions that build texts, numbers, tuples and dictionaries, and calls nothing: of
-//! the functions that a pickle may name, it knows those of [`Global`], as ways to write down a tensor,
-//! and refuses all others. Objects lie in one list and refer to each other by position, so that a
-//! deep or circular one is dropped without recursion; each instruction makes at most one.
+//! A pickle is a program for a machine with a stack (Python's `pickletools.py` documents it). This
+//! one knows the instructions that build texts, numbers, tuples and dictionaries, and calls
+//! nothing: of the functions that a pickle may name, it knows those of [`Global`], as ways to write
+//! down a tensor, and refuses all others. Objects are in one list and refer to each other by
+//! position, so that a deep or circular one is dropped without recursion; each instruction makes at
+//! most one.
 
 mod machine;
 #[cfg(test)]
@@ -75,7 +76,7 @@ pub(super) struct Heap {
 }
 
 impl Heap {
-    /// Reads one pickle from `source`, which is left behind it.
+    /// Reads one pickle from `source`, which is left just after it.
     pub(super) fn read(source: &mut impl Read) -> Result<Self, Unreadable> {
         let (objects, result) = Machine::new(source.take(MAXIMUM)).run()?;
         Ok(Self { objects, result })
@@ -89,7 +90,7 @@ impl Heap {
         &self.objects[id]
     }
 
-    /// The entries of the resulting dictionary, of texts to tensors.
+    /// Returns the entries of the resulting dictionary, of texts to tensors.
     pub(super) fn tensors(&self) -> Result<Vec<(String, Tensor)>, Unreadable> {
         let Object::Dict(entries) = self.result() else {
             return Err("its pickle holds no dictionary of tensors".into());
@@ -122,7 +123,7 @@ fn global(module: &str, name: &str) -> Result<Global, Unreadable> {
         ("torch", "ByteStorage") => other("u8", 1),
         ("torch", "BoolStorage") => other("bool", 1),
         _ => {
-            let reason = format!("its pickle names {module}.{name}, which is no part of a tensor");
+            let reason = format!("its pickle names {module}.{name}, which is not part of a tensor");
             return Err(reason.into());
         }
     })

@@ -1,4 +1,4 @@
-//! Where a tensor lies in a file, and its values as `f32`.
+//! Where a tensor is in a file, and its values as `f32`.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use super::{safetensors, torch};
 use crate::EncoderError;
-use crate::files::placeholder;
+use crate::read::placeholder;
 
-/// Bytes that tell a file from what lies in its place.
+/// Bytes that tell a file from what is in its place.
 const BEGINNING: u64 = 256;
 
 /// A tensor that has not been read yet.
@@ -56,7 +56,7 @@ impl Number {
     }
 }
 
-/// The tensors of one file by their names.
+/// Returns the tensors of one file by their names.
 pub(super) fn index(path: &Path) -> Result<BTreeMap<String, Stored>, EncoderError> {
     let mut file = File::open(path).map_err(|error| EncoderError::read(path, error))?;
     let corrupt = |reason: Unreadable| match reason {
@@ -102,7 +102,7 @@ pub(super) fn index(path: &Path) -> Result<BTreeMap<String, Stored>, EncoderErro
     Ok(tensors.into_iter().map(stored).collect())
 }
 
-/// A tensor in a file that whoever opened it knows; all its values lie within the file.
+/// A tensor in a file that whoever opened it knows; all its values are within the file.
 #[derive(Debug)]
 pub(super) struct Located {
     pub(super) shape: Vec<usize>,
@@ -152,7 +152,7 @@ impl Stored {
         &self.shape
     }
 
-    /// The values in row-major order, and the file that they were in.
+    /// Returns the values in row-major order, and the file that they were in.
     pub(super) fn read(self, name: &str) -> Result<(Option<PathBuf>, Vec<f32>), EncoderError> {
         let (path, start, number, strides) = match self.place {
             Place::Memory(values) => return Ok((None, values)),
@@ -186,7 +186,7 @@ impl Stored {
     }
 }
 
-/// Values from the first of a tensor to its last.
+/// Counts the values from the first of a tensor to its last.
 fn extent(shape: &[usize], strides: Option<&[usize]>) -> usize {
     if shape.contains(&0) {
         return 0;
@@ -217,7 +217,7 @@ fn widen(bytes: &[u8], number: Number) -> Vec<f32> {
     }
 }
 
-/// The values at `strides` in row-major order.
+/// Returns the values at `strides` in row-major order.
 fn gather(values: &[f32], shape: &[usize], strides: &[usize]) -> Vec<f32> {
     let mut places = vec![0];
     for (&size, &stride) in shape.iter().zip(strides) {

@@ -78,7 +78,7 @@ fn a_tensor_under_both_names_is_refused() {
     assert!(unused.ends_with("does not use: bert.a"), "{unused}");
 }
 
-/// What is left out of an encoder that lies behind a prefix, with heads beside it.
+/// What is left out where all names of an encoder begin with a prefix, with heads beside it.
 #[test]
 fn whatever_stands_before_the_encoder_is_taken_off() {
     for (prefix, head) in [
@@ -205,7 +205,7 @@ fn a_header_that_lies_is_an_error() {
         r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[2,6]}}"#,
         r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}"#,
         r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}"#,
-        // What is no header.
+        // What is not a header.
         r#"{"a":{"dtype":"X9","shape":[1],"data_offsets":[0,4]}}"#,
         r#"{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}"#,
         "[",

@@ -4,7 +4,7 @@ use super::{ResourceClass, RunSummary, bitext_table, measure_title};
 use crate::{Align, ReportError, Table};
 
 impl RunSummary {
-    /// The page in Markdown.
+    /// Returns the page in Markdown.
     ///
     /// # Errors
     /// As [`RunSummary::check`].
@@ -64,7 +64,7 @@ impl RunSummary {
         Ok(page)
     }
 
-    /// What is more than chance, language by language and in the low-resource ones together.
+    /// Writes what is more than chance, language by language and in the low-resource ones together.
     fn tests(&self, page: &mut String) -> Result<(), ReportError> {
         let (candidate, baseline) = (&self.candidate, &self.baseline);
         let mut tested = |title: &str, table: &Table, others: &str, family: &str| {
@@ -121,7 +121,7 @@ impl RunSummary {
     }
 }
 
-/// A heading with its table; nothing at all where there is no row.
+/// Writes a heading with its table; nothing at all where the table is empty.
 fn section(page: &mut String, title: &str, table: &Table) {
     if !table.is_empty() {
         *page += &format!("\n## {title}\n\n{}", table.to_markdown());

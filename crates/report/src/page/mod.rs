@@ -120,7 +120,7 @@ pub struct BitextRow {
     pub dropped: Vec<(String, usize)>,
     /// Pairs that stayed.
     pub kept: usize,
-    /// Lines that are no pair, beside those found.
+    /// Lines that are not a pair, beside those found.
     pub bad_lines: usize,
 }
 
@@ -159,7 +159,7 @@ pub struct Fact {
 }
 
 impl Fact {
-    /// A fact, in its own words.
+    /// Creates a fact, in its own words.
     pub fn new(name: impl Into<String>, value: impl ToString) -> Self {
         Self {
             name: name.into(),
@@ -226,8 +226,8 @@ impl RunSummary {
         write_json(path, self)
     }
 
-    /// Macro mean over the languages of a class: each language counts once, however many queries
-    /// it has. `None` if the class is empty, or a language of it lacks the number.
+    /// Returns the macro mean over the languages of a class: each language counts once, however
+    /// many queries it has. `None` if the class is empty, or a language of it lacks the number.
     pub fn macro_mean(&self, system: &str, measure: &str, class: ResourceClass) -> Option<f64> {
         let members = self
             .languages
@@ -263,13 +263,13 @@ impl Comparison {
 }
 
 impl LanguageResult {
-    /// A system's mean of a measure over this language's queries.
+    /// Returns a system's mean of a measure over this language's queries.
     pub fn score(&self, system: &str, measure: &str) -> Option<f64> {
         self.scores.get(system)?.get(measure).copied()
     }
 }
 
-/// How people write a measure that trec_eval calls `name`.
+/// Writes as people do a measure that trec_eval calls `name`.
 pub fn measure_title(name: &str) -> String {
     match name {
         "map" => return "MAP".to_owned(),

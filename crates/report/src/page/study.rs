@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::tables::{DASH, larger, percent, probability, score_cell};
+use super::tables::{DASH, largest, percent, probability, score_cell};
 use super::{Comparison, Fact, ResourceClass, measure_title};
 use crate::error::require_finite;
 use crate::plot::{DotChart, DotRow};
@@ -53,7 +53,7 @@ pub struct StudiedSystem {
 }
 
 impl StudiedSystem {
-    /// The mean over students in a language.
+    /// Returns the mean over students in a language.
     pub fn score(&self, language: &str) -> Option<f64> {
         let values = self.students.iter().map(|student| student.get(language));
         let values: Vec<f64> = values.map(Option::<&f64>::copied).collect::<Option<_>>()?;
@@ -85,8 +85,8 @@ impl StudySummary {
         Ok(())
     }
 
-    /// Each student's macro mean over the languages of a class; empty where one lacks a language, or
-    /// the class has none.
+    /// Returns each student's macro mean over the languages of a class; empty where one lacks a
+    /// language, or the class has none.
     pub fn means(&self, system: &StudiedSystem, class: ResourceClass) -> Vec<f64> {
         let languages = self.languages.iter().filter(|(_, of)| *of == class);
         let languages: Vec<_> = languages.map(|(language, _)| language).collect();
@@ -101,8 +101,8 @@ impl StudySummary {
         means.unwrap_or_default()
     }
 
-    /// A row per system: every language, the means of the classes with their standard deviation over
-    /// students, and how far below the reference the system is.
+    /// Returns a row per system: every language, the means of the classes with their standard
+    /// deviation over students, and how far below the reference the system is.
     ///
     /// # Errors
     /// As [`StudySummary::check`].
@@ -129,15 +129,12 @@ impl StudySummary {
             });
             languages.chain(means).collect()
         };
-        let best = (self.systems.iter().filter(|system| !system.bound))
-            .map(scores)
-            .reduce(|best, row| {
-                best.into_iter()
-                    .zip(row)
-                    .map(|(a, b)| larger(a, b))
-                    .collect()
-            })
-            .unwrap_or_default();
+        let best = largest(
+            self.systems
+                .iter()
+                .filter(|system| !system.bound)
+                .map(scores),
+        );
         let low = |system: &StudiedSystem| self.means(system, ResourceClass::Low);
         let reference = self.systems.iter().find(|it| it.name == self.reference);
         let reference = reference.map(low).unwrap_or_default();
@@ -191,7 +188,7 @@ impl StudySummary {
         }
     }
 
-    /// The page in Markdown.
+    /// Returns the page in Markdown.
     ///
     /// # Errors
     /// As [`StudySummary::check`].
@@ -245,7 +242,7 @@ fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
-/// The sample's standard deviation, of two values and more.
+/// Returns the sample's standard deviation, of two values and more.
 fn deviation(values: &[f64]) -> Option<f64> {
     let freedom = values.len().checked_sub(1).filter(|&freedom| 0 < freedom)?;
     let mean = mean(values);

@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use super::{BitextRow, Comparison, LanguageResult, ResourceClass, RunSummary, measure_title};
-use crate::plot::scale::thousands;
+use crate::numbers::thousands;
 use crate::{Align, Cell, ReportError, Table};
 
 pub(super) const DASH: &str = "–";
 
 impl RunSummary {
-    /// The main table: a row per system, a column per language and per mean of a class, in the
-    /// summary's own measure. The best of each column is set off, upper bounds aside.
+    /// Returns the main table: a row per system, a column per language and per mean of a class, in
+    /// the summary's own measure. The best of each column is set off, upper bounds aside.
     ///
     /// # Errors
     /// As [`RunSummary::check`].
@@ -41,15 +41,8 @@ impl RunSummary {
             )
             .collect()
         };
-        let best = (self.systems.iter().filter(|system| !system.reference))
-            .map(|system| row(&system.name))
-            .reduce(|best, row| {
-                best.into_iter()
-                    .zip(row)
-                    .map(|(a, b)| larger(a, b))
-                    .collect()
-            })
-            .unwrap_or_default();
+        let systems = self.systems.iter().filter(|system| !system.reference);
+        let best = largest(systems.map(|system| row(&system.name)));
         for system in &self.systems {
             let cells = row(&system.name)
                 .into_iter()
@@ -64,7 +57,7 @@ impl RunSummary {
         Ok(table)
     }
 
-    /// Every measure: a row per language and system.
+    /// Lists every measure: a row per language and system.
     ///
     /// # Errors
     /// As [`RunSummary::check`].
@@ -111,8 +104,8 @@ impl RunSummary {
         Ok(table)
     }
 
-    /// Candidate against baseline per language, in the summary's own measure; empty if no language
-    /// was compared.
+    /// Compares candidate and baseline per language, in the summary's own measure; empty if no
+    /// language was compared.
     ///
     /// # Errors
     /// As [`RunSummary::check`].
@@ -130,8 +123,8 @@ impl RunSummary {
         Ok(table)
     }
 
-    /// Candidate against every other system in the low-resource languages together, in the summary's
-    /// own measure; empty if none was compared.
+    /// Compares the candidate with every other system in the low-resource languages together, in
+    /// the summary's own measure; empty if none was compared.
     ///
     /// # Errors
     /// As [`RunSummary::check`].
@@ -148,8 +141,8 @@ impl RunSummary {
         Ok(table)
     }
 
-    /// The distance between the means of high- and low-resource languages, per system; empty if a
-    /// class has no language.
+    /// Returns the distance between the means of high- and low-resource languages, per system;
+    /// empty if a class has no language.
     ///
     /// # Errors
     /// As [`RunSummary::check`].
@@ -182,7 +175,7 @@ impl RunSummary {
         Ok(table)
     }
 
-    /// What was watched during training: first and last value, and the teacher's.
+    /// Returns what was watched during training: first and last value, and the teacher's.
     ///
     /// # Errors
     /// As [`RunSummary::check`].
@@ -201,7 +194,7 @@ impl RunSummary {
         Ok(table)
     }
 
-    /// One or two sentences: what the candidate reached, over what, and how surely.
+    /// Returns one or two sentences: what the candidate reached, over what, and how surely.
     ///
     /// # Errors
     /// As [`RunSummary::check`].
@@ -256,7 +249,7 @@ impl RunSummary {
 }
 
 impl ResourceClass {
-    /// The class in one word.
+    /// Returns the class in one word.
     pub fn word(self) -> &'static str {
         match self {
             Self::Low => "low",
@@ -266,7 +259,8 @@ impl ResourceClass {
     }
 }
 
-/// What became of sentence pairs: a row per language, a column per reason that somewhere held.
+/// Returns what became of sentence pairs: a row per language, a column per reason that somewhere
+/// held.
 ///
 /// # Errors
 /// [`ReportError::Length`] if the rows do not have the same reasons.
@@ -300,8 +294,8 @@ pub fn bitext_table(rows: &[BitextRow]) -> Result<Table, ReportError> {
     Ok(table)
 }
 
-/// A table of comparisons: what they are of, and the heads of another system's scores and the
-/// candidate's.
+/// Returns a table of comparisons: what they are of, and the heads of another system's scores and
+/// the candidate's.
 fn comparison_table(of: &str, other: &str, own: &str) -> Table {
     let numbers = [
         "Topics",
@@ -316,7 +310,7 @@ fn comparison_table(of: &str, other: &str, own: &str) -> Table {
     Table::new(std::iter::once((of, Align::Left)).chain(numbers))
 }
 
-/// A comparison of two scores, that of another system and the candidate's.
+/// Returns a comparison of two scores, that of another system and the candidate's.
 fn comparison_row(name: &str, comparison: Comparison, [other, own]: [Option<f64>; 2]) -> [Cell; 8] {
     let relative = other.map_or(DASH.to_owned(), |other| {
         percent(comparison.difference / other)
@@ -333,11 +327,14 @@ fn comparison_row(name: &str, comparison: Comparison, [other, own]: [Option<f64>
     ]
 }
 
-pub(super) fn larger(a: Option<f64>, b: Option<f64>) -> Option<f64> {
-    match (a, b) {
+/// Returns the largest number of each column.
+pub(super) fn largest(rows: impl Iterator<Item = Vec<Option<f64>>>) -> Vec<Option<f64>> {
+    let larger = |(a, b): (Option<f64>, Option<f64>)| match (a, b) {
         (Some(a), Some(b)) => Some(a.max(b)),
         (a, b) => a.or(b),
-    }
+    };
+    rows.reduce(|best, row| best.into_iter().zip(row).map(larger).collect())
+        .unwrap_or_default()
 }
 
 pub(super) fn score_cell(score: Option<f64>, best: bool) -> Cell {
@@ -351,7 +348,7 @@ fn signed(value: f64) -> String {
     format!("{value:+.3}").replace('-', "−")
 }
 
-/// A relative change; a dash where there is nothing to relate it to.
+/// Writes a relative change; a dash where there is nothing to relate it to.
 pub(super) fn percent(share: f64) -> String {
     if share.is_finite() {
         format!("{:+.1} %", 100.0 * share).replace('-', "−")

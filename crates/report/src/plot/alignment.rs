@@ -1,8 +1,6 @@
 //! A soft token alignment: the transport plan of two sentences as a heat map.
 
-use std::path::Path;
-
-use super::canvas::{Anchor, Area, Canvas, FAINT_INK, Picture, RULE, Stroke, text, widths};
+use super::canvas::{Anchor, Area, Canvas, Drawing, FAINT_INK, RULE, Stroke, text, widths};
 use super::scale::Scale;
 use super::{LABEL_SIZE, MARGIN, TICK_SIZE, TITLE_SIZE, colour};
 use crate::ReportError;
@@ -31,12 +29,12 @@ pub struct Alignment<'a> {
     pub plan: &'a [f64],
 }
 
-/// Draws a plan and writes `stem.png` and `stem.svg`.
+/// Draws a plan.
 ///
 /// # Errors
 /// If a side has no token, the plan is not `rows x columns` long, a mass is not finite or is
-/// negative, all masses are zero, or a file cannot be written.
-pub fn alignment(picture: &Alignment<'_>, stem: &Path) -> Result<Picture, ReportError> {
+/// negative, or all masses are zero.
+pub fn alignment(picture: &Alignment<'_>) -> Result<Drawing, ReportError> {
     let largest = check(picture)?;
     let (rows, columns) = (picture.rows.len(), picture.columns.len());
     let cell = (640.0 / rows.max(columns) as f64).clamp(15.0, 34.0);
@@ -107,7 +105,7 @@ pub fn alignment(picture: &Alignment<'_>, stem: &Path) -> Result<Picture, Report
         canvas.rectangle(tile, &colour::heat(mass / largest));
     }
     draw_bar(&mut canvas, bar, scale, &ticks, bar_right);
-    canvas.save(stem)
+    Ok(canvas.finish())
 }
 
 /// Checks the shape and all masses, and returns the largest.

@@ -32,10 +32,47 @@ static FONTS: LazyLock<Arc<Database>> = LazyLock::new(|| {
     Arc::new(fonts)
 });
 
+/// A picture that was drawn: text until it is painted or written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub struct Drawing {
+    svg: String,
+}
+
+impl Drawing {
+    /// Returns the picture as an SVG document, for a page or a server that shows it.
+    pub fn svg(&self) -> &str {
+        &self.svg
+    }
+
+    /// Paints the picture and returns the bytes of a PNG, twice the size of the SVG in pixels.
+    ///
+    /// # Errors
+    /// If the picture is too large to be held in memory.
+    pub fn png(&self) -> Result<Vec<u8>, ReportError> {
+        paint(&self.svg)
+    }
+
+    /// Writes `stem.png` and `stem.svg`; the stem may contain dots.
+    ///
+    /// # Errors
+    /// If the picture is too large to be painted, or a file cannot be written.
+    pub fn save(&self, stem: &Path) -> Result<Picture, ReportError> {
+        let png = self.png()?;
+        let files = Picture {
+            png: with_ending(stem, ".png"),
+            svg: with_ending(stem, ".svg"),
+        };
+        write_atomically(&files.svg, self.svg.as_bytes())?;
+        write_atomically(&files.png, &png)?;
+        Ok(files)
+    }
+}
+
 /// The two files of a picture.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Picture {
-    /// For documents and screens; twice the size of the SVG in pixels.
+    /// For documents and screens.
     pub png: PathBuf,
     /// For print and for reading the labels as text.
     pub svg: PathBuf,
@@ -59,7 +96,7 @@ pub(super) struct TextStyle {
     turn: f64,
 }
 
-/// Upright text of `size` units that starts at its position.
+/// Returns upright text of `size` units that starts at its position.
 pub(super) fn text(size: f64) -> TextStyle {
     TextStyle {
         size,
@@ -83,7 +120,7 @@ impl TextStyle {
         Self { fill, ..self }
     }
 
-    /// Turned about its position, in degrees clockwise.
+    /// Turns it about its position, in degrees clockwise.
     pub(super) fn turn(self, turn: f64) -> Self {
         Self { turn, ..self }
     }
@@ -99,7 +136,7 @@ pub(super) struct Stroke {
 }
 
 impl Stroke {
-    /// A full line.
+    /// Creates a full line.
     pub(super) fn solid(colour: &'static str, width: f64) -> Self {
         Self {
             colour,
@@ -159,29 +196,17 @@ impl Canvas {
     }
 
     pub(super) fn rectangle(&mut self, area: Area, fill: &str) {
-        let Area {
-            x,
-            y,
-            width,
-            height,
-        } = area;
-        self.body += &format!(
-            "<rect x=\"{x:.2}\" y=\"{y:.2}\" width=\"{width:.2}\" height=\"{height:.2}\" \
-             fill=\"{fill}\"/>\n"
-        );
+        self.area(area, &format!("fill=\"{fill}\""));
     }
 
     pub(super) fn frame(&mut self, area: Area, stroke: Stroke) {
-        let Area {
-            x,
-            y,
-            width,
-            height,
-        } = area;
+        self.area(area, &format!("fill=\"none\" {}", stroke.attributes()));
+    }
+
+    fn area(&mut self, area: Area, look: &str) {
         self.body += &format!(
-            "<rect x=\"{x:.2}\" y=\"{y:.2}\" width=\"{width:.2}\" height=\"{height:.2}\" \
-             fill=\"none\" {}/>\n",
-            stroke.attributes()
+            "<rect x=\"{:.2}\" y=\"{:.2}\" width=\"{:.2}\" height=\"{:.2}\" {look}/>\n",
+            area.x, area.y, area.width, area.height
         );
     }
 
@@ -225,30 +250,22 @@ impl Canvas {
         self.body += &text_element(x, y, content, style);
     }
 
-    /// The whole picture as an SVG document.
-    pub(super) fn to_svg(&self) -> String {
-        document(
-            self.width,
-            self.height,
-            &format!("<title>{}</title>\n{}", self.title, self.body),
-        )
-    }
-
-    /// Writes `stem.png` and `stem.svg`; the stem may contain dots.
-    pub(super) fn save(&self, stem: &Path) -> Result<Picture, ReportError> {
-        let svg = self.to_svg();
-        let png = paint(&svg)?;
-        let files = Picture {
-            png: with_ending(stem, ".png"),
-            svg: with_ending(stem, ".svg"),
-        };
-        write_atomically(&files.svg, svg.as_bytes())?;
-        write_atomically(&files.png, &png)?;
-        Ok(files)
+    /// Ends the drawing.
+    pub(super) fn finish(self) -> Drawing {
+        let Self {
+            width,
+            height,
+            title,
+            body,
+        } = self;
+        let body = format!("<title>{title}</title>\n{body}");
+        Drawing {
+            svg: document(width, height, &body),
+        }
     }
 }
 
-/// Width of each text as painted, in units of the SVG.
+/// Measures each text as painted, in units of the SVG.
 pub(super) fn widths<'a>(
     texts: impl IntoIterator<Item = &'a str>,
     style: TextStyle,

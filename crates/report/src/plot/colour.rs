@@ -20,12 +20,12 @@ const VIRIDIS: [[u8; 3]; 11] = [
     [0xfd, 0xe7, 0x25],
 ];
 
-/// The colour of the series at `index`; after seven they repeat.
+/// Returns the colour of the series at `index`; after seven they repeat.
 pub(super) fn series(index: usize) -> &'static str {
     SERIES[index % SERIES.len()]
 }
 
-/// The colour of `share`, from 0 (dark) to 1 (bright), as `#rrggbb`.
+/// Returns the colour of `share`, from 0 (dark) to 1 (bright), as `#rrggbb`.
 pub(super) fn heat(share: f64) -> String {
     let [red, green, blue] = heat_channels(share);
     format!("#{red:02x}{green:02x}{blue:02x}")

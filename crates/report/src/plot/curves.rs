@@ -1,8 +1,6 @@
 //! Curves over training: one panel, or several that share their horizontal axis.
 
-use std::path::Path;
-
-use super::canvas::{Anchor, Area, Canvas, FAINT_INK, GRID, Picture, RULE, Stroke, text, widths};
+use super::canvas::{Anchor, Area, Canvas, Drawing, FAINT_INK, GRID, RULE, Stroke, text, widths};
 use super::scale::{Scale, extent, rounded};
 use super::{LABEL_SIZE, MARGIN, TICK_SIZE, TITLE_SIZE, colour};
 use crate::ReportError;
@@ -45,7 +43,7 @@ pub struct Series {
 }
 
 impl Series {
-    /// A plain line.
+    /// Creates a plain line.
     pub fn new(name: impl Into<String>, points: Vec<(f64, f64)>) -> Self {
         Self {
             name: name.into(),
@@ -54,7 +52,7 @@ impl Series {
         }
     }
 
-    /// The same points in another style.
+    /// Returns the same points in another style.
     #[must_use]
     pub fn with_style(self, style: SeriesStyle) -> Self {
         Self { style, ..self }
@@ -90,27 +88,20 @@ pub struct Panel<'a> {
     pub series: &'a [Series],
 }
 
-/// Draws curves in one plot and writes `stem.png` and `stem.svg`.
+/// Draws curves in one plot.
 ///
 /// # Errors
-/// If there is no series, a series has no point or a number that is not finite, or a file cannot
-/// be written.
-pub fn curves(series: &[Series], axes: &Axes<'_>, stem: &Path) -> Result<Picture, ReportError> {
-    panels(axes.title, axes.x, &[Panel { y: axes.y, series }], stem)
+/// If there is no series, or a series has no point or a number that is not finite.
+pub fn curves(series: &[Series], axes: &Axes<'_>) -> Result<Drawing, ReportError> {
+    panels(axes.title, axes.x, &[Panel { y: axes.y, series }])
 }
 
-/// Draws plots in rows of two, over one range of horizontal values, and writes `stem.png` and
-/// `stem.svg`.
+/// Draws plots in rows of two, over one range of horizontal values.
 ///
 /// # Errors
 /// If there is no panel, a panel has no series, a series has no point or a number that is not
-/// finite, or a file cannot be written.
-pub fn panels(
-    title: &str,
-    x: &str,
-    panels: &[Panel<'_>],
-    stem: &Path,
-) -> Result<Picture, ReportError> {
+/// finite.
+pub fn panels(title: &str, x: &str, panels: &[Panel<'_>]) -> Result<Drawing, ReportError> {
     if panels.is_empty() {
         return Err(ReportError::Empty("the list of panels".to_owned()));
     }
@@ -151,7 +142,7 @@ pub fn panels(
         }
         y += head + PLOT_HEIGHT + FOOT;
     }
-    canvas.save(stem)
+    Ok(canvas.finish())
 }
 
 /// Checks all numbers and returns the range of the horizontal ones.
@@ -334,7 +325,7 @@ fn stroke(index: usize, style: SeriesStyle) -> Stroke {
     }
 }
 
-/// The mean of each value with up to `window - 1` values before it.
+/// Returns the mean of each value with up to `window - 1` values before it.
 fn trailing_mean(points: &[(f64, f64)], window: usize) -> Vec<(f64, f64)> {
     (0..points.len())
         .map(|index| {

@@ -1,9 +1,7 @@
 //! Dots on a line: a row per system, a dot for each of its students, and a tick at their mean.
 
-use std::path::Path;
-
 use super::canvas::{
-    Anchor, Area, Canvas, FAINT_INK, GRID, INK, Picture, RULE, Stroke, text, widths,
+    Anchor, Area, Canvas, Drawing, FAINT_INK, GRID, INK, RULE, Stroke, text, widths,
 };
 use super::scale::{Scale, extent, rounded};
 use super::{LABEL_SIZE, MARGIN, TICK_SIZE, TITLE_SIZE, colour};
@@ -37,11 +35,11 @@ pub struct DotChart {
     pub rows: Vec<DotRow>,
 }
 
-/// Draws the chart and writes `stem.png` and `stem.svg`. The axis does not begin at zero.
+/// Draws the chart. The axis does not begin at zero.
 ///
 /// # Errors
-/// If there is no row or one without values, a value is not finite, or a file cannot be written.
-pub fn dots(chart: &DotChart, stem: &Path) -> Result<Picture, ReportError> {
+/// If there is no row or one without values, or a value is not finite.
+pub fn dots(chart: &DotChart) -> Result<Drawing, ReportError> {
     check(chart)?;
     let all = chart.rows.iter().flat_map(|row| row.values.iter().copied());
     let names = chart.rows.iter().map(|row| row.name.as_str());
@@ -101,7 +99,7 @@ pub fn dots(chart: &DotChart, stem: &Path) -> Result<Picture, ReportError> {
             style,
         );
     }
-    canvas.save(stem)
+    Ok(canvas.finish())
 }
 
 /// Checks the shape and all numbers.
@@ -118,7 +116,7 @@ fn check(chart: &DotChart) -> Result<(), ReportError> {
     Ok(())
 }
 
-/// The mean of a row, and how it is written.
+/// Returns the mean of a row, and how it is written.
 fn mean_of(row: &DotRow) -> (f64, String) {
     let mean = row.values.iter().sum::<f64>() / row.values.len() as f64;
     (mean, format!("{mean:.3}").replace('-', "−"))

@@ -1,4 +1,4 @@
-//! Pictures, each written as PNG and SVG from one drawing.
+//! Pictures: a function for each kind draws one, and [`Drawing`] gives it as SVG or PNG.
 //!
 //! Letters are painted with a font inside the program, so a picture is the same on every machine.
 //! It holds Latin with African and Vietnamese diacritics, Cyrillic, Greek, Hebrew and Arabic;
@@ -10,16 +10,13 @@ mod canvas;
 mod colour;
 mod curves;
 mod dots;
-mod log_bars;
-mod log_scale;
-pub(crate) mod scale;
+mod scale;
 
 pub use alignment::{Alignment, alignment};
-pub use bars::{BarChart, BarGroup, bars};
-pub use canvas::Picture;
+pub use bars::{Bar, BarChart, BarGroup, BarLayout, bars};
+pub use canvas::{Drawing, Picture};
 pub use curves::{Axes, Panel, Series, SeriesStyle, curves, panels};
 pub use dots::{DotChart, DotRow, dots};
-pub use log_bars::{LogBar, LogBarChart, LogBarGroup, log_bars};
 
 /// Space between a picture's edge and what is in it.
 const MARGIN: f64 = 24.0;

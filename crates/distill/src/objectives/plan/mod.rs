@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use self::text::Text;
 use crate::error::DistillError;
-use crate::instruments::scalars;
+use crate::scalars::scalars;
 use crate::settings::{SettingsError, count, positive};
 
 /// What pairs tokens with tokens.
@@ -90,7 +90,7 @@ pub enum PlanGradient {
 }
 
 impl PlanSettings {
-    /// The mean of `⟨P, C⟩` over a batch, and the plans `P` without gradients.
+    /// Returns the mean of `⟨P, C⟩` over a batch, and the plans `P` without gradients.
     ///
     /// # Shapes
     /// - `cost` and plans: `[texts, n, m]`
@@ -134,7 +134,7 @@ impl PlanSettings {
         Ok((solution.transport_cost(cost, a, b, gradient).mean(), plan))
     }
 
-    /// The regularisation of a step, counted from zero, in its unit.
+    /// Returns the regularisation of a step, counted from zero, in its unit.
     pub(super) fn epsilon(&self, step: u64) -> f64 {
         match *self {
             Self::Sinkhorn {
@@ -201,7 +201,7 @@ impl PlanSettings {
     }
 }
 
-/// Standard deviation of the costs between tokens that have mass.
+/// Returns the standard deviation of the costs between tokens that have mass.
 fn spread(cost: Tensor<3>, a: &Tensor<2>, b: &Tensor<2>) -> Result<f64, DistillError> {
     let present = |mass: &Tensor<2>| mass.clone().greater_elem(0.0).float();
     let pairs = present(a).unsqueeze_dim::<3>(2) * present(b).unsqueeze_dim::<3>(1);

@@ -13,7 +13,7 @@ pub(super) struct Text {
 }
 
 impl Text {
-    /// From the padded costs and masses.
+    /// Creates it from the padded costs and masses.
     pub(super) fn new(costs: &[f64], a: &[f64], b: &[f64]) -> Result<Self, Error> {
         let present = |mass: &[f64]| -> Vec<usize> {
             (0..mass.len()).filter(|&token| 0.0 < mass[token]).collect()
@@ -75,7 +75,7 @@ impl Text {
         Ok(plan)
     }
 
-    /// A plan between all `n` and `m` tokens of padded sides.
+    /// Returns a plan between all `n` and `m` tokens of padded sides.
     pub(super) fn padded(&self, plan: &[f64], n: usize, m: usize) -> Vec<f32> {
         let mut padded = vec![0.0; n * m];
         for (row, masses) in self.rows.iter().zip(plan.chunks(self.columns.len())) {
@@ -87,7 +87,7 @@ impl Text {
     }
 }
 
-/// A plan of equal masses on `pairs`.
+/// Returns a plan of equal masses on `pairs`.
 fn pairing(
     pairs: impl ExactSizeIterator<Item = (usize, usize)>,
     columns: usize,

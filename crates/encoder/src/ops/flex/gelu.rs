@@ -57,7 +57,7 @@ impl<C: CheckpointStrategy> BiasedGelu for Autodiff<Flex, C> {
     }
 }
 
-/// The output, and its slope in the buffer of `x` if nobody else holds that.
+/// Returns the output, and its slope in the buffer of `x` if nobody else holds that.
 fn forward_with_slope(x: FlexTensor, bias: FlexTensor) -> (FlexTensor, FlexTensor) {
     let (mut x, bias) = (writable(x), contiguous(bias));
     let bias = values(&bias);
@@ -256,13 +256,13 @@ mod tests {
         op: fn(Tensor<2>, Tensor<1>) -> Tensor<2>,
         [x, bias]: &[Vec<f64>; 2],
         direction: &[f64],
-        lie: Lie,
+        layout: Layout,
     ) -> [Vec<f32>; 3] {
         let width = bias.len();
-        let x = Leaf::new(x, [x.len() / width, width], lie);
-        let bias = Leaf::new(bias, [width], Lie::Plain);
+        let x = Leaf::new(x, [x.len() / width, width], layout);
+        let bias = Leaf::new(bias, [width], Layout::Plain);
         let output = op(x.view(), bias.view());
-        let gradients = backward(output.clone(), direction, lie);
+        let gradients = backward(output.clone(), direction, layout);
         [
             floats(output),
             x.gradient(&gradients),
@@ -275,16 +275,16 @@ mod tests {
 
         #[test]
         fn matches_series_differences_and_library(
-            rows in 1..5_usize, width in 1..36_usize, seed in 0..u64::MAX / 2, lie in lies(),
+            rows in 1..5_usize, width in 1..36_usize, seed in 0..u64::MAX / 2, layout in layouts(),
         ) {
             let inputs = inputs(seed, rows, width);
             let direction = numbers(seed + 2, rows * width, 1.0);
-            let found = run(gelu, &inputs, &direction, lie);
+            let found = run(gelu, &inputs, &direction, layout);
             assert_close(&found[0], &reference(&inputs), 4e-7);
             let loss = |inputs: &[Vec<f64>; 2]| product(&reference(inputs), &direction);
             assert_close(&found[1], &differences(&inputs, 0, loss), 2e-6);
             assert_close(&found[2], &differences(&inputs, 1, loss), 2e-6);
-            for (found, expected) in found.iter().zip(run(library::gelu, &inputs, &direction, lie)) {
+            for (found, expected) in found.iter().zip(run(library::gelu, &inputs, &direction, layout)) {
                 assert_same(found, &expected, 2e-6);
             }
         }
@@ -307,11 +307,11 @@ mod tests {
     fn tasks_join() {
         let inputs = inputs(7, 61, 700);
         let direction = numbers(8, 61 * 700, 1.0);
-        let found = run(gelu, &inputs, &direction, Lie::Plain);
+        let found = run(gelu, &inputs, &direction, Layout::Plain);
         for (found, expected) in
             found
                 .iter()
-                .zip(run(library::gelu, &inputs, &direction, Lie::Plain))
+                .zip(run(library::gelu, &inputs, &direction, Layout::Plain))
         {
             assert_same(found, &expected, 3e-6);
         }

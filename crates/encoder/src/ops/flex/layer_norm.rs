@@ -51,7 +51,7 @@ pub(in crate::ops) fn norm(
 ) -> Tensor<2> {
     let device = x.device();
     let [_, width] = x.dims();
-    // One row of zeros stands for all: it is no parameter, so nobody asks for its gradient.
+    // One row of zeros stands for all: it is not a parameter, so nobody asks for its gradient.
     let (bias, residual) = (
         Tensor::zeros([width], &device),
         Tensor::zeros([1, width], &device),
@@ -201,7 +201,7 @@ impl<'a> Residual<'a> {
         Self { values, shared }
     }
 
-    /// What is added to `count` values from `start` on.
+    /// Returns what is added to `count` values from `start` on.
     fn of(&self, start: usize, count: usize) -> &'a [f32] {
         if self.shared {
             self.values
@@ -311,14 +311,14 @@ mod tests {
         op: Op,
         [x, bias, residual, gamma, beta]: &[Vec<f64>; 5],
         direction: &[f64],
-        lies: [Lie; 2],
+        layouts: [Layout; 2],
     ) -> [Vec<f32>; 6] {
         let width = bias.len();
         let shape = [x.len() / width, width];
-        let [x, residual] =
-            [(x, lies[0]), (residual, lies[1])].map(|(values, lie)| Leaf::new(values, shape, lie));
+        let [x, residual] = [(x, layouts[0]), (residual, layouts[1])]
+            .map(|(values, layout)| Leaf::new(values, shape, layout));
         let [bias, gamma, beta] =
-            [bias, gamma, beta].map(|values| Leaf::new(values, [width], Lie::Plain));
+            [bias, gamma, beta].map(|values| Leaf::new(values, [width], Layout::Plain));
         let output = op(
             x.view(),
             bias.view(),
@@ -327,7 +327,7 @@ mod tests {
             beta.view(),
             EPSILON,
         );
-        let gradients = backward(output.clone(), direction, lies[0]);
+        let gradients = backward(output.clone(), direction, layouts[0]);
         [
             floats(output),
             x.gradient(&gradients),
@@ -344,17 +344,17 @@ mod tests {
         #[test]
         fn matches_double_precision_differences_and_library(
             rows in 1..5_usize, width in 1..36_usize, seed in 0..u64::MAX / 2,
-            lies in [lies(), lies()],
+            layouts in [layouts(), layouts()],
         ) {
             let inputs = inputs(seed, rows, width);
             let direction = numbers(seed + 5, rows * width, 1.0);
-            let found = run(layer_norm, &inputs, &direction, lies);
+            let found = run(layer_norm, &inputs, &direction, layouts);
             assert_close(&found[0], &reference(&inputs), 1e-5);
             let loss = |inputs: &[Vec<f64>; 5]| product(&reference(inputs), &direction);
             for (input, found) in found[1..].iter().enumerate() {
                 assert_close(found, &differences(&inputs, input, loss), 1e-4);
             }
-            let expected = run(library::layer_norm, &inputs, &direction, lies);
+            let expected = run(library::layer_norm, &inputs, &direction, layouts);
             for (found, expected) in found.iter().zip(expected) {
                 assert_same(found, &expected, 1e-4);
             }
@@ -382,9 +382,9 @@ mod tests {
     fn tasks_join() {
         let inputs = inputs(7, 61, 700);
         let direction = numbers(8, 61 * 700, 1.0);
-        let lies = [Lie::Plain; 2];
-        let found = run(layer_norm, &inputs, &direction, lies);
-        let expected = run(library::layer_norm, &inputs, &direction, lies);
+        let layouts = [Layout::Plain; 2];
+        let found = run(layer_norm, &inputs, &direction, layouts);
+        let expected = run(library::layer_norm, &inputs, &direction, layouts);
         for (found, expected) in found.iter().zip(expected) {
             assert_same(found, &expected, 1e-5);
         }
@@ -397,12 +397,12 @@ mod tests {
             let [x, _, _, gamma, beta] = inputs(9, rows, width);
             let direction = numbers(10, rows * width, 1.0);
             let run = |op: fn(Tensor<2>, Tensor<1>, Tensor<1>, f64) -> Tensor<2>| {
-                let x = Leaf::new(&x, [rows, width], Lie::Plain);
+                let x = Leaf::new(&x, [rows, width], Layout::Plain);
                 let [gamma, beta] =
-                    [&gamma, &beta].map(|values| Leaf::new(values, [width], Lie::Plain));
+                    [&gamma, &beta].map(|values| Leaf::new(values, [width], Layout::Plain));
                 let stream = x.view();
                 let output = op(stream.clone(), gamma.view(), beta.view(), EPSILON) + stream;
-                let gradients = backward(output.clone(), &direction, Lie::Plain);
+                let gradients = backward(output.clone(), &direction, Layout::Plain);
                 let leaves = [&x].map(|x| x.gradient(&gradients));
                 let vectors = [&gamma, &beta].map(|vector| vector.gradient(&gradients));
                 [vec![floats(output)], leaves.to_vec(), vectors.to_vec()].concat()

@@ -22,7 +22,7 @@ pub(super) use gelu::gelu;
 pub(super) use layer_norm::{layer_norm, norm};
 pub(super) use softmax::softmax;
 
-/// Whether these kernels can take `tensor`.
+/// Says whether these kernels can take `tensor`.
 pub(super) fn has<const D: usize>(tensor: &Tensor<D>) -> bool {
     let device = tensor.device();
     let device = match device.as_dispatch() {
@@ -35,13 +35,13 @@ pub(super) fn has<const D: usize>(tensor: &Tensor<D>) -> bool {
 /// Values in a task: enough to outweigh handing it to another thread.
 const TASK_SIZE: usize = 1 << 14;
 
-/// Whole rows of a task, as a number of values.
+/// Returns whole rows of a task, as a number of values.
 fn task_size(width: usize) -> usize {
     let width = width.max(1);
     (TASK_SIZE / width).max(1) * width
 }
 
-/// The tensor with its values in row-major order.
+/// Returns the tensor with its values in row-major order.
 fn contiguous(tensor: FlexTensor) -> FlexTensor {
     if tensor.is_contiguous() {
         tensor
@@ -50,14 +50,14 @@ fn contiguous(tensor: FlexTensor) -> FlexTensor {
     }
 }
 
-/// The values of a tensor that is [`contiguous`].
+/// Returns the values of a tensor that is [`contiguous`].
 fn values(tensor: &FlexTensor) -> &[f32] {
     tensor
         .as_slice()
         .expect("kernels are given contiguous tensors of single precision")
 }
 
-/// The same tensor in row-major order in a buffer of its own size, to be written to.
+/// Returns the same tensor in row-major order in a buffer of its own size, to be written to.
 fn writable(tensor: FlexTensor) -> FlexTensor {
     let tensor = contiguous(tensor);
     if tensor.bytes().len() == size_of_val(values(&tensor)) {
@@ -67,12 +67,12 @@ fn writable(tensor: FlexTensor) -> FlexTensor {
     shaped_like(copy, &tensor)
 }
 
-/// `values` in the shape of `tensor`.
+/// Returns `values` in the shape of `tensor`.
 fn shaped_like(values: Vec<f32>, tensor: &FlexTensor) -> FlexTensor {
     FlexTensor::from_data(TensorData::new(values, tensor.layout().shape().clone()))
 }
 
-/// A tensor of one dimension.
+/// Returns a tensor of one dimension.
 fn vector(values: Vec<f32>) -> FlexTensor {
     let count = values.len();
     FlexTensor::from_data(TensorData::new(values, [count]))
@@ -101,7 +101,7 @@ fn total(parts: Vec<Vec<f32>>, width: usize) -> Vec<f32> {
     total
 }
 
-/// Length of the last dimension.
+/// Returns the length of the last dimension.
 fn width(tensor: &FlexTensor) -> usize {
     tensor.layout().shape().last().copied().unwrap_or(1)
 }

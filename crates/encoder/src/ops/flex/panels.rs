@@ -2,8 +2,8 @@
 //! head of every text, where a library's call costs more than the product.
 //!
 //! A tile of the product is kept in registers while it is summed up (Goto & van de Geijn 2008). The
-//! right factor is first copied into a panel as wide as a tile, which all tiles below each other read;
-//! the left one is read from where it lies, turned or not, but for the rows of the last tile.
+//! right factor is first copied into a panel as wide as a tile, which all tiles below each other
+//! read; the left one is read from where it is, turned or not, but for the rows of the last tile.
 
 use pulp::Simd;
 
@@ -27,7 +27,7 @@ pub(super) struct Matrix<'a> {
 }
 
 impl<'a> Matrix<'a> {
-    /// `rows` of `columns` numbers, each `stride` after the one before.
+    /// Creates `rows` of `columns` numbers, each `stride` after the one before.
     #[track_caller]
     pub(super) fn new(values: &'a [f32], [rows, columns]: [usize; 2], stride: usize) -> Self {
         assert!(
@@ -44,7 +44,7 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// The same with rows and columns swapped.
+    /// Returns the same with rows and columns swapped.
     pub(super) fn turned(self) -> Self {
         Self {
             rows: self.columns,
@@ -70,7 +70,7 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// Writes `count` rows, whose entries lie side by side, column by column.
+    /// Writes `count` rows, whose entries are side by side, column by column.
     fn interleave(self, from: &[f32], count: usize, width: usize, panel: &mut [f32]) {
         let row = |row: usize| &from[row * self.down..][..self.columns];
         let mut first = 0;
@@ -144,7 +144,7 @@ impl Panels {
     }
 }
 
-/// The tiles of a product that lie below each other.
+/// The tiles of a product that are below each other.
 struct Tiles<'a, S> {
     simd: S,
     left: Matrix<'a>,
@@ -195,14 +195,14 @@ impl<S: Simd> Tiles<'_, S> {
     }
 }
 
-/// A row of a tile of the right factor.
+/// Returns a row of a tile of the right factor.
 #[inline(always)]
 fn vectors<S: Simd>(row: &[f32]) -> [S::f32s; VECTORS] {
     let row = S::as_simd_f32s(row).0;
     std::array::from_fn(|vector| row[vector])
 }
 
-/// The sum of the products of the left factor's columns with the right factor's rows.
+/// Returns the sum of the products of the left factor's columns with the right factor's rows.
 #[inline(always)]
 fn sums<S: Simd>(
     simd: S,
@@ -271,10 +271,10 @@ mod tests {
                 let values = numbers(seed, shape[0] * stride, 2.0);
                 (values.into_iter().map(|value| value as f32).collect::<Vec<_>>(), stride)
             };
-            let lies = |[rows, columns]: [usize; 2], turned| {
+            let layout = |[rows, columns]: [usize; 2], turned| {
                 if turned { [columns, rows] } else { [rows, columns] }
             };
-            let shapes = [lies([rows, inner], turned[0]), lies([inner, columns], turned[1])];
+            let shapes = [layout([rows, inner], turned[0]), layout([inner, columns], turned[1])];
             let factors = [factor(shapes[0], seed), factor(shapes[1], seed + 1)];
             let matrix = |side: usize| {
                 let (values, stride) = &factors[side];

@@ -309,14 +309,14 @@ mod tests {
         [scores, bias]: &[Vec<f64>; 2],
         shape: [usize; 4],
         direction: &[f64],
-        lie: Lie,
+        layout: Layout,
     ) -> [Vec<f32>; 2] {
-        let scores = Leaf::new(scores, shape, lie);
+        let scores = Leaf::new(scores, shape, layout);
         let device = scores.view().device();
         let rows = bias.len() / (shape[0] * shape[3]);
         let bias = tensor(bias, [shape[0], 1, rows, shape[3]], &device);
         let output = op(scores.view(), bias, SCALE);
-        let gradients = backward(output.clone(), direction, lie);
+        let gradients = backward(output.clone(), direction, layout);
         [floats(output), scores.gradient(&gradients)]
     }
 
@@ -326,17 +326,17 @@ mod tests {
         #[test]
         fn matches_double_precision_differences_and_library(
             texts in 1..4_usize, heads in 1..3_usize, queries in 1..4_usize, keys in 1..36_usize,
-            each: bool, seed in 0..u64::MAX / 2, lie in lies(),
+            each: bool, seed in 0..u64::MAX / 2, layout in layouts(),
         ) {
             let shape = [texts, heads, queries, keys];
             let inputs = inputs(seed, shape, each);
             let direction = numbers(seed + 2, inputs[0].len(), 1.0);
-            let found = run(softmax, &inputs, shape, &direction, lie);
+            let found = run(softmax, &inputs, shape, &direction, layout);
             assert_close(&found[0], &reference(&inputs[0], &inputs[1], shape), 1e-6);
             let loss = |[scores]: &[Vec<f64>; 1]| product(&reference(scores, &inputs[1], shape), &direction);
             assert_close(&found[1], &differences(&[inputs[0].clone()], 0, loss), 2e-6);
             for (found, expected) in
-                found.iter().zip(run(library::softmax, &inputs, shape, &direction, lie))
+                found.iter().zip(run(library::softmax, &inputs, shape, &direction, layout))
             {
                 assert_same(found, &expected, 1e-6);
             }
@@ -362,8 +362,8 @@ mod tests {
         for each in [false, true] {
             let inputs = inputs(7, shape, each);
             let direction = numbers(8, inputs[0].len(), 1.0);
-            let found = run(softmax, &inputs, shape, &direction, Lie::Plain);
-            let expected = run(library::softmax, &inputs, shape, &direction, Lie::Plain);
+            let found = run(softmax, &inputs, shape, &direction, Layout::Plain);
+            let expected = run(library::softmax, &inputs, shape, &direction, Layout::Plain);
             for (found, expected) in found.iter().zip(expected) {
                 assert_same(found, &expected, 1e-6);
             }
@@ -380,7 +380,7 @@ mod tests {
             &[scores, bias],
             [2, 1, 1, 20],
             &numbers(4, 40, 1.0),
-            Lie::Plain,
+            Layout::Plain,
         );
         assert!(found.iter().chain(&gradient).all(|value| value.is_finite()));
         assert!((found[..20].iter().sum::<f32>() - 1.0).abs() < 1e-6);

@@ -3,41 +3,45 @@
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use proptest::prelude::*;
 
-/// How an op's input lies in memory.
+/// How an op's input is laid out in memory.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Lie {
+pub(super) enum Layout {
     /// In row-major order.
     Plain,
     /// With its last two dimensions swapped.
     Turned,
-    /// Behind something else in the same buffer.
-    Behind,
+    /// After something else in the same buffer.
+    After,
 }
 
-pub(super) fn lies() -> impl Strategy<Value = Lie> {
-    prop_oneof![Just(Lie::Plain), Just(Lie::Turned), Just(Lie::Behind)]
+pub(super) fn layouts() -> impl Strategy<Value = Layout> {
+    prop_oneof![
+        Just(Layout::Plain),
+        Just(Layout::Turned),
+        Just(Layout::After)
+    ]
 }
 
 /// A tensor with a gradient, and an op's view of it.
 pub(super) struct Leaf<const D: usize> {
     leaf: Tensor<D>,
-    lie: Lie,
+    layout: Layout,
 }
 
 impl<const D: usize> Leaf<D> {
-    pub(super) fn new(values: &[f64], shape: [usize; D], lie: Lie) -> Self {
+    pub(super) fn new(values: &[f64], shape: [usize; D], layout: Layout) -> Self {
         let tensor = tensor(values, shape, &Device::flex().autodiff());
-        let leaf = match lie {
-            Lie::Plain => tensor,
-            Lie::Turned => {
+        let leaf = match layout {
+            Layout::Plain => tensor,
+            Layout::Turned => {
                 let turned = tensor.swap_dims(D - 2, D - 1);
                 Tensor::from_data(turned.clone().into_data(), &turned.device())
             }
-            Lie::Behind => Tensor::cat(vec![tensor.zeros_like(), tensor], 0),
+            Layout::After => Tensor::cat(vec![tensor.zeros_like(), tensor], 0),
         };
         Self {
             leaf: leaf.detach().require_grad(),
-            lie,
+            layout,
         }
     }
 
@@ -50,10 +54,10 @@ impl<const D: usize> Leaf<D> {
     }
 
     fn seen(&self, tensor: Tensor<D>) -> Tensor<D> {
-        match self.lie {
-            Lie::Plain => tensor,
-            Lie::Turned => tensor.swap_dims(D - 2, D - 1),
-            Lie::Behind => {
+        match self.layout {
+            Layout::Plain => tensor,
+            Layout::Turned => tensor.swap_dims(D - 2, D - 1),
+            Layout::After => {
                 let rows = tensor.dims()[0];
                 tensor.slice_dim(0, rows / 2..rows)
             }
@@ -61,15 +65,15 @@ impl<const D: usize> Leaf<D> {
     }
 }
 
-/// Differentiates the product of `output` with `direction`, on whose lie that of the output's
+/// Differentiates the product of `output` with `direction`, on whose layout that of the output's
 /// gradient depends.
 pub(super) fn backward<const D: usize>(
     output: Tensor<D>,
     direction: &[f64],
-    lie: Lie,
+    layout: Layout,
 ) -> Gradients {
-    let direction = Leaf::new(direction, output.dims(), lie).view().detach();
-    if lie == Lie::Turned && D > 1 {
+    let direction = Leaf::new(direction, output.dims(), layout).view().detach();
+    if layout == Layout::Turned && D > 1 {
         let output = output.swap_dims(D - 2, D - 1);
         return (output * direction.swap_dims(D - 2, D - 1))
             .sum()

@@ -2,8 +2,8 @@
 
 use pulp::Simd;
 
-/// `exp(x)` of `x <= 0`, within 1e-7 of the result; zero below -87, where the true value is less
-/// than 2e-38, so that no subnormal number slows down what follows.
+/// Returns `exp(x)` of `x <= 0`, within 1e-7 of the result; zero below -87, where the true value is
+/// less than 2e-38, so that no subnormal number slows down what follows.
 #[inline(always)]
 pub(super) fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     // A float near 1.5 * 2^23 has no fraction: its last bits are the nearest integer to what was
@@ -34,7 +34,7 @@ pub(super) fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     simd.select_f32s(vanishes, simd.splat_f32s(0.0), exp)
 }
 
-/// `Φ(x)` within 2e-7, and `exp(-x² / 2)`.
+/// Returns `Φ(x)` within 2e-7, and `exp(-x² / 2)`.
 #[inline(always)]
 pub(super) fn normal<S: Simd>(simd: S, x: S::f32s) -> (S::f32s, S::f32s) {
     let distance = simd.abs_f32s(x);
@@ -72,7 +72,7 @@ pub(super) fn normal<S: Simd>(simd: S, x: S::f32s) -> (S::f32s, S::f32s) {
     )
 }
 
-/// The polynomial with these coefficients, the highest power first.
+/// Returns the polynomial with these coefficients, the highest power first.
 #[inline(always)]
 fn polynomial<S: Simd, const N: usize>(simd: S, x: S::f32s, coefficients: [f32; N]) -> S::f32s {
     let mut sum = simd.splat_f32s(coefficients[0]);
@@ -88,7 +88,7 @@ pub(super) mod tests {
 
     use super::*;
 
-    /// `Φ` by the series of positive terms `φ(x) (x + x³ / 3 + x⁵ / (3 · 5) + …)`.
+    /// Returns `Φ` by the series of positive terms `φ(x) (x + x³ / 3 + x⁵ / (3 · 5) + …)`.
     pub(in super::super) fn distribution(x: f64) -> f64 {
         let (mut term, mut sum, mut divisor) = (x, x, 1.0);
         while term.abs() > 1e-18 * sum.abs() {

@@ -16,7 +16,7 @@ pub(super) struct Machine<R> {
 }
 
 impl<R: Read> Machine<R> {
-    /// A machine that has done nothing yet.
+    /// Creates a machine that has done nothing yet.
     pub(super) fn new(source: R) -> Self {
         Self {
             source,
@@ -143,7 +143,7 @@ impl<R: Read> Machine<R> {
                 let (Object::Text(module), Object::Text(name)) =
                     (&self.objects[module], &self.objects[name])
                 else {
-                    return Err("its pickle names what is no name".into());
+                    return Err("its pickle names what is not a name".into());
                 };
                 let global = global(module, name)?;
                 self.push(Object::Global(global));
@@ -170,19 +170,19 @@ impl<R: Read> Machine<R> {
         Ok(())
     }
 
-    /// What a known function makes of its arguments.
+    /// Returns what a known function makes of its arguments.
     fn call(&self, function: Id, arguments: Id) -> Result<Object, Unreadable> {
         let (Object::Global(function), Object::Tuple(arguments)) =
             (&self.objects[function], &self.objects[arguments])
         else {
-            return Err("its pickle calls what is no function".into());
+            return Err("its pickle calls what is not a function".into());
         };
         let argument = |index: usize| arguments.get(index).map(|&id| &self.objects[id]);
         match function {
             Global::OrderedDict if arguments.is_empty() => Ok(Object::Dict(Vec::new())),
             Global::RebuildParameter => match argument(0) {
                 Some(Object::Tensor(tensor)) => Ok(Object::Tensor(tensor.clone())),
-                _ => Err("its pickle has a parameter that is no tensor".into()),
+                _ => Err("its pickle has a parameter that is not a tensor".into()),
             },
             Global::RebuildTensor => match [0, 1, 2, 3].map(argument) {
                 [
@@ -204,7 +204,8 @@ impl<R: Read> Machine<R> {
         }
     }
 
-    /// What `("storage", class, key, location, count)` refers to; older files have a sixth entry.
+    /// Returns what `("storage", class, key, location, count)` refers to; older files have a sixth
+    /// entry.
     fn storage(&self, reference: Id) -> Result<Storage, Unreadable> {
         if let Object::Tuple(entries) = &self.objects[reference]
             && let entries = entries
@@ -255,7 +256,7 @@ impl<R: Read> Machine<R> {
         Ok(())
     }
 
-    /// Height below which the last mark keeps the stack.
+    /// Returns the height below which the last mark keeps the stack.
     fn floor(&self) -> usize {
         self.marks.last().copied().unwrap_or(0)
     }
@@ -350,7 +351,7 @@ impl<R: Read> Machine<R> {
     }
 }
 
-/// The number that `bytes` write down from the lowest on, in two's complement.
+/// Returns the number that `bytes` write down from the lowest on, in two's complement.
 fn long(bytes: Vec<u8>) -> Object {
     if 8 < bytes.len() {
         return Object::Long(bytes);

@@ -85,7 +85,7 @@ fn what_makes_no_sense_is_an_error() {
         (b"K\x00K\x01K\x02s.", "adds entries to a number"),
         (b"}(K\x01u.", "adds entries to a dictionary"),
         (b"K\x01K\x02a.", "appends to a number"),
-        (b"K\x01)R.", "calls what is no function"),
+        (b"K\x01)R.", "calls what is not a function"),
         (
             b"ccollections\nOrderedDict\nK\x01\x85R.",
             "dictionary or storage of its own",

@@ -32,23 +32,23 @@ impl<'a> Heads<'a> {
         last.map_or(self.tokens, |last| last + 1)
     }
 
-    /// The bias of the first `keys` keys for a query.
+    /// Returns the bias of the first `keys` keys for a query.
     fn bias(&self, query: usize, keys: usize) -> &'a [f32] {
         let row = query % (self.bias.len() / self.tokens);
         &self.bias[row * self.tokens..][..keys]
     }
 
-    /// Values in a row of all heads.
+    /// Returns values in a row of all heads.
     fn stride(&self) -> usize {
         self.query.len() / self.tokens.max(1)
     }
 
-    /// Width of a head.
+    /// Returns the width of a head.
     fn width(&self) -> usize {
         self.stride() / self.heads
     }
 
-    /// The first `rows` rows of one head's part.
+    /// Returns the first `rows` rows of one head's part.
     fn of(&self, values: &'a [f32], head: usize, rows: usize) -> Matrix<'a> {
         let width = self.width();
         Matrix::new(&values[head * width..], [rows, width], self.stride())

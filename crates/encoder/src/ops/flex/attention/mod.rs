@@ -1,8 +1,8 @@
-//! Attention of all heads in one op, which takes each head's part of a row from where it lies.
+//! Attention of all heads in one op, which takes each head's part of a row from where it is.
 //!
 //! The forward pass leaves the attention weights behind (Vaswani et al. 2017, equation 1); the
-//! backward pass is five products a head. Keys at a text's end that are hidden from all its queries
-//! cost nothing.
+//! backward pass is five products per head. Keys at a text's end that are hidden from all its
+//! queries cost nothing.
 
 mod head;
 #[cfg(test)]
@@ -120,13 +120,13 @@ impl Kept {
         }
     }
 
-    /// Values in a text's part of an input.
+    /// Returns values in a text's part of an input.
     fn part(&self) -> usize {
         let shape = self.inputs[0].layout().shape();
         self.bias.layout().shape()[3] * shape[1]
     }
 
-    /// The heads of each text.
+    /// Returns the heads of each text.
     fn texts(&self) -> impl IndexedParallelIterator<Item = Heads<'_>> {
         let (part, shape) = (self.part().max(1), self.bias.layout().shape());
         let [queries, keys, values_] = self.inputs.each_ref().map(values);

@@ -74,15 +74,15 @@ fn run(
     bias: &[f64],
     [texts, heads, tokens, width]: Shape,
     direction: &[f64],
-    lies: [Lie; 3],
+    layouts: [Layout; 3],
 ) -> [Vec<f32>; 4] {
     let shape = [texts * tokens, heads * width];
-    let leaves = [0, 1, 2].map(|input| Leaf::new(&inputs[input], shape, lies[input]));
+    let leaves = [0, 1, 2].map(|input| Leaf::new(&inputs[input], shape, layouts[input]));
     let [query, key, value] = leaves.each_ref().map(Leaf::view);
     let bias_shape = [texts, 1, bias.len() / texts / tokens, tokens];
     let bias = tensor(bias, bias_shape, &query.device());
     let output = op(query, key, value, bias, heads, SCALE);
-    let gradients = backward(output.clone(), direction, lies[0]);
+    let gradients = backward(output.clone(), direction, layouts[0]);
     let [query, key, value] = leaves.each_ref().map(|leaf| leaf.gradient(&gradients));
     [floats(output), query, key, value]
 }
@@ -93,18 +93,18 @@ proptest! {
     #[test]
     fn matches_double_precision_differences_and_library(
         texts in 1..4_usize, heads in 1..3_usize, tokens in 1..12_usize, width in 1..5_usize,
-        each: bool, seed in 0..u64::MAX / 2, lies in [lies(), lies(), lies()],
+        each: bool, seed in 0..u64::MAX / 2, layouts in [layouts(), layouts(), layouts()],
     ) {
         let shape = [texts, heads, tokens, width];
         let (inputs, bias) = inputs(seed, shape, each);
         let direction = numbers(seed + 3, inputs[0].len(), 1.0);
-        let found = run(attention, &inputs, &bias, shape, &direction, lies);
+        let found = run(attention, &inputs, &bias, shape, &direction, layouts);
         assert_close(&found[0], &reference(&inputs, &bias, shape), 2e-6);
         let loss = |inputs: &[Vec<f64>; 3]| product(&reference(inputs, &bias, shape), &direction);
         for (input, found) in found[1..].iter().enumerate() {
             assert_close(found, &differences(&inputs, input, loss), 1e-5);
         }
-        let expected = run(library::attention, &inputs, &bias, shape, &direction, lies);
+        let expected = run(library::attention, &inputs, &bias, shape, &direction, layouts);
         for (found, expected) in found.iter().zip(expected) {
             assert_same(found, &expected, 1e-5);
         }
@@ -117,7 +117,7 @@ fn wide_heads_and_long_texts_are_those_of_library_ops() {
     for shape in [[3, 2, 33, 32], [2, 1, 70, 64]] {
         let (inputs, bias) = inputs(7, shape, false);
         let direction = numbers(8, inputs[0].len(), 1.0);
-        let run = |op| run(op, &inputs, &bias, shape, &direction, [Lie::Plain; 3]);
+        let run = |op| run(op, &inputs, &bias, shape, &direction, [Layout::Plain; 3]);
         let tracked = run(attention);
         for (found, expected) in tracked.iter().zip(run(library::attention)) {
             assert_same(found, &expected, 1e-5);
@@ -141,8 +141,8 @@ fn a_text_of_nothing_but_padding_gives_numbers() {
     let (inputs, _) = inputs(9, shape, false);
     let bias = vec![f64::from(HIDDEN_SCORE); 10];
     let direction = numbers(10, inputs[0].len(), 1.0);
-    let lies = [Lie::Plain; 3];
-    for values in run(attention, &inputs, &bias, shape, &direction, lies) {
+    let layouts = [Layout::Plain; 3];
+    for values in run(attention, &inputs, &bias, shape, &direction, layouts) {
         assert!(values.iter().all(|value| value.is_finite()));
     }
 }

@@ -121,7 +121,8 @@ pub(super) struct Reverse<'a> {
 impl WithSimd for Reverse<'_> {
     type Output = ();
 
-    /// With `g = gamma * dy`: `dx = inverse * (g - mean(g) - normalised * mean(g * normalised))`.
+    /// Computes, with `g = gamma * dy`:
+    /// `dx = inverse * (g - mean(g) - normalised * mean(g * normalised))`.
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let width = self.gamma.len();

@@ -1,14 +1,12 @@
-//! Bars on logarithmic axes: many contestants in many contests, such as solvers and their problems.
+//! Flat bars, each group over a logarithmic axis of its own.
 
-use std::path::Path;
-
-use super::canvas::{
-    Anchor, Area, Canvas, FAINT_INK, GRID, INK, Picture, RULE, Stroke, text, widths,
+use super::super::canvas::{
+    Anchor, Area, Canvas, Drawing, FAINT_INK, GRID, INK, RULE, Stroke, text, widths,
 };
-use super::log_scale::{LogScale, three_digits};
-use super::{LABEL_SIZE, MARGIN, TICK_SIZE, TITLE_SIZE, colour};
+use super::super::scale::{Scale, three_digits};
+use super::super::{LABEL_SIZE, MARGIN, TICK_SIZE, TITLE_SIZE};
+use super::{Bar, BarChart, BarGroup, Legend, fill};
 use crate::ReportError;
-use crate::error::require_finite;
 
 const PLOT_WIDTH: f64 = 250.0;
 const NAME_SIZE: f64 = 10.5;
@@ -20,138 +18,39 @@ const HEAD: f64 = LABEL_SIZE + 10.0;
 /// From a group's last bar to the next group: the numbers of the axis, and space.
 const FOOT: f64 = 42.0;
 const COLUMN_GAP: f64 = 36.0;
-const SWATCH: f64 = 11.0;
-const CLASSLESS: &str = "#c4c4c4";
+/// More ticks than this stand too close to read.
+const MOST_TICKS: usize = 7;
 
-/// One bar.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LogBar {
-    /// Written beside the bar.
-    pub name: String,
-    /// How long it is; positive.
-    pub value: f64,
-    /// A thin line from the least to the largest of what `value` stands for.
-    pub range: Option<(f64, f64)>,
-    /// Which of the chart's classes it belongs to, from 0: its colour. Without one it is grey.
-    pub class: Option<usize>,
-}
-
-/// Bars over one axis of their own.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LogBarGroup {
-    /// Written over the bars.
-    pub name: String,
-    /// The bars, from above.
-    pub bars: Vec<LogBar>,
-}
-
-/// A chart of horizontal bars, each group with a logarithmic axis of its own.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LogBarChart {
-    /// Title over the picture.
-    pub title: String,
-    /// What the lengths are, such as `milliseconds, logarithmic`.
-    pub x: String,
-    /// Names in the legend, one per colour.
-    pub classes: Vec<String>,
-    /// Name in the legend of what has no class; empty for none.
-    pub classless: String,
-    /// The groups, downwards, then in the next column.
-    pub groups: Vec<LogBarGroup>,
-    /// Columns of groups at most; zero counts as one.
-    pub columns: usize,
-}
-
-/// Draws bars on logarithmic axes and writes `stem.png` and `stem.svg`.
-///
-/// # Errors
-/// If there is no group, a group has no bar, a bar's class is not one of the chart's, a number is
-/// not finite and positive, or a file cannot be written.
-pub fn log_bars(chart: &LogBarChart, stem: &Path) -> Result<Picture, ReportError> {
-    check(chart)?;
+pub(super) fn draw(
+    chart: &BarChart,
+    legend: &Legend<'_>,
+    count: usize,
+) -> Result<Drawing, ReportError> {
     let layout = Layout::of(chart)?;
-    let columns = columns(&chart.groups, chart.columns);
+    let columns = columns(&chart.groups, count);
     let lengths = columns.iter().map(|groups| groups.iter().map(height).sum());
     let length = lengths.fold(0.0, f64::max);
     let width = columns.len() as f64 * (layout.column + COLUMN_GAP) - COLUMN_GAP;
-    let named = chart.classes.iter().enumerate();
-    let mut entries: Vec<_> = named
-        .map(|(index, name)| (name, fill(Some(index))))
-        .collect();
-    if !chart.classless.is_empty() {
-        entries.push((&chart.classless, fill(None)));
-    }
-    let legend = widths(
-        entries.iter().map(|(name, _)| name.as_str()),
-        text(TICK_SIZE),
-    )?;
-    let legend_width: f64 = legend.iter().map(|name| SWATCH + 6.0 + name + 16.0).sum();
     let title_width = widths([chart.title.as_str()], text(TITLE_SIZE).bold())?[0];
     let top = MARGIN + TITLE_SIZE + 66.0;
     let mut canvas = Canvas::new(
-        width.max(legend_width).max(title_width) + 2.0 * MARGIN,
+        width.max(legend.width).max(title_width) + 2.0 * MARGIN,
         top + length,
         &chart.title,
     );
     canvas.title(&chart.title);
     let below = (MARGIN, MARGIN + TITLE_SIZE + 16.0);
-    canvas.text(below, &chart.x, text(TICK_SIZE).fill(FAINT_INK));
-    let (mut x, y) = (MARGIN, MARGIN + TITLE_SIZE + 29.0);
-    for ((name, fill), name_width) in entries.into_iter().zip(legend) {
-        let (width, height) = (SWATCH, SWATCH);
-        let swatch = Area {
-            x,
-            y,
-            width,
-            height,
-        };
-        canvas.rectangle(swatch, fill);
-        canvas.text((x + SWATCH + 6.0, y + 9.5), name, text(TICK_SIZE));
-        x += SWATCH + 6.0 + name_width + 16.0;
-    }
+    canvas.text(below, &chart.axis, text(TICK_SIZE).fill(FAINT_INK));
+    legend.draw(&mut canvas, (MARGIN, MARGIN + TITLE_SIZE + 29.0));
     for (column, groups) in columns.into_iter().enumerate() {
         let left = MARGIN + column as f64 * (layout.column + COLUMN_GAP);
         let mut y = top;
         for group in groups {
-            draw(&mut canvas, group, layout.gutter, (left, y));
+            draw_group(&mut canvas, group, layout.gutter, (left, y));
             y += height(group);
         }
     }
-    canvas.save(stem)
-}
-
-/// Checks the shape and all numbers.
-fn check(chart: &LogBarChart) -> Result<(), ReportError> {
-    if chart.groups.is_empty() {
-        return Err(ReportError::Empty("the chart".to_owned()));
-    }
-    for group in &chart.groups {
-        let what = format!("group {:?}", group.name);
-        if group.bars.is_empty() {
-            return Err(ReportError::Empty(what));
-        }
-        let ranges = group.bars.iter().filter_map(|bar| bar.range);
-        require_finite(&what, group.bars.iter().map(|bar| bar.value))?;
-        require_finite(&what, ranges.flat_map(|(least, largest)| [least, largest]))?;
-        for (index, bar) in group.bars.iter().enumerate() {
-            let least = bar
-                .range
-                .map_or(bar.value, |(least, _)| least.min(bar.value));
-            let refuse = |value, expected| ReportError::Domain {
-                what: what.clone(),
-                index,
-                value,
-                expected,
-            };
-            if least <= 0.0 {
-                return Err(refuse(least, "a positive number"));
-            }
-            if let Some(class) = bar.class.filter(|class| chart.classes.len() <= *class) {
-                return Err(refuse(class as f64, "a class of the chart"));
-            }
-        }
-    }
-    Ok(())
+    Ok(canvas.finish())
 }
 
 /// What depends on the widths of the texts.
@@ -163,7 +62,7 @@ struct Layout {
 }
 
 impl Layout {
-    fn of(chart: &LogBarChart) -> Result<Self, ReportError> {
+    fn of(chart: &BarChart) -> Result<Self, ReportError> {
         let bars = || chart.groups.iter().flat_map(|group| &group.bars);
         let widest = |widths: Vec<f64>| widths.into_iter().fold(0.0, f64::max);
         let names = widths(bars().map(|bar| bar.name.as_str()), text(NAME_SIZE))?;
@@ -179,16 +78,12 @@ impl Layout {
     }
 }
 
-fn fill(class: Option<usize>) -> &'static str {
-    class.map_or(CLASSLESS, colour::series)
-}
-
-fn height(group: &LogBarGroup) -> f64 {
+fn height(group: &BarGroup) -> f64 {
     HEAD + group.bars.len() as f64 * ROW + FOOT
 }
 
 /// Breaks the groups into at most `count` columns, none higher than need be.
-fn columns(groups: &[LogBarGroup], count: usize) -> Vec<&[LogBarGroup]> {
+fn columns(groups: &[BarGroup], count: usize) -> Vec<&[BarGroup]> {
     let broken = |limit: f64| {
         let mut columns = Vec::new();
         let (mut start, mut length) = (0, 0.0);
@@ -216,14 +111,10 @@ fn columns(groups: &[LogBarGroup], count: usize) -> Vec<&[LogBarGroup]> {
     broken(fitting.fold(f64::INFINITY, f64::min))
 }
 
-fn draw(canvas: &mut Canvas, group: &LogBarGroup, gutter: f64, (left, top): (f64, f64)) {
-    let ranges = group
-        .bars
-        .iter()
-        .map(|bar| bar.range.unwrap_or((bar.value, bar.value)));
-    let both = group.bars.iter().map(|bar| bar.value).zip(ranges);
-    let (low, high) = both.fold((f64::INFINITY, 0.0_f64), |(low, high), (value, range)| {
-        (low.min(value).min(range.0), high.max(value).max(range.1))
+fn draw_group(canvas: &mut Canvas, group: &BarGroup, gutter: f64, (left, top): (f64, f64)) {
+    let shown = group.bars.iter().map(Bar::extent);
+    let (low, high) = shown.fold((f64::INFINITY, 0.0_f64), |(low, high), bar| {
+        (low.min(bar.0), high.max(bar.1))
     });
     let plot = Area {
         x: left + gutter,
@@ -231,13 +122,13 @@ fn draw(canvas: &mut Canvas, group: &LogBarGroup, gutter: f64, (left, top): (f64
         width: PLOT_WIDTH,
         height: group.bars.len() as f64 * ROW,
     };
-    let scale = LogScale::around((low, high), (plot.x, plot.right()));
+    let scale = Scale::logarithmic((low, high), (plot.x, plot.right()));
     canvas.text(
         (left, top + LABEL_SIZE),
         &group.name,
         text(LABEL_SIZE).bold(),
     );
-    for (value, label) in scale.ticks() {
+    for (value, label) in scale.ticks(MOST_TICKS) {
         let x = scale.place(value);
         canvas.line((x, plot.y), (x, plot.bottom()), Stroke::solid(GRID, 1.0));
         let style = text(VALUE_SIZE).anchor(Anchor::Middle).fill(FAINT_INK);
@@ -276,15 +167,16 @@ fn draw(canvas: &mut Canvas, group: &LogBarGroup, gutter: f64, (left, top): (f64
 mod tests {
     use super::*;
 
-    fn group(bars: usize) -> LogBarGroup {
-        let bar = LogBar {
+    fn group(bars: usize) -> BarGroup {
+        let bar = Bar {
             name: String::new(),
             value: 1.0,
             range: None,
             class: None,
         };
-        LogBarGroup {
+        BarGroup {
             name: String::new(),
+            family: String::new(),
             bars: vec![bar; bars],
         }
     }

@@ -14,7 +14,7 @@ use half::slice::HalfFloatSliceExt;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use super::kernel::{Block, QueryTokens};
-use super::{Index, IndexError, QueryRef, check_query, check_vectors, file};
+use super::{Index, IndexError, QueryRef, check_document, check_query, file};
 use crate::ranking::{Best, Hit};
 
 /// A pass takes queries until they have this many tokens together.
@@ -152,10 +152,7 @@ impl ExactIndex {
 
 impl Index for ExactIndex {
     fn add(&mut self, id: &str, vectors: &[f32]) -> Result<(), IndexError> {
-        let tokens = check_vectors(vectors, self.dims).map_err(|source| IndexError::Document {
-            id: id.to_owned(),
-            source,
-        })?;
+        let tokens = check_document(id, vectors, self.dims)?;
         self.insert(id.to_owned(), tokens)?;
         let start = self.values.len();
         self.values.resize(start + vectors.len(), f16::ZERO);

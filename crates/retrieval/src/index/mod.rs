@@ -233,6 +233,18 @@ pub fn open(path: &Path) -> Result<Box<dyn Index>, IndexError> {
     Ok(Box::new(ExactIndex::load(path)?))
 }
 
+/// Checks the vectors of a document as [`Index::add`] does, and returns how many there are: what is
+/// encoded for hours should not be refused in the end.
+///
+/// # Errors
+/// If the vectors are empty, ragged or out of range.
+pub fn check_document(id: &str, vectors: &[f32], dims: usize) -> Result<usize, IndexError> {
+    check_vectors(vectors, dims).map_err(|source| IndexError::Document {
+        id: id.to_owned(),
+        source,
+    })
+}
+
 /// Checks the vectors of the query at a place of a call.
 fn check_query(position: usize, vectors: &[f32], dims: usize) -> Result<(), IndexError> {
     let checked = check_vectors(vectors, dims).map(|_| ());

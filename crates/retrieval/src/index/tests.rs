@@ -225,6 +225,11 @@ fn bad_vectors_are_refused_by_name() {
     );
     let ragged = VectorError::Ragged { values: 3, dims: 2 };
     assert_eq!(refused(index.add("d2", &[1.0; 3])).1, ragged);
+    assert_eq!(
+        refused(check_document("d2", &[1.0; 3], 2).map(|_| ())).1,
+        ragged
+    );
+    assert_eq!(check_document("d2", &[1.0; 4], 2).unwrap(), 2);
     let (_, source) = refused(index.add("d2", &[1.0, 0.0, 0.0, f32::NAN]));
     assert!(
         matches!(

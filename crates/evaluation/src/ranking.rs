@@ -7,7 +7,7 @@ use burn::tensor::Device;
 use optical_corpus::collection::Query;
 use optical_encoder::{Head, Model};
 use optical_retrieval::translation::{QueryTranslation, TranslationTable};
-use optical_retrieval::{Bm25Index, ExactIndex, Hit, Index, QueryRef, Run};
+use optical_retrieval::{Bm25Index, Hit, Index, QueryRef, Run};
 use optical_store::{Key, Keys, encode};
 
 use crate::{Evaluator, RetrievalSettings};
@@ -24,7 +24,7 @@ pub enum System<'a> {
         /// Comes after the model; the index was made with it.
         head: &'a Head,
         /// The documents.
-        index: &'a ExactIndex,
+        index: &'a dyn Index,
     },
     /// Words in common.
     Bm25(&'a Bm25Index),

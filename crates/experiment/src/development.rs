@@ -6,7 +6,7 @@ use anyhow::{Context, ensure};
 use optical_corpus::collection::{Collection, Query};
 use optical_encoder::{Head, Model};
 use optical_evaluation::{System, judgements, measure};
-use optical_retrieval::{ExactIndex, Qrels, Run};
+use optical_retrieval::{Index, Qrels, Run};
 
 use crate::{Experiment, Space};
 
@@ -14,7 +14,7 @@ use crate::{Experiment, Space};
 pub struct Development<'a> {
     experiment: &'a Experiment,
     head: &'a Head,
-    index: ExactIndex,
+    index: Box<dyn Index>,
     languages: BTreeMap<String, (Vec<Query>, Qrels)>,
 }
 
@@ -62,7 +62,7 @@ impl<'a> Development<'a> {
         let system = System::LateInteraction {
             model: student,
             head: self.head,
-            index: &self.index,
+            index: &*self.index,
         };
         let mut sum = 0.0;
         for (queries, qrels) in self.languages.values() {

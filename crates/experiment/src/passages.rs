@@ -35,7 +35,7 @@ impl<'a> ScoredPassages<'a> {
             choice,
             seed,
             words,
-            &space.index.index,
+            &*space.index.index,
             documents,
         ))
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use anyhow::{Context, ensure};
 use optical_corpus::collection::Document;
-use optical_retrieval::{ExactIndex, Index};
+use optical_retrieval::Index;
 use optical_store::Reader;
 use optical_tokenize::Role;
 
@@ -17,7 +17,7 @@ pub struct Searcher<'a> {
     experiment: &'a Experiment,
     student: Reader,
     texts: HashMap<String, String>,
-    index: ExactIndex,
+    index: Box<dyn Index>,
 }
 
 impl<'a> Searcher<'a> {

@@ -141,7 +141,7 @@ fn late_interaction<'a>(
         system: System::LateInteraction {
             model: &reader.model,
             head,
-            index: &index.index,
+            index: &*index.index,
         },
         key: Key::of("late interaction")
             .with(&reader.key)

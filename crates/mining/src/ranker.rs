@@ -4,7 +4,7 @@ use burn::tensor::Device;
 use optical_corpus::relevance::{Text, Texts};
 use optical_encoder::EncodeSettings;
 use optical_experiment::{Findings, Site, length, named, tokenless};
-use optical_retrieval::{Bm25Index, Bm25Settings, ExactIndex, Hit, Index, QueryRef};
+use optical_retrieval::{Bm25Index, Bm25Settings, Hit, Index, QueryRef};
 use optical_store::{Indexing, Reader};
 use optical_tokenize::Role;
 use rayon::prelude::*;
@@ -28,7 +28,7 @@ pub(super) enum Ranker {
     Bm25(Bm25Index),
     LateInteraction {
         reader: Box<Reader>,
-        index: ExactIndex,
+        index: Box<dyn Index>,
         encode: EncodeSettings,
         device: Device,
     },

@@ -8,6 +8,7 @@ use anyhow::Context;
 use burn::tensor::Device;
 use optical_encoder::{EncodeSettings, EncodedText, Head, Model, VectorFile};
 use optical_files::whole;
+use optical_retrieval::index::{check_document, open};
 use optical_retrieval::{ExactIndex, Index};
 use serde_json::Value;
 
@@ -24,9 +25,10 @@ const COMMIT_EVERY: Duration = Duration::from_secs(30);
 const ABANDONED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// An index, and what it follows from.
+#[derive(Debug)]
 pub struct KeptIndex {
     /// The documents.
-    pub index: ExactIndex,
+    pub index: Box<dyn Index>,
     /// A hash of model, head, settings and documents.
     pub key: String,
 }
@@ -157,7 +159,7 @@ impl Indexing<'_> {
             {
                 // What no index takes is told of now, not when all are encoded.
                 if !vectors.is_empty() {
-                    ExactIndex::new(head.output)?.add(id, vectors)?;
+                    check_document(id, vectors, head.output)?;
                 }
                 if *had <= done {
                     file.push(id, vectors)?;
@@ -210,8 +212,8 @@ fn commit(files: &mut [VectorFile]) -> anyhow::Result<()> {
 }
 
 fn load(path: &Path) -> anyhow::Result<KeptIndex> {
-    let index = ExactIndex::load(path)
-        .with_context(|| format!("delete {} to build it again", path.display()))?;
+    let index =
+        open(path).with_context(|| format!("delete {} to build it again", path.display()))?;
     let key = path.file_stem().unwrap_or_default();
     Ok(KeptIndex {
         index,

@@ -5,8 +5,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use optical_corpus::fetch::FetchEvent;
 
-use crate::console::is_drawn;
-use crate::say::say;
+use crate::say::{is_drawn, say};
 
 /// A bar on a terminal, a line for each stage otherwise.
 pub struct Fetching {

@@ -4,8 +4,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::console::is_drawn;
-use crate::say::say;
+use crate::say::{is_drawn, say};
 
 const BETWEEN_LINES: Duration = Duration::from_secs(20);
 

@@ -20,7 +20,7 @@ use crate::check::lengths::{self, length};
 use crate::check::{Reach, disk, outline};
 use crate::data::roots;
 use crate::metrics::{self, Metrics};
-use crate::run_file::faults;
+use crate::places;
 use crate::watcher::Watcher;
 use crate::{Findings, Inputs, RunFolder, Site};
 
@@ -66,7 +66,7 @@ impl<'a> Teaching<'a> {
         let text = optical_files::text::read(path);
         let text = text.with_context(|| path.display().to_string())?;
         let file: TeachFile =
-            toml::from_str(&text).map_err(|error| faults::of_toml(path, &text, &error))?;
+            toml::from_str(&text).map_err(|error| places::of_toml(path, &text, &error))?;
         let host = &site.store.host;
         let mut findings = Findings::default();
         findings.within_file(path, &text);

@@ -11,11 +11,11 @@ use optical_retrieval::translation::CodeSwitch;
 use optical_store::{Key, Reader};
 use optical_tokenize::Role;
 
+use crate::experiment::reader;
 use crate::metrics::{self, Metrics};
 use crate::watcher::Watcher;
 use crate::{
     Development, Experiment, ExperimentData, RunFile, ScoredPassages, Space, continuation, inputs,
-    reader,
 };
 
 /// Returns the head, estimated once and kept in the run folder.

@@ -1,9 +1,10 @@
 //! Where stages run.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
+use optical_corpus::bitext::DataRoots;
 use optical_store::Store;
 
 /// Where stages run: what they may use of this machine.
@@ -21,4 +22,12 @@ pub struct Site {
     pub temporary: PathBuf,
     /// Folders of programs, as `PATH` has them.
     pub programs: OsString,
+}
+
+/// Returns where the relative paths of a run file begin, and where data is kept.
+pub(crate) fn roots(cache: &Path) -> DataRoots {
+    DataRoots {
+        base: Path::new(".").into(),
+        cache: cache.to_owned(),
+    }
 }

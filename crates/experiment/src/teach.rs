@@ -18,9 +18,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::check::lengths::{self, length};
 use crate::check::{Reach, disk, outline};
-use crate::data::roots;
 use crate::metrics::{self, Metrics};
 use crate::places;
+use crate::site::roots;
 use crate::watcher::Watcher;
 use crate::{Findings, Inputs, RunFolder, Site};
 

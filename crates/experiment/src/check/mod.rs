@@ -21,7 +21,8 @@ use optical_store::Place;
 pub use self::collections::tokenless;
 use self::collections::{Reader, collection};
 use self::estimate::{Need, Shape, Texts};
-use crate::data::{manifests, roots};
+use crate::data::manifests;
+use crate::site::roots;
 use crate::{Experiment, ExperimentData, Findings, RunFile, Site};
 
 /// What a check may do about what is not in the cache.

@@ -1,10 +1,11 @@
 //! Progress: a bar with rate and time left on a terminal, a line now and then elsewhere.
 
+use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::say::{is_drawn, say};
+use crate::say::say;
 
 const BETWEEN_LINES: Duration = Duration::from_secs(20);
 
@@ -86,4 +87,9 @@ impl Drop for Progress {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }
+}
+
+/// Whether somebody reads standard error on a terminal.
+pub fn is_drawn() -> bool {
+    std::io::stderr().is_terminal()
 }

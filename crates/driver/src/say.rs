@@ -4,7 +4,7 @@
 //! ends the program quietly, and a standard error that is closed changes nothing.
 
 use std::fmt::{self, Display, Formatter};
-use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::io::{self, ErrorKind, Write};
 
 use anyhow::Context;
 
@@ -45,9 +45,4 @@ pub fn say(line: impl Display) {
     // In one piece, so that lines of several processes do not mix; nobody is left to be told if this
     // fails.
     let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
-}
-
-/// Whether somebody reads standard error on a terminal.
-pub fn is_drawn() -> bool {
-    io::stderr().is_terminal()
 }

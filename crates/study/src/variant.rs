@@ -378,7 +378,9 @@ fn sources(run: &RunSettings) -> anyhow::Result<String> {
     let training = &run.distill.training;
     Ok(serde_json::to_string(&(
         (model, languages, bitext, bitext_filter),
-        (collection, development, training.seed),
+        (collection, development),
+        // Which pairs are held out.
+        (training.seed, training.instruments.held_out),
     ))?)
 }
 

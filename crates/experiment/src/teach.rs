@@ -17,7 +17,7 @@ use optical_tokenize::Role;
 use serde::{Deserialize, Serialize};
 
 use crate::check::lengths::{self, length};
-use crate::check::{Reach, disk, outline};
+use crate::check::{Opened, Reach, disk, outline};
 use crate::metrics::{self, Metrics};
 use crate::places;
 use crate::site::roots;
@@ -51,8 +51,7 @@ pub struct Teaching<'a> {
 }
 
 impl<'a> Teaching<'a> {
-    /// Finds all that is wrong with a teacher's file and its data; `None` with the lines for people
-    /// where it was only to be checked.
+    /// Finds all that is wrong with a teacher's file and its data.
     ///
     /// # Errors
     /// If something keeps the teacher from being trained: all of it, with file and line.
@@ -62,7 +61,7 @@ impl<'a> Teaching<'a> {
         site: &'a Site,
         devices_fault: Option<String>,
         reach: Reach,
-    ) -> anyhow::Result<Result<Self, String>> {
+    ) -> anyhow::Result<Opened<Self>> {
         let text = optical_files::text::read(path);
         let text = text.with_context(|| path.display().to_string())?;
         let file: TeachFile =
@@ -81,20 +80,19 @@ impl<'a> Teaching<'a> {
         findings.told(host)?;
         if reach == Reach::Nothing {
             let lines = away.into_iter().map(|line| line + "\n");
-            return Ok(Err(
-                lines.collect::<String>() + "the teacher can be trained\n"
-            ));
+            let lines = lines.collect::<String>() + "the teacher can be trained\n";
+            return Ok(Opened::Checked(lines));
         }
         let folder = kept.context("the run folder is not open")?;
         folder.lock()?;
-        Ok(Ok(Self {
+        Ok(Opened::Ready(Box::new(Self {
             site,
             file,
             path: path.to_owned(),
             text,
             folder,
             examples: examples.context("the examples are not whole")?,
-        }))
+        })))
     }
 
     /// Trains the teacher, or resumes; returns its folder.

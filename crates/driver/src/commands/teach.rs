@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use optical_experiment::{Reach, Teaching};
+use optical_experiment::{Opened, Reach, Teaching};
 
 use crate::device::TrainingDevices;
 use crate::named::NamedFile;
@@ -37,7 +37,9 @@ pub fn run(args: &TeachArgs) -> anyhow::Result<()> {
     let folder = args.file.folder(args.run.as_deref());
     let file = args.file.path();
     match Teaching::open(file, &folder, &site, devices_fault, reach)? {
-        Err(lines) => print(lines),
-        Ok(teaching) => print(format_args!("teacher: {}\n", teaching.train()?.display())),
+        Opened::Checked(lines) => print(lines),
+        Opened::Ready(teaching) => {
+            print(format_args!("teacher: {}\n", teaching.train()?.display()))
+        }
     }
 }

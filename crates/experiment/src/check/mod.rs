@@ -73,12 +73,12 @@ pub struct Started {
     pub data: ExperimentData,
 }
 
-/// What became of a start.
+/// What became of opening something that takes long.
 #[derive(Debug)]
-pub enum Opened {
-    /// The run can be made.
-    Ready(Box<Started>),
-    /// It was only to be checked: what it takes, in lines for people.
+pub enum Opened<T> {
+    /// It can begin.
+    Ready(Box<T>),
+    /// It was only to be checked: what was found, in lines for people.
     Checked(String),
 }
 
@@ -87,7 +87,7 @@ impl Start<'_> {
     ///
     /// # Errors
     /// If something keeps the run from being made: all of it, with file and line.
-    pub fn open(self) -> anyhow::Result<Opened> {
+    pub fn open(self) -> anyhow::Result<Opened<Started>> {
         let Self {
             run,
             folder,

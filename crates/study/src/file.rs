@@ -201,4 +201,80 @@ mod tests {
             assert!(error.contains(expected), "{error}");
         }
     }
+
+    const RUN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../configs/quickstart.toml");
+
+    const VARIANTS: &str = r#"
+[[variant]]
+name = "same"
+[[variant]]
+name = "short"
+set."distill.training.steps" = 3
+[[variant]]
+name = "small"
+set."distill.training.batch_size" = 7
+"#;
+
+    /// Reads a study of the quickstart with `head` above its variants.
+    fn loaded(head: &str, variants: &str) -> anyhow::Result<(StudyFile, Vec<RunFile>)> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("study.toml");
+        let text = format!("title = 'T'\nrun = '{RUN}'\nkeep_students = false\n{head}\n{variants}");
+        std::fs::write(&path, text).unwrap();
+        StudyFile::load(&path)
+    }
+
+    #[test]
+    fn each_variant_is_a_run_file_of_its_own() {
+        let (study, runs) = loaded("students = 2\nreference = 'short'", VARIANTS).unwrap();
+        assert_eq!(study.reference(), 1);
+        let quickstart = RunFile::load(RUN.as_ref()).unwrap();
+        // Nothing is changed but the number of students: scores of the run file itself are its own.
+        let fingerprint = |run: &RunFile| run.fingerprint().unwrap();
+        assert_eq!(fingerprint(&runs[0]), fingerprint(&quickstart));
+        assert_ne!(fingerprint(&runs[1]), fingerprint(&runs[0]));
+        let steps = quickstart.distill.training.steps;
+        assert_eq!(runs[1].distill.training.steps, 3);
+        assert_eq!(runs[2].distill.training.steps, steps);
+        assert_eq!(runs[2].distill.training.batch_size, 7);
+        assert!(runs.iter().all(|run| run.repetitions == 2));
+
+        // What all have comes before what one has.
+        let head = "students = 1\nreference = 'same'\nset.'distill.training.steps' = 4";
+        let (_, runs) = loaded(head, VARIANTS).unwrap();
+        let steps: Vec<_> = runs.iter().map(|run| run.distill.training.steps).collect();
+        assert_eq!(steps, [4, 3, 4]);
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_study_is_named() {
+        let bad = VARIANTS.replace("_size\" = 7", "_size\" = 0");
+        let both = bad.replace("steps\" = 3", "steps\" = 'three'");
+        let head = "students = 1\nreference = 'same'";
+        for (head, variants, expected) in [
+            ("students = 0\nreference = 'same'", VARIANTS, "students = 0"),
+            (
+                "students = 1\nreference = 'none'",
+                VARIANTS,
+                "reference = \"none\", expected the name of a variant",
+            ),
+            (
+                head,
+                &VARIANTS.replace("short", "same"),
+                "two variants are called same",
+            ),
+            (
+                head,
+                &VARIANTS.replace("short", "../x"),
+                "variant.name = \"../x\"",
+            ),
+            (head, &bad, "variant small: "),
+            (head, &both, "variant short: "),
+            (head, &both, "variant small: "),
+        ] {
+            let error = format!("{:#}", loaded(head, variants).unwrap_err());
+            assert!(error.contains(expected), "{error}");
+            assert!(error.contains("study.toml"), "{error}");
+        }
+    }
 }

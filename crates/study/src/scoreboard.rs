@@ -402,3 +402,6 @@ fn all_values(scores: &BTreeMap<String, Scores>) -> BTreeMap<String, Values> {
         .map(|(name, scores)| (name.clone(), values(scores)))
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

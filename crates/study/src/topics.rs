@@ -22,7 +22,8 @@ impl TopicSets {
         self.0.iter().enumerate()
     }
 
-    /// Adds topics that a line states, to the set of a number.
+    /// Takes the topics that a line states of the set of a number. They hold from here on: in files that
+    /// were joined end to end, the same number may be that of another collection.
     pub(crate) fn state(&mut self, set: usize, topics: Topics) -> anyhow::Result<()> {
         ensure!(
             set <= self.0.len(),
@@ -32,14 +33,7 @@ impl TopicSets {
         if set == self.0.len() {
             self.0.push(Topics::new());
         }
-        for (language, topics) in topics {
-            let known = self.0[set].entry(language.clone());
-            let known = known.or_insert_with(|| topics.clone());
-            ensure!(
-                *known == topics,
-                "{language}: other topics than before in the same set"
-            );
-        }
+        self.0[set].extend(topics);
         Ok(())
     }
 

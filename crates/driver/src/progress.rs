@@ -69,8 +69,9 @@ impl Progress {
             return;
         }
         lines.printed = Instant::now();
-        let rate = (position - lines.first) as f64 / lines.began.elapsed().as_secs_f64();
-        let left = (lines.total - position) as f64 / rate.max(1e-9);
+        let rate =
+            position.saturating_sub(lines.first) as f64 / lines.began.elapsed().as_secs_f64();
+        let left = lines.total.saturating_sub(position) as f64 / rate.max(1e-9);
         say(format_args!(
             "{}: {position}/{} {rate:.2}/s, {left:.0} s left {message}",
             self.name, lines.total

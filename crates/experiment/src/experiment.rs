@@ -5,7 +5,7 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use optical_corpus::collection::{Collection, Document, Query};
-use optical_encoder::{Head, Model};
+use optical_encoder::Head;
 use optical_evaluation::{DocumentReader, Evaluator};
 use optical_retrieval::Measure;
 use optical_store::{Host, Indexing, KeptIndex, Reader};
@@ -175,9 +175,9 @@ impl Experiment {
     /// # Errors
     /// If its files do not fit together.
     pub fn student(&self, repetition: usize) -> anyhow::Result<Option<Reader>> {
-        let folder = self.folder.existing_repetition(repetition).student();
-        match folder.join("model.safetensors").is_file() {
-            true => Ok(Some(Reader::load(&folder, self.device())?)),
+        let folder = self.folder.existing_repetition(repetition);
+        match folder.has_student() {
+            true => Ok(Some(Reader::load(&folder.student(), self.device())?)),
             false => Ok(None),
         }
     }
@@ -191,14 +191,4 @@ fn with_texts<T>(documents: &[Document], use_them: impl FnOnce(&[(&str, &str)]) 
         .map(|(document, text)| (document.id.as_str(), text.as_str()))
         .collect();
     use_them(&documents)
-}
-
-/// A trained model, and its folder, as what reads queries.
-pub(crate) fn reader(model: Model, folder: &Path) -> anyhow::Result<Reader> {
-    Ok(Reader {
-        head: model.head_or_identity(),
-        key: optical_store::key::of_model(folder)?,
-        folder: folder.to_owned(),
-        model,
-    })
 }

@@ -34,7 +34,7 @@ mod watcher;
 pub use self::answer::{Answer, Found, Match};
 pub use self::bitext::{read_bitext, table as bitext_table, write_json as write_bitext};
 pub use self::check::lengths::{layers, length};
-pub use self::check::{Opened, Reach, Start, Started, check, tokenless};
+pub use self::check::{Opened, Start, Started, check, tokenless};
 pub use self::data::ExperimentData;
 pub use self::development::Development;
 pub use self::experiment::Experiment;

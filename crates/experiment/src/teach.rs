@@ -17,7 +17,7 @@ use optical_tokenize::Role;
 use serde::{Deserialize, Serialize};
 
 use crate::check::lengths::{self, length};
-use crate::check::{Opened, Reach, disk, outline};
+use crate::check::{Opened, disk, outline};
 use crate::metrics::{self, Metrics};
 use crate::places;
 use crate::site::roots;
@@ -60,7 +60,7 @@ impl<'a> Teaching<'a> {
         folder: &Path,
         site: &'a Site,
         devices_fault: Option<String>,
-        reach: Reach,
+        check_only: bool,
     ) -> anyhow::Result<Opened<Self>> {
         let text = optical_files::text::read(path);
         let text = text.with_context(|| path.display().to_string())?;
@@ -75,10 +75,10 @@ impl<'a> Teaching<'a> {
         let kept = findings.take(RunFolder::of(folder, &text));
         disk::writable(folder, &mut findings);
         let mut away = Vec::new();
-        let outline = outline(&file.model, site, reach, &mut findings, &mut away);
+        let outline = outline(&file.model, site, check_only, &mut findings, &mut away);
         let examples = file.check(outline.as_ref(), &site.store.cache, host, &mut findings);
         findings.told(host)?;
-        if reach == Reach::Nothing {
+        if check_only {
             let lines = away.into_iter().map(|line| line + "\n");
             let lines = lines.collect::<String>() + "the teacher can be trained\n";
             return Ok(Opened::Checked(lines));

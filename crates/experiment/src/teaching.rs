@@ -11,7 +11,6 @@ use optical_retrieval::translation::CodeSwitch;
 use optical_store::{Key, Reader};
 use optical_tokenize::Role;
 
-use crate::experiment::reader;
 use crate::metrics::{self, Metrics};
 use crate::watcher::Watcher;
 use crate::{
@@ -193,7 +192,7 @@ impl<'a> Students<'a> {
             }
             Outcome::Finished(student) => {
                 student.save_whole(&folder.student())?;
-                reader(*student, &folder.student())
+                Reader::of(*student, &folder.student())
             }
         }
     }

@@ -281,6 +281,7 @@ mod tests {
             let store = Store {
                 cache: folder.path().join(cache),
                 offline: true,
+                hub_token: None,
                 host: Host::new(Arc::new(AtomicBool::new(stopped)), |_| ()),
             };
             let indexing = Indexing {

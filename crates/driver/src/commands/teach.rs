@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use optical_experiment::{Opened, Reach, Teaching};
+use optical_experiment::{Opened, Teaching};
 
 use crate::device::TrainingDevices;
 use crate::named::NamedFile;
@@ -32,11 +32,10 @@ pub struct TeachArgs {
 
 /// Trains, and writes the teacher to the run folder.
 pub fn run(args: &TeachArgs) -> anyhow::Result<()> {
-    let reach = Reach::of(args.check, args.offline);
-    let (site, devices_fault) = site::training(args.devices, reach, args.offline)?;
+    let (site, devices_fault) = site::training(args.devices, args.check, args.offline)?;
     let folder = args.file.folder(args.run.as_deref());
     let file = args.file.path();
-    match Teaching::open(file, &folder, &site, devices_fault, reach)? {
+    match Teaching::open(file, &folder, &site, devices_fault, args.check)? {
         Opened::Checked(lines) => print(lines),
         Opened::Ready(teaching) => {
             print(format_args!("teacher: {}\n", teaching.train()?.display()))

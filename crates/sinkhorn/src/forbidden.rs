@@ -18,7 +18,7 @@ impl Support {
     /// Refuses a problem without a plan, its weights being right to a relative `rounding`; takes out
     /// what can have no mass.
     pub(crate) fn without_forbidden(self, problem: &Problem, rounding: f64) -> Result<Self, Error> {
-        if self.by_row.iter().all(|cost| cost.is_finite()) {
+        if !self.has_forbidden {
             return Ok(self);
         }
         if self.is_balanced() {

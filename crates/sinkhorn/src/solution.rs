@@ -191,8 +191,12 @@ impl Solution {
     /// Expected cost `<P, C>` of the plan.
     #[must_use]
     pub fn transport_cost(&self, problem: &Problem) -> f64 {
-        let above: f64 = self.cells(problem).map(|cell| cell.spent()).sum();
-        above + self.offset * self.cells(problem).map(|cell| cell.mass).sum::<f64>()
+        let (mut above, mut mass) = (0.0, 0.0);
+        for cell in self.cells(problem) {
+            above += cell.spent();
+            mass += cell.mass;
+        }
+        above + self.offset * mass
     }
 
     /// The primal objective `<P, C> + epsilon KL(P | a b^T)`, where
@@ -233,7 +237,9 @@ impl Solution {
         let (a, b) = (problem.a(), problem.b());
         let [rows, columns] = Relaxation::sides(self.rho, self.offset);
         let [mut excess, mut above, mut mass, mut largest] = [0.0_f64; 4];
+        let mut plan = Vec::with_capacity(problem.cost().values().len());
         for cell in self.cells(problem) {
+            plan.push(cell.mass);
             excess += cell.mass - cell.reference;
             above += cell.spent();
             mass += cell.mass;
@@ -245,7 +251,6 @@ impl Solution {
         let dual = rows.dual(a, &self.centred_f) + columns.dual(b, &self.centred_g)
             - self.epsilon * excess;
 
-        let mut plan = self.plan(problem);
         let held = (rows.is_held(), columns.is_held());
         if held == (true, true) && has_fillers {
             let mass: f64 = b.iter().sum();

@@ -148,7 +148,7 @@ fn blocks(count: usize, next: impl Fn(usize, usize) -> Option<usize>) -> Vec<usi
         if order[start] != NEW {
             continue;
         }
-        // The path from the start, and where on it the search goes on.
+        // The path from the start, and where on it the search resumes.
         let mut path = vec![(start, 0)];
         while let Some((node, from)) = path.pop() {
             if from == 0 && order[node] == NEW {

@@ -121,7 +121,7 @@ impl Support {
         }
     }
 
-    /// The same cells, with marginals that may be missed at a cost of `rho` each.
+    /// Returns the same cells, with marginals that may be missed at a cost of `rho` each.
     pub(crate) fn relaxed(self, rho: [f64; 2]) -> Self {
         let [relaxed_rows, relaxed_columns] = Relaxation::sides(rho, self.offset);
         Self {
@@ -131,7 +131,7 @@ impl Support {
         }
     }
 
-    /// The same cells with no cost above the least by more than a ceiling.
+    /// Returns the same cells with no cost above the least by more than a ceiling.
     pub(crate) fn lowered(mut self, ceiling: f64) -> Self {
         for costs in [&mut self.by_row, &mut self.by_column] {
             costs.iter_mut().for_each(|cost| *cost = cost.min(ceiling));
@@ -183,14 +183,14 @@ impl Support {
         }
     }
 
-    /// The row potentials that are best for column potentials `g`.
+    /// Returns the row potentials that are best for column potentials `g`.
     pub(crate) fn row_update(&self, epsilon: f64, g: &[f64]) -> Vec<f64> {
         let minima = soft_minima(&self.by_row, epsilon, &self.log_b, g);
         let update = |minimum| self.relaxed_rows.update(epsilon, minimum);
         minima.map(update).collect()
     }
 
-    /// The column potentials that are best for row potentials `f`.
+    /// Returns the column potentials that are best for row potentials `f`.
     pub(crate) fn column_update(&self, epsilon: f64, f: &[f64]) -> Vec<f64> {
         let minima = soft_minima(&self.by_column, epsilon, &self.log_a, f);
         let update = |minimum| self.relaxed_columns.update(epsilon, minimum);
@@ -228,7 +228,7 @@ impl Support {
         )
     }
 
-    /// The plan of potentials `f` and `g`, row by row over the support.
+    /// Returns the plan of potentials `f` and `g`, row by row over the support.
     pub(crate) fn plan(&self, epsilon: f64, f: &[f64], g: &[f64]) -> Vec<f64> {
         let mut plan = Vec::with_capacity(self.by_row.len());
         for ((costs, f), a) in self.by_row.chunks_exact(self.b.len()).zip(f).zip(&self.a) {
@@ -270,7 +270,7 @@ impl Extremes {
     }
 }
 
-/// The smallest of some costs, the largest finite one, and the largest of all.
+/// Returns the smallest of some costs, the largest finite one, and the largest of all.
 fn extremes(costs: &[f64]) -> (f64, f64, f64) {
     // Each comparison waits for the one before it in its lane only.
     const LANES: usize = 8;
@@ -304,7 +304,7 @@ fn extremes(costs: &[f64]) -> (f64, f64, f64) {
     (least, largest(high), largest(top))
 }
 
-/// The largest of some costs that are not far beyond those in use, of rows of `m` costs up to
+/// Returns the largest of some costs that are not far beyond those in use, of rows of `m` costs up to
 /// `extent`, of which one has to use one of `needed`.
 fn spread(costs: &[f64], m: usize, extent: f64, needed: f64) -> f64 {
     let needed = needed.max(0.0);

@@ -9,6 +9,7 @@
 
 use crate::cholesky::solve_positive;
 use crate::log_domain::{Iterate, Support};
+use crate::watch::Watch;
 
 /// Columns above which a dense factorisation costs more than it saves.
 pub(crate) const LARGEST: usize = 512;
@@ -42,10 +43,11 @@ pub(crate) fn descend(
     threshold: f64,
     budget: usize,
     start: Iterate,
+    watch: &mut Watch<'_>,
 ) -> (Iterate, usize) {
     let mut current = start;
     let mut used = 0;
-    while !support.is_solved(epsilon, &current, threshold) {
+    while !watch.is_stopped() && !support.is_solved(epsilon, &current, threshold) {
         let Some(direction) = Direction::at(support, epsilon, &current) else {
             break;
         };
@@ -60,6 +62,7 @@ pub(crate) fn descend(
             let g = steps.map(|(g, value)| g + length * value).collect();
             let trial = support.evaluate(epsilon, g);
             used += 1;
+            watch.see(epsilon, trial.error);
             let rise = trial.dual - current.dual;
             let rises = rise > rounding && rise >= SUFFICIENT * length * direction.slope;
             let falls = trial.error <= (1.0 - SUFFICIENT * length) * current.error;

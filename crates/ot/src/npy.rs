@@ -123,8 +123,8 @@ impl Array {
             .collect::<Result<_, _>>()
             .with_context(unread)?;
         // Lists of nothing could be longer than any memory.
-        let lists = shape.iter().filter(|extent| **extent > 0);
-        let lists = lists.try_fold(1_usize, |lists, extent| lists.checked_mul(*extent));
+        let mut extents = shape.iter().filter(|extent| **extent > 0);
+        let lists = extents.try_fold(1_usize, |lists, extent| lists.checked_mul(*extent));
         ensure!(
             !shape.contains(&0) || lists.is_some_and(|lists| lists <= MOST_EMPTY),
             "is of shape {shape:?} and without values"

@@ -47,18 +47,18 @@ impl Shown {
     }
 }
 
-/// The terminal, for work that Ctrl-C ends at once, since there is nothing to keep.
+/// Makes a host of the terminal, for work that Ctrl-C ends at once, since there is nothing to keep.
 pub fn unheard() -> Host {
     host(Arc::default())
 }
 
-/// The terminal, for work that keeps what is done: the first Ctrl-C or SIGTERM asks it to stop, a
+/// Makes a host of the terminal, for work that keeps what is done: the first Ctrl-C or SIGTERM asks it to stop, a
 /// second one ends the program.
 pub fn listening() -> anyhow::Result<Host> {
     listen().map(host)
 }
 
-/// As [`listening`], with what makes the first Ctrl-C end the program, once it is true.
+/// Listens as [`listening`] does; returns what makes the first Ctrl-C end the program, once it is true.
 pub fn listen() -> anyhow::Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     let raised = stop.clone();
@@ -72,7 +72,7 @@ pub fn listen() -> anyhow::Result<Arc<AtomicBool>> {
     Ok(stop)
 }
 
-/// The terminal, with a flag that is true when work should stop.
+/// Makes a host of the terminal, with a flag that is true when work should stop.
 pub fn host(stop: Arc<AtomicBool>) -> Host {
     let shown: Mutex<Shown> = Mutex::default();
     Host::new(stop, move |notice| {

@@ -13,9 +13,9 @@ pub const MEASURES: [&str; 4] = ["map", "ndcg_cut_10", "recall_100", "recip_rank
 pub struct RetrievalSettings {
     /// Whose vectors documents are found by.
     pub documents: DocumentReader,
-    /// Tokens a query may have.
+    /// The most tokens per query.
     pub query_length: usize,
-    /// Tokens a document may have; the rest is cut.
+    /// The most tokens per document; the rest is cut.
     pub document_length: usize,
     /// Tokens that go through the encoder at once.
     pub tokens_per_batch: usize,

@@ -91,12 +91,12 @@ impl ExperimentData {
         })
     }
 
-    /// Bitext that is never trained on.
+    /// Returns bitext that is never trained on.
     pub fn held_out(&self) -> impl Iterator<Item = &SentencePair> {
         self.split.held_out.values().flatten()
     }
 
-    /// The pairs of one language that may be trained on.
+    /// Reads the pairs of one language that may be trained on.
     pub fn training_pairs(&mut self, language: &str) -> Result<Vec<SentencePair>, CorpusError> {
         let theirs = |pair: &Result<SentencePair, CorpusError>| {
             pair.as_ref().map_or(true, |pair| pair.language == language)
@@ -115,7 +115,7 @@ impl ExperimentData {
         Ok(sample.into_drawn())
     }
 
-    /// Pairs of the languages learned, as often as their source is repeated, and sentences of the
+    /// Reads pairs of the languages learned, as often as their source is repeated, and sentences of the
     /// languages kept, each of these once.
     ///
     /// In memory there is a hash for each sentence kept: 20 to 39 bytes, as for [`Bitext::read`].

@@ -1,12 +1,11 @@
 //! A run file with the place where it is run.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::Device;
-use optical_corpus::collection::{Collection, Document, Query};
+use optical_corpus::collection::{Collection, Document};
 use optical_encoder::Head;
-use optical_evaluation::{DocumentReader, Evaluator};
+use optical_evaluation::{DocumentReader, Evaluator, Queries};
 use optical_retrieval::Measure;
 use optical_store::{Host, Indexing, KeptIndex, Reader};
 
@@ -73,8 +72,13 @@ impl Experiment {
         &self.measures
     }
 
+    /// Returns the measure that is tested and drawn.
+    pub fn first_measure(&self) -> Measure {
+        self.measures[0]
+    }
+
     /// Returns the queries of the run file's languages.
-    pub fn asked(&self, all: &BTreeMap<String, Vec<Query>>) -> BTreeMap<String, Vec<Query>> {
+    pub fn asked(&self, all: &Queries) -> Queries {
         let languages = self.run.classes().into_iter();
         languages
             .filter_map(|(language, _)| Some((language.clone(), all.get(&language)?.clone())))
@@ -95,7 +99,7 @@ impl Experiment {
     /// Loads the run file's model.
     ///
     /// # Errors
-    /// If it cannot be had, or cannot be distilled from or read so much.
+    /// If it cannot be had, cannot be distilled from, or reads fewer tokens than the run file asks for.
     pub fn teacher(&self) -> anyhow::Result<Reader> {
         space::teacher(self)
     }

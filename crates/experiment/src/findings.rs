@@ -84,7 +84,7 @@ impl Findings {
         }
     }
 
-    /// What the run can be made with.
+    /// Returns what the run can be made with.
     #[cfg(test)]
     pub fn warnings(&self) -> &[String] {
         &self.warnings

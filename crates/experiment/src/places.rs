@@ -4,7 +4,7 @@ use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
 
-/// What is wrong with a TOML file, with the line.
+/// Says what is wrong with a TOML file, with the line.
 pub fn of_toml(path: &Path, text: &str, error: &toml::de::Error) -> anyhow::Error {
     let path = path.display();
     match error.span() {
@@ -16,7 +16,7 @@ pub fn of_toml(path: &Path, text: &str, error: &toml::de::Error) -> anyhow::Erro
     }
 }
 
-/// A fault that begins with its key, with the file and the line of the key in front.
+/// Writes a fault that begins with its key, with the file and the line of the key in front.
 pub fn placed(path: &Path, text: &str, fault: &str) -> String {
     let path = path.display();
     match line_of(text, fault) {

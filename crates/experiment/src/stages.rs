@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Distils, indexes, evaluates and reports; returns the table of the first measure. With `from`, the
-/// training begins where that run's was.
+/// training begins from that run's last checkpoint.
 ///
 /// # Errors
 /// If a stage fails, or somebody stops it: the same call resumes.

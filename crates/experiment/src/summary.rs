@@ -43,7 +43,7 @@ pub(crate) fn summary(
     facts: Vec<Fact>,
 ) -> anyhow::Result<RunSummary> {
     let Experiment { run, .. } = experiment;
-    let first = experiment.measures()[0];
+    let first = experiment.first_measure();
     let systems = systems(run, |name| evaluations.contains_key(name));
     let distilled = &evaluations[BuiltIn::Distilled.name()];
     let start = scores_of(&evaluations[BuiltIn::ZeroShot.name()], first);
@@ -124,7 +124,7 @@ fn against_all(
     systems: &[System],
     evaluations: &Evaluations,
 ) -> anyhow::Result<BTreeMap<String, Comparison>> {
-    let (run, first) = (&experiment.run, experiment.measures()[0]);
+    let (run, first) = (&experiment.run, experiment.first_measure());
     let mut comparisons = BTreeMap::new();
     for system in systems {
         if system.name == BuiltIn::Distilled.name() || system.reference {
@@ -142,7 +142,7 @@ fn against_all(
 
 /// How far students apart from each other by their seed alone differ, where there are several.
 fn spread(experiment: &Experiment, evaluations: &Evaluations) -> Option<String> {
-    let (run, first) = (&experiment.run, experiment.measures()[0]);
+    let (run, first) = (&experiment.run, experiment.first_measure());
     let count = run.repetitions;
     if count == 1 {
         return None;
@@ -223,7 +223,7 @@ fn instruments(events: &[Event]) -> Vec<Instrument> {
 
 /// Makes the table of the first measure, of every system in every language.
 pub(crate) fn table(experiment: &Experiment, evaluations: &Evaluations) -> anyhow::Result<String> {
-    let (run, first) = (&experiment.run, experiment.measures()[0]);
+    let (run, first) = (&experiment.run, experiment.first_measure());
     let systems = systems(run, |name| evaluations.contains_key(name));
     let names = systems
         .iter()

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail, ensure};
 
-/// The translations of `texts`, in their order, by a program and its arguments.
+/// Translates `texts`, in their order, by a program and its arguments.
 ///
 /// White space within a text becomes single blanks, so that each is one line.
 pub fn translate(

@@ -109,6 +109,8 @@ impl FileEncoding {
                 ("pool", pool.to_owned()),
                 ("role", role.to_owned()),
                 ("length", self.settings.maximum_length.to_string()),
+                // Sums of a batch are rounded by its shape.
+                ("batch", self.settings.tokens_per_batch.to_string()),
             ]
             .map(|(key, value)| (key.to_owned(), value)),
         )

@@ -14,7 +14,10 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// Those of a run folder; none where it has none.
+    /// Reads those of a run folder; none where it has none.
+    ///
+    /// # Errors
+    /// If the file is damaged.
     pub fn read(folder: &Path) -> anyhow::Result<Self> {
         let keys = read_json(&folder.join("keys.json"))?;
         Ok(Self {
@@ -24,7 +27,7 @@ impl Keys {
         })
     }
 
-    /// What a result was made of; `None` where nobody wrote it down.
+    /// Returns what a result was made of; `None` where nobody wrote it down.
     pub fn of(&self, result: &Path) -> Option<&str> {
         self.keys.get(&self.name(result)).map(String::as_str)
     }
@@ -37,6 +40,9 @@ impl Keys {
     }
 
     /// Writes the keys, after the results.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
     pub fn write(&self) -> anyhow::Result<()> {
         if !self.changed {
             return Ok(());

@@ -36,7 +36,7 @@ pub fn read_json<T: DeserializeOwned + Default>(path: &Path) -> anyhow::Result<T
     };
     let named = || {
         format!(
-            "{} is damaged; delete it, and what it is of is made anew",
+            "{} is damaged; delete it, and its results are made anew",
             path.display()
         )
     };

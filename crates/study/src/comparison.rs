@@ -72,7 +72,7 @@ pub fn summary(
     let training = &run.distill.training;
     Ok(StudySummary {
         title: study.title.clone(),
-        measure: experiment.measures()[0].to_string(),
+        measure: experiment.first_measure().to_string(),
         languages: run.classes(),
         reference: study.reference.clone(),
         systems: rows,
@@ -107,6 +107,10 @@ fn mean(students: &[&Scores]) -> anyhow::Result<Scores> {
             "students differ in their languages"
         );
         for (sum, other) in sum.values_mut().zip(student.values()) {
+            ensure!(
+                sum.keys().eq(other.keys()),
+                "students differ in their topics, and cannot be averaged"
+            );
             for (sum, value) in sum.values_mut().zip(other.values()) {
                 *sum += value;
             }

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::topics::{TopicSets, Topics, Values, values};
 
-/// Those of a variant that are there, by their numbers from zero on.
+/// The students of a variant whose scores are known, by their numbers from zero on.
 pub type Students = BTreeMap<usize, StudentScores>;
 
 /// A student's numbers.

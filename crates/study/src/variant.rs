@@ -189,7 +189,7 @@ impl<'a> Variants<'a> {
                 (known.scores, known.inputs, found)
             }
         };
-        let first = experiment.measures()[0];
+        let first = experiment.first_measure();
         for (name, found) in found {
             scores.insert(name, rounded(scores_of(&found, first)));
         }
@@ -226,7 +226,7 @@ impl<'a> Variants<'a> {
             Event::Instruments { reading, .. } => Some(reading.within_sentence_cosine),
             _ => None,
         });
-        let (first, others) = (experiment.measures()[0], &experiment.measures()[1..]);
+        let (first, others) = (experiment.first_measure(), &experiment.measures()[1..]);
         let others = others.iter().filter(|measure| measure.is_per_topic());
         let others = others.map(|measure| {
             let scores = rounded(scores_of(&evaluations, *measure));

@@ -38,7 +38,7 @@ pub struct EncodeArgs {
     /// The texts are documents, which is the default
     #[arg(long)]
     document: bool,
-    /// Tokens a text may have, markers included; the rest is cut off. If not given, what the model's
+    /// The most tokens per text, markers included; the rest is cut off. If not given, what the model's
     /// files say, or its positions
     #[arg(long, value_name = "TOKENS")]
     length: Option<usize>,

@@ -72,10 +72,10 @@ pub struct MineArgs {
     /// BM25's discount of long documents
     #[arg(long, default_value_t = 0.4, allow_negative_numbers = true)]
     b: f32,
-    /// Tokens a query may have; the model's most if not given
+    /// The most tokens per query; the model's most if not given
     #[arg(long, value_name = "TOKENS")]
     query_length: Option<usize>,
-    /// Tokens a document may have; the model's most if not given
+    /// The most tokens per document; the model's most if not given
     #[arg(long, value_name = "TOKENS")]
     document_length: Option<usize>,
     /// Tokens that go through the encoder at once, padding included

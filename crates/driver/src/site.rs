@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 use burn::tensor::Device;
-use optical_experiment::Site;
+use optical_experiment::{Findings, Site};
 use optical_store::{Host, Store};
 
 use crate::console;
@@ -44,44 +44,42 @@ fn hub_token() -> Option<String> {
     (!token.is_empty()).then_some(token)
 }
 
-/// Makes the site of a command that computes on some devices.
-pub fn of(
-    devices: Vec<Device>,
-    backend: Backend,
-    offline: bool,
-    host: Host,
-) -> anyhow::Result<Site> {
-    Ok(Site {
-        store: store(offline, host)?,
-        devices,
-        backend: format!("{backend:?}").to_lowercase(),
-        command: std::env::args().collect::<Vec<_>>().join(" "),
-        temporary: std::env::temp_dir(),
-        programs: std::env::var_os("PATH").unwrap_or_default(),
-    })
-}
-
 /// Makes the site of a command on one device.
 pub fn on(backend: Backend, offline: bool, host: Host) -> anyhow::Result<Site> {
-    of(vec![backend.open()?], backend, offline, host)
+    of(backend.open()?, backend, offline, host)
 }
 
-/// Makes the site of a training, and says what is wrong with its devices, if something is. What is only
-/// checked keeps nothing, and so listens for nobody.
+/// Makes the site of a command that makes no tensor.
+pub fn without_device(offline: bool, host: Host) -> anyhow::Result<Site> {
+    of(Device::default(), Backend::Flex, offline, host)
+}
+
+/// Makes the site of a training; what is wrong with its devices is told with everything else. What is
+/// only checked keeps nothing, and so listens for nobody.
 pub fn training(
     devices: TrainingDevices,
     check_only: bool,
     offline: bool,
-) -> anyhow::Result<(Site, Option<String>)> {
+) -> anyhow::Result<(Site, Findings)> {
     let host = match check_only {
         true => console::unheard(),
         false => console::listening()?,
     };
-    let (opened, fault) = match devices.open() {
-        Ok(opened) => (opened, None),
-        Err(error) => (vec![Device::default()], Some(format!("{error:#}"))),
-    };
-    Ok((of(opened, devices.device, offline, host)?, fault))
+    let mut findings = Findings::default();
+    let opened = findings.take(devices.open()).unwrap_or_default();
+    let mut opened = opened.into_iter();
+    let first = opened.next().unwrap_or_default();
+    let site = of(first, devices.device, offline, host)?;
+    Ok((site.with_more(opened), findings))
+}
+
+fn of(device: Device, backend: Backend, offline: bool, host: Host) -> anyhow::Result<Site> {
+    let mut site = Site::new(store(offline, host)?, device);
+    site.backend = format!("{backend:?}").to_lowercase();
+    site.command = std::env::args().collect::<Vec<_>>().join(" ");
+    site.temporary = std::env::temp_dir();
+    site.programs = std::env::var_os("PATH").unwrap_or_default();
+    Ok(site)
 }
 
 /// Refuses an output that would take the place of one of the inputs, by whatever names.

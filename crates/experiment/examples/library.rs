@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::tensor::Device;
 use optical_encoder::testing::tiny_checkpoint;
-use optical_experiment::{Experiment, Opened, RunFile, Searcher, Site, Start, stages};
+use optical_experiment::{Experiment, Findings, Opened, RunFile, Searcher, Site, Start, stages};
 use optical_retrieval::{Options, Qrels, Run, evaluate};
 use optical_store::{Host, Notice, Store};
 
@@ -35,6 +35,7 @@ fn main() -> anyhow::Result<()> {
 /// What the program found.
 pub struct Outcome {
     pub table: String,
+    pub reported: Option<f64>,
     pub answer: String,
     pub map: f64,
     pub heard: Vec<String>,
@@ -54,33 +55,26 @@ pub fn run(folder: &Path) -> anyhow::Result<Outcome> {
             heard.push(name.to_owned());
         }
     });
-    let site = Site {
-        store: Store {
-            cache: folder.join("cache"),
-            offline: true,
-            hub_token: None,
-            host,
-        },
-        devices: vec![Device::flex()],
-        backend: "flex".into(),
-        command: "examples/library.rs".into(),
-        temporary: folder.to_owned(),
-        programs: Default::default(),
+    let store = Store {
+        cache: folder.join("cache"),
+        offline: true,
+        hub_token: None,
+        host,
     };
+    let site = Site::new(store, Device::flex());
 
     let start = Start {
         // A run file from values; `RunFile::load` reads one from a file.
         run: run_file(folder)?,
         folder: folder.join("run"),
         site: &site,
-        devices_fault: None,
         check_only: false,
         encodes: true,
     };
-    let Opened::Ready(started) = start.open()? else {
+    let Opened::Ready(started) = start.open(Findings::default())? else {
         anyhow::bail!("only checked");
     };
-    let table = stages::train(*started, None)?;
+    let report = stages::train(*started, None)?;
 
     let experiment = Experiment::existing(&folder.join("run"), &site)?;
     let answer = Searcher::open(&experiment)?.answer("samaki", 1)?;
@@ -94,7 +88,8 @@ pub fn run(folder: &Path) -> anyhow::Result<Outcome> {
     let evaluation = evaluate(&qrels, &ranking, &[measure], &Options::default());
     let heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
     Ok(Outcome {
-        table,
+        table: report.scored.table.to_terminal(),
+        reported: report.summary.languages[0].score("distilled", "map"),
         answer,
         map: evaluation.aggregate(measure).unwrap_or_default(),
         heard: heard.clone(),

@@ -16,7 +16,7 @@ use optical_evaluation::BuiltIn;
 use optical_retrieval::translation::CodeSwitch;
 use optical_store::{Host, Key, Store};
 
-use crate::check::collections::{Reader, collection};
+use crate::collections::{CollectionReader, collection};
 use crate::site::roots;
 use crate::{Findings, RunFile, bitext};
 
@@ -55,7 +55,7 @@ impl ExperimentData {
         run: &RunFile,
         roots: &DataRoots,
         temporary: &Path,
-        reader: Option<Reader<'_>>,
+        reader: Option<CollectionReader<'_>>,
         findings: &mut Findings,
     ) -> Option<Self> {
         let languages: Vec<String> = run.classes().into_iter().map(|it| it.0).collect();

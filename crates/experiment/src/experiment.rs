@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use anyhow::Context;
 use burn::tensor::Device;
 use optical_corpus::collection::{Collection, Document};
 use optical_encoder::Head;
@@ -9,7 +10,7 @@ use optical_evaluation::{DocumentReader, Evaluator, Queries};
 use optical_retrieval::Measure;
 use optical_store::{Host, Indexing, KeptIndex, Reader};
 
-use crate::{Inputs, RunFile, RunFolder, Site, space};
+use crate::{Inputs, RunFile, RunFolder, Site};
 
 /// What every stage of a run looks at.
 #[derive(Debug)]
@@ -59,7 +60,7 @@ impl Experiment {
 
     /// Returns where tensors are computed.
     pub fn device(&self) -> &Device {
-        &self.site.devices[0]
+        self.site.device()
     }
 
     /// Returns whoever hears of it.
@@ -101,7 +102,20 @@ impl Experiment {
     /// # Errors
     /// If it cannot be had, cannot be distilled from, or reads fewer tokens than the run file asks for.
     pub fn teacher(&self) -> anyhow::Result<Reader> {
-        space::teacher(self)
+        let run = &self.run;
+        let reader = self.site.store.reader(&run.model, self.device())?;
+        let model = &reader.model;
+        // Before the bitext is tokenized and the documents are encoded.
+        run.distill.check_teacher(&model.config)?;
+        for (key, length) in [
+            ("retrieval.query_length", run.retrieval.query_length),
+            ("retrieval.document_length", run.retrieval.document_length),
+        ] {
+            model
+                .check_length(length)
+                .with_context(|| format!("{key} = {length}"))?;
+        }
+        Ok(reader)
     }
 
     /// Loads the run file's model, if it is the one that the run was made with.

@@ -6,6 +6,7 @@
 mod answer;
 mod bitext;
 mod check;
+mod collections;
 mod continuation;
 mod data;
 mod development;
@@ -33,16 +34,15 @@ mod watcher;
 
 pub use self::answer::{Answer, Found, Match};
 pub use self::bitext::{read_bitext, table as bitext_table, write_json as write_bitext};
-pub use self::check::lengths::{layers, length};
-pub use self::check::{Opened, Start, Started, check, tokenless};
+pub use self::check::lengths::length;
+pub use self::check::{Opened, Start, Started, check};
+pub use self::collections::tokenless;
 pub use self::data::ExperimentData;
-pub use self::development::Development;
 pub use self::experiment::Experiment;
 pub use self::findings::{Findings, named};
 pub use self::inputs::Inputs;
 pub use self::lexical::{Lexical, WORDS};
 pub use self::metrics::read_events;
-pub use self::passages::ScoredPassages;
 pub use self::pictures::{SoftAlignment, align, draw_alignment};
 pub use self::run_file::{
     CodeSwitching, Languages, PassageChoice, RunFile, RunSettings, SignificanceSettings,

@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 
 use anyhow::{Context, ensure};
+use burn::tensor::Device;
 use optical_corpus::collection::Document;
-use optical_retrieval::Index;
+use optical_evaluation::RetrievalSettings;
+use optical_retrieval::{Hit, Index, QueryRef};
 use optical_store::Reader;
 use optical_tokenize::Role;
 
@@ -13,20 +15,21 @@ use crate::answer::{Answer, Found, Read, matches};
 use crate::site::roots;
 
 /// A student, the documents that it finds, and their texts.
-pub struct Searcher<'a> {
-    experiment: &'a Experiment,
+pub struct Searcher {
+    settings: RetrievalSettings,
+    device: Device,
     student: Reader,
     texts: HashMap<String, String>,
     index: Box<dyn Index>,
 }
 
-impl<'a> Searcher<'a> {
+impl Searcher {
     /// Opens the index of a run's collection; what was encoded is in the cache, and documents that were
     /// not are encoded now.
     ///
     /// # Errors
     /// If the run has no finished student, its model or documents have changed, or somebody stops it.
-    pub fn open(experiment: &'a Experiment) -> anyhow::Result<Self> {
+    pub fn open(experiment: &Experiment) -> anyhow::Result<Self> {
         let Experiment { run, folder, .. } = experiment;
         let path = folder.path().display();
         let student = experiment.student(0)?;
@@ -45,11 +48,33 @@ impl<'a> Searcher<'a> {
         let texts = collection.documents.into_iter();
         let texts = texts.map(|document| (document.id.clone(), Document::full_text(&document)));
         Ok(Self {
-            experiment,
+            settings: run.retrieval.clone(),
+            device: experiment.device().clone(),
             student,
             texts: texts.collect(),
             index,
         })
+    }
+
+    /// Finds the best documents for each of some queries, without the words that they were found by; a
+    /// query without a word that the model reads finds nothing.
+    ///
+    /// # Errors
+    /// If a query cannot be tokenized, or the device fails.
+    pub fn hits(&self, queries: &[&str], count: usize) -> anyhow::Result<Vec<Vec<Hit>>> {
+        let vectors = self.read(queries)?;
+        let queries = vectors.iter().map(|vectors| QueryRef {
+            vectors,
+            excluded: &[],
+        });
+        Ok(self
+            .index
+            .search_many(&queries.collect::<Vec<_>>(), count)?)
+    }
+
+    fn read(&self, queries: &[&str]) -> anyhow::Result<Vec<Vec<f32>>> {
+        let settings = self.settings.queries();
+        Ok(self.student.encode(queries, settings, &self.device)?)
     }
 
     /// Finds the best documents for a query, and the words that they were found by.
@@ -57,9 +82,8 @@ impl<'a> Searcher<'a> {
     /// # Errors
     /// If the query has no word that the model reads, or the device fails.
     pub fn answer(&self, query: &str, count: usize) -> anyhow::Result<Answer> {
-        let retrieval = &self.experiment.run.retrieval;
-        let (settings, device) = (retrieval.queries(), self.experiment.device());
-        let vectors = self.student.encode(&[query], settings, device)?.remove(0);
+        let retrieval = &self.settings;
+        let vectors = self.read(&[query])?.remove(0);
         ensure!(
             !vectors.is_empty(),
             "the query {query:?} has no word that the model reads"

@@ -1,33 +1,11 @@
 //! The frozen space of a run: the teacher, the head after it, and the documents as it reads them.
 
-use anyhow::Context;
 use optical_corpus::collection::Collection;
 use optical_encoder::Head;
 use optical_evaluation::{Asked, BuiltIn, Evaluations, Queries, System};
 use optical_store::{KeptIndex, Key, Reader};
 
 use crate::{Experiment, Lexical};
-
-/// Loads the run file's model.
-pub(crate) fn teacher(experiment: &Experiment) -> anyhow::Result<Reader> {
-    let run = &experiment.run;
-    let reader = experiment
-        .site
-        .store
-        .reader(&run.model, experiment.device())?;
-    let model = &reader.model;
-    // Before the bitext is tokenized and the documents are encoded.
-    run.distill.check_teacher(&model.config)?;
-    for (key, length) in [
-        ("retrieval.query_length", run.retrieval.query_length),
-        ("retrieval.document_length", run.retrieval.document_length),
-    ] {
-        model
-            .check_length(length)
-            .with_context(|| format!("{key} = {length}"))?;
-    }
-    Ok(reader)
-}
 
 /// Where queries are put and documents are.
 pub struct Space {

@@ -5,22 +5,42 @@ use std::path::Path;
 use anyhow::{Context, ensure};
 use optical_encoder::Head;
 use optical_evaluation::{Evaluations, join_students, student_name};
+use optical_report::Table;
+use optical_report::page::RunSummary;
 use optical_store::Reader;
 
 use crate::continuation::Predecessor;
 use crate::metrics::read_events;
 use crate::provenance::{Clock, facts, write_run_json};
 use crate::{
-    Development, Experiment, ExperimentData, Findings, Inputs, Lexical, RunFile, ScoredPassages,
-    Site, Space, Started, Students, bitext, check, head, page, pictures, summary,
+    Experiment, ExperimentData, Findings, Inputs, Lexical, RunFile, Site, Space, Started, Students,
+    bitext, check, head, page, pictures, summary,
 };
 
-/// Distils, indexes, evaluates and reports; returns the table of the first measure. With `from`, the
+/// A run's scores.
+#[derive(Debug)]
+pub struct Scored {
+    /// By system and language.
+    pub evaluations: Evaluations,
+    /// The first measure of every system in every language.
+    pub table: Table,
+}
+
+/// A run's scores, with what its report says of them.
+#[derive(Debug)]
+pub struct Report {
+    /// What is in `report.md` and `results.json`.
+    pub summary: RunSummary,
+    /// The scores.
+    pub scored: Scored,
+}
+
+/// Distils, indexes, evaluates and reports. With `from`, the
 /// training begins from that run's last checkpoint.
 ///
 /// # Errors
 /// If a stage fails, or somebody stops it: the same call resumes.
-pub fn train(started: Started, from: Option<&Path>) -> anyhow::Result<String> {
+pub fn train(started: Started, from: Option<&Path>) -> anyhow::Result<Report> {
     let mut clock = Clock::start();
     let Started {
         experiment,
@@ -46,13 +66,9 @@ pub fn train(started: Started, from: Option<&Path>) -> anyhow::Result<String> {
 
     let head = head(&experiment, &teacher, &mut data)?;
     let space = Space::open(&experiment, teacher, head, &data.collection)?;
-    let development = Development::prepare(&experiment, &space, data.development.as_ref())?;
+    let mut makes = Students::open(&experiment, &space, &lexical, &data)?;
     clock.stage("document index");
 
-    let switches = lexical.code_switches(run)?;
-    let passages = ScoredPassages::new(&experiment, lexical.words(), &space, &data.collection);
-    let (judge, passages) = (development.as_ref(), passages.as_ref());
-    let mut makes = Students::new(&experiment, &space, judge, &switches, passages);
     let students: Vec<Reader> = (0..run.repetitions)
         .map(|repetition| makes.student(repetition, &mut data))
         .collect::<anyhow::Result<_>>()?;
@@ -75,14 +91,21 @@ pub fn train(started: Started, from: Option<&Path>) -> anyhow::Result<String> {
     }
     let facts = facts(&experiment, &events, &clock);
     write_run_json(folder, &facts)?;
-    page::write(&experiment, &data, &evaluations, &events, facts)
+    let summary = page::write(&experiment, &data, &evaluations, &events, facts)?;
+    Ok(Report {
+        summary,
+        scored: Scored {
+            table: summary::table(&experiment, &evaluations)?,
+            evaluations,
+        },
+    })
 }
 
-/// Ranks and scores the systems that need no encoder; returns the table of the first measure.
+/// Ranks and scores the systems that need no encoder.
 ///
 /// # Errors
 /// If a stage fails, or somebody stops it.
-pub fn baselines(started: Started) -> anyhow::Result<String> {
+pub fn baselines(started: Started) -> anyhow::Result<Scored> {
     let Started {
         experiment,
         mut data,
@@ -103,11 +126,11 @@ pub fn baselines(started: Started) -> anyhow::Result<String> {
 }
 
 /// Scores a finished run on the questions of its `[final_test]`, in a folder of its own below the
-/// run's; returns the table of the first measure.
+/// run's.
 ///
 /// # Errors
 /// If the run has no such table or no finished student, a stage fails, or somebody stops it.
-pub fn final_test(finished: &Experiment, site: &Site) -> anyhow::Result<String> {
+pub fn final_test(finished: &Experiment, site: &Site) -> anyhow::Result<Report> {
     let mut clock = Clock::start();
     let Experiment { run, folder, .. } = finished;
     let experiment = Experiment::new(tested(finished)?, &folder.final_test(), site)?;
@@ -139,7 +162,14 @@ pub fn final_test(finished: &Experiment, site: &Site) -> anyhow::Result<String> 
     let events = read_events(folder)?;
     let facts = facts(&experiment, &events, &clock);
     write_run_json(&experiment.folder, &facts)?;
-    page::write(&experiment, &data, &evaluations, &events, facts)
+    let summary = page::write(&experiment, &data, &evaluations, &events, facts)?;
+    Ok(Report {
+        summary,
+        scored: Scored {
+            table: summary::table(&experiment, &evaluations)?,
+            evaluations,
+        },
+    })
 }
 
 /// Refuses a run that has no `[final_test]`, or neither a report of it nor all students.

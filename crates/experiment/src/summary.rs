@@ -222,7 +222,7 @@ fn instruments(events: &[Event]) -> Vec<Instrument> {
 }
 
 /// Makes the table of the first measure, of every system in every language.
-pub(crate) fn table(experiment: &Experiment, evaluations: &Evaluations) -> anyhow::Result<String> {
+pub(crate) fn table(experiment: &Experiment, evaluations: &Evaluations) -> anyhow::Result<Table> {
     let (run, first) = (&experiment.run, experiment.first_measure());
     let systems = systems(run, |name| evaluations.contains_key(name));
     let names = systems
@@ -241,5 +241,5 @@ pub(crate) fn table(experiment: &Experiment, evaluations: &Evaluations) -> anyho
         let name = Cell::from(format!("{language} ({class:?})").to_lowercase());
         table.push([name].into_iter().chain(cells))?;
     }
-    Ok(table.to_terminal())
+    Ok(table)
 }

@@ -51,7 +51,7 @@ pub struct Teaching<'a> {
 }
 
 impl<'a> Teaching<'a> {
-    /// Finds all that is wrong with a teacher's file and its data.
+    /// Finds all that is wrong with a teacher's file and its data, beside what the caller has found.
     ///
     /// # Errors
     /// If something keeps the teacher from being trained: all of it, with file and line.
@@ -59,19 +59,15 @@ impl<'a> Teaching<'a> {
         path: &Path,
         folder: &Path,
         site: &'a Site,
-        devices_fault: Option<String>,
         check_only: bool,
+        mut findings: Findings,
     ) -> anyhow::Result<Opened<Self>> {
         let text = optical_files::text::read(path);
         let text = text.with_context(|| path.display().to_string())?;
         let file: TeachFile =
             toml::from_str(&text).map_err(|error| places::of_toml(path, &text, &error))?;
         let host = &site.store.host;
-        let mut findings = Findings::default();
         findings.within_file(path, &text);
-        if let Some(fault) = devices_fault {
-            findings.problem(fault);
-        }
         let kept = findings.take(RunFolder::of(folder, &text));
         disk::writable(folder, &mut findings);
         let mut away = Vec::new();
@@ -108,7 +104,7 @@ impl<'a> Teaching<'a> {
             folder,
             examples: (training, held_out),
         } = self;
-        let (host, device) = (&site.store.host, &site.devices[0]);
+        let (host, device) = (&site.store.host, site.device());
         let mut reader = site.store.reader(&file.model, device)?;
         let fits = file.teach.check_model(&reader.model);
         fits.with_context(|| path.display().to_string())?;
@@ -126,7 +122,7 @@ impl<'a> Teaching<'a> {
             model,
             [&training, &held_out],
             &folder.checkpoints(),
-            &site.devices,
+            site.devices(),
             &mut watcher,
         );
         let outcome = watcher.result(outcome).map_err(|error| {

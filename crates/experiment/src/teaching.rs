@@ -11,11 +11,11 @@ use optical_retrieval::translation::CodeSwitch;
 use optical_store::{Key, Reader};
 use optical_tokenize::Role;
 
+use crate::development::Development;
 use crate::metrics::{self, Metrics};
+use crate::passages::ScoredPassages;
 use crate::watcher::Watcher;
-use crate::{
-    Development, Experiment, ExperimentData, RunFile, ScoredPassages, Space, continuation, inputs,
-};
+use crate::{Experiment, ExperimentData, Lexical, RunFile, Space, continuation, inputs};
 
 /// Returns the head, estimated once and kept in the run folder.
 ///
@@ -107,30 +107,34 @@ impl HeadTexts {
 pub struct Students<'a> {
     experiment: &'a Experiment,
     space: &'a Space,
-    development: Option<&'a Development<'a>>,
-    switches: &'a BTreeMap<String, CodeSwitch>,
-    passages: Option<&'a ScoredPassages<'a>>,
+    development: Option<Development<'a>>,
+    switches: BTreeMap<String, CodeSwitch>,
+    passages: Option<ScoredPassages<'a>>,
     /// Made for the first student that has to be trained.
     pairs: Option<TokenizedPairs>,
 }
 
 impl<'a> Students<'a> {
-    /// Prepares to train students.
-    pub fn new(
+    /// Prepares to train students in a space: with development queries, code-switched sentences and
+    /// scored passages, as far as the run file asks for them.
+    ///
+    /// # Errors
+    /// If one of these cannot be prepared.
+    pub fn open(
         experiment: &'a Experiment,
         space: &'a Space,
-        development: Option<&'a Development<'a>>,
-        switches: &'a BTreeMap<String, CodeSwitch>,
-        passages: Option<&'a ScoredPassages<'a>>,
-    ) -> Self {
-        Self {
+        lexical: &'a Lexical,
+        data: &ExperimentData,
+    ) -> anyhow::Result<Self> {
+        let development = data.development.as_ref();
+        Ok(Self {
             experiment,
             space,
-            development,
-            switches,
-            passages,
+            development: Development::prepare(experiment, space, development)?,
+            switches: lexical.code_switches(&experiment.run)?,
+            passages: ScoredPassages::new(experiment, lexical.words(), space, &data.collection),
             pairs: None,
-        }
+        })
     }
 
     /// Returns the student of a repetition, counted from zero: read back where it is there, otherwise
@@ -155,9 +159,9 @@ impl<'a> Students<'a> {
             return Ok(student);
         }
         if self.pairs.is_none() {
-            let texts = data.training_texts(run, self.switches)?.map(|text| {
+            let texts = data.training_texts(run, &self.switches)?.map(|text| {
                 let mut text = text?;
-                if let Some(passages) = self.passages {
+                if let Some(passages) = &self.passages {
                     text.passages = passages.of(&text.target);
                 }
                 Ok::<_, CorpusError>(text)
@@ -170,20 +174,20 @@ impl<'a> Students<'a> {
         let training = TrainingData {
             pairs: self.pairs.as_ref().expect("made above"),
             held_out: &held_out,
-            passages: self.passages.map(|passages| passages as &dyn Passages),
+            passages: self.passages.as_ref().map(|it| it as &dyn Passages),
         };
         let mut settings = run.distill.clone();
         settings.training.seed += repetition as u64;
         let host = self.experiment.host();
         let metrics = Metrics::new(&folder, host, metrics::DISTIL, settings.training.steps);
-        let mut watcher = Watcher::new(metrics, host, self.development);
+        let mut watcher = Watcher::new(metrics, host, self.development.as_ref());
         let outcome = distil(
             &settings,
             teacher,
             &self.space.head,
             training,
             &folder.checkpoints(),
-            &self.experiment.site.devices,
+            self.experiment.site.devices(),
             &mut watcher,
         );
         match watcher.result(outcome)? {

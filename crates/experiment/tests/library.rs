@@ -24,6 +24,7 @@ fn a_program_trains_searches_and_measures_by_library_calls() {
     let names: Vec<&String> = measured.as_object().unwrap().keys().collect();
     assert_eq!(names, ["map", "recall_5"]);
     assert_eq!(measured["map"].as_f64().unwrap(), found.map);
+    assert_eq!(found.reported, Some(found.map));
 
     // What is there is read back: the student is not trained again.
     let again = library::run(folder.path()).unwrap();

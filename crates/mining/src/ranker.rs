@@ -53,7 +53,7 @@ impl Ranker {
         questions: &Questions,
         site: &Site,
     ) -> anyhow::Result<Self> {
-        let device = site.devices[0].clone();
+        let device = site.device().clone();
         let reader = site.store.reader(&ranking.model, &device)?;
         let model = &reader.model;
         let most = model.maximum_length();

@@ -43,8 +43,8 @@ pub enum Outcome {
     Checked(String),
     /// Its page is written.
     Written {
-        /// The table of the page, for a terminal.
-        table: String,
+        /// What the page says.
+        summary: Box<StudySummary>,
         /// The page.
         page: PathBuf,
     },
@@ -93,7 +93,7 @@ pub fn run(file: &Path, folder: &Path, site: &Site, options: &Options) -> anyhow
     running.train(&untrained)?;
     let page = running.write(&untrained)?;
     Ok(Outcome::Written {
-        table: page.table()?.to_terminal(),
+        summary: Box::new(page),
         page: folder.join("study.md"),
     })
 }

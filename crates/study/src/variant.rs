@@ -9,8 +9,8 @@ use optical_distill::Event;
 use optical_encoder::Head;
 use optical_evaluation::{Evaluations, rounded, scores_of};
 use optical_experiment::{
-    Development, Experiment, ExperimentData, Inputs, Lexical, RunFile, RunSettings, ScoredPassages,
-    Site, Space, Students, WORDS, head, read_events, write_bitext,
+    Experiment, ExperimentData, Inputs, Lexical, RunFile, RunSettings, ScoredPassages, Site, Space,
+    Students, WORDS, head, read_events, write_bitext,
 };
 use optical_store::{Reader, key};
 use serde_json::Value;
@@ -263,11 +263,7 @@ impl<'a> Variants<'a> {
         let space = self.space(experiment, &mut prepared.data)?;
         let Prepared { data, lexical, .. } = prepared;
         let (_, lexical) = lexical.as_ref().context("words are prepared above")?;
-        let switches = lexical.code_switches(&experiment.run)?;
-        let passages = ScoredPassages::new(experiment, lexical.words(), &space, &data.collection);
-        let development = Development::prepare(experiment, &space, data.development.as_ref())?;
-        let (judge, passages) = (development.as_ref(), passages.as_ref());
-        let mut students = Students::new(experiment, &space, judge, &switches, passages);
+        let mut students = Students::open(experiment, &space, lexical, data)?;
         let trained = students.student(student, data)?;
         space.evaluate(experiment, &data.collection, name, &trained)
     }

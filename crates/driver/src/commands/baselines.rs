@@ -2,10 +2,8 @@
 
 use std::path::PathBuf;
 
-use burn::tensor::Device;
-use optical_experiment::{Opened, Start, stages};
+use optical_experiment::{Findings, Opened, Start, stages};
 
-use crate::device::Backend;
 use crate::named::NamedRunFile;
 use crate::say::print;
 use crate::{console, site};
@@ -28,19 +26,16 @@ pub struct BaselinesArgs {
 /// Makes tables, rankings and scores; what is there is read back.
 pub fn run(args: &BaselinesArgs) -> anyhow::Result<()> {
     let run = args.file.read()?;
-    // No tensor is made.
-    let devices = vec![Device::default()];
-    let site = site::of(devices, Backend::Flex, args.offline, console::listening()?)?;
+    let site = site::without_device(args.offline, console::listening()?)?;
     let start = Start {
         run,
         folder: args.file.folder(args.run.as_deref()),
         site: &site,
-        devices_fault: None,
         check_only: false,
         encodes: false,
     };
-    match start.open()? {
+    match start.open(Findings::default())? {
         Opened::Checked(lines) => print(lines),
-        Opened::Ready(started) => print(stages::baselines(*started)? + "\n"),
+        Opened::Ready(started) => print(stages::baselines(*started)?.table.to_terminal() + "\n"),
     }
 }

@@ -74,7 +74,7 @@ pub fn run(args: &EncodeArgs) -> anyhow::Result<()> {
     site::not_over_input(&args.output, &[&args.input])?;
     let texts = Texts::open(&args.input)?;
     let site = site::on(args.device, args.offline, console::listening()?)?;
-    let device = &site.devices[0];
+    let device = site.device();
     let reader = site.store.reader(&args.model, device)?;
     let role = match args.query {
         true => Role::Query,

@@ -51,7 +51,8 @@ pub fn run(args: &FinalTestArgs) -> anyhow::Result<()> {
             let text = std::fs::read_to_string(&report);
             print(text.with_context(|| report.display().to_string())?)?;
         } else {
-            let table = stages::final_test(&finished, &site)?;
+            let tested = stages::final_test(&finished, &site)?;
+            let table = tested.scored.table.to_terminal();
             print(format_args!("{table}\nreport: {}\n", report.display()))?;
         }
     }

@@ -43,10 +43,8 @@ pub struct StudyArgs {
 
 /// Trains what is missing, and writes the page.
 pub fn run(args: &StudyArgs) -> anyhow::Result<()> {
-    let (site, devices_fault) = site::training(args.devices, args.check, args.offline)?;
-    if let Some(fault) = devices_fault {
-        anyhow::bail!(fault);
-    }
+    let (site, findings) = site::training(args.devices, args.check, args.offline)?;
+    findings.told_problems()?;
     let options = Options {
         scores: args.scores.clone(),
         only: args.only.clone(),
@@ -56,7 +54,8 @@ pub fn run(args: &StudyArgs) -> anyhow::Result<()> {
     let folder = args.file.folder(args.run.as_deref());
     match run_study(args.file.path(), &folder, &site, &options)? {
         Outcome::Checked(line) => print(line),
-        Outcome::Written { table, page } => {
+        Outcome::Written { summary, page } => {
+            let table = summary.table()?.to_terminal();
             print(format_args!("{table}\nstudy: {}\n", page.display()))
         }
     }

@@ -32,10 +32,10 @@ pub struct TeachArgs {
 
 /// Trains, and writes the teacher to the run folder.
 pub fn run(args: &TeachArgs) -> anyhow::Result<()> {
-    let (site, devices_fault) = site::training(args.devices, args.check, args.offline)?;
+    let (site, findings) = site::training(args.devices, args.check, args.offline)?;
     let folder = args.file.folder(args.run.as_deref());
     let file = args.file.path();
-    match Teaching::open(file, &folder, &site, devices_fault, args.check)? {
+    match Teaching::open(file, &folder, &site, args.check, findings)? {
         Opened::Checked(lines) => print(lines),
         Opened::Ready(teaching) => {
             print(format_args!("teacher: {}\n", teaching.train()?.display()))

@@ -35,20 +35,20 @@ pub struct TrainArgs {
 /// Runs all stages; a stage whose result is there is skipped.
 pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     let run = args.file.read()?;
-    let (site, devices_fault) = site::training(args.devices, args.check, args.offline)?;
+    let (site, findings) = site::training(args.devices, args.check, args.offline)?;
     let folder = args.file.folder(args.run.as_deref());
     let start = Start {
         run,
         folder: folder.clone(),
         site: &site,
-        devices_fault,
         check_only: args.check,
         encodes: true,
     };
-    match start.open()? {
+    match start.open(findings)? {
         Opened::Checked(lines) => print(lines),
         Opened::Ready(started) => {
-            let table = stages::train(*started, args.from.as_deref())?;
+            let report = stages::train(*started, args.from.as_deref())?;
+            let table = report.scored.table.to_terminal();
             let report = folder.join("report.md");
             print(format_args!("{table}\nreport: {}\n", report.display()))
         }

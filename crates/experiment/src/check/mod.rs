@@ -1,7 +1,6 @@
 //! Everything that can be known of a run from its files and settings, before its first tensor: what is
 //! wrong with them, all at once, and what the run will take.
 
-pub mod collections;
 pub mod disk;
 pub mod estimate;
 pub mod lengths;
@@ -18,9 +17,8 @@ use optical_corpus::collection::{CollectionSource, Document};
 use optical_encoder::Outline;
 use optical_store::Place;
 
-pub use self::collections::tokenless;
-use self::collections::{Reader, collection};
 use self::estimate::{Need, Shape, Texts};
+use crate::collections::{CollectionReader, collection};
 use crate::data::manifests;
 use crate::site::roots;
 use crate::{Experiment, ExperimentData, Findings, RunFile, Site};
@@ -34,8 +32,6 @@ pub struct Start<'a> {
     pub folder: PathBuf,
     /// Where to run.
     pub site: &'a Site,
-    /// What is wrong with the devices, if something is.
-    pub devices_fault: Option<String>,
     /// Whether to find all that is wrong and nothing more: nothing is fetched or written.
     pub check_only: bool,
     /// Whether there is an encoder in it.
@@ -61,28 +57,23 @@ pub enum Opened<T> {
 }
 
 impl Start<'_> {
-    /// Finds all that is wrong with a run, and opens it.
+    /// Finds all that is wrong with a run, beside what the caller has found, and opens it.
     ///
     /// # Errors
     /// If something keeps the run from being made: all of it, with file and line.
-    pub fn open(self) -> anyhow::Result<Opened<Started>> {
+    pub fn open(self, mut findings: Findings) -> anyhow::Result<Opened<Started>> {
         let Self {
             run,
             folder,
             site,
-            devices_fault,
             check_only,
             encodes,
         } = self;
         let (cache, host) = (&site.store.cache, &site.store.host);
-        let mut findings = Findings::default();
         if let Some(file) = run.path() {
             findings.within_file(file, run.text());
         }
-        if let Some(fault) = devices_fault {
-            findings.problem(fault);
-        }
-        let device = &site.devices[0];
+        let device = site.device();
         let precision = run.distill.training.precision;
         if encodes && !precision.is_supported(device) {
             findings.fault(format!(
@@ -167,7 +158,7 @@ pub fn check(
         return checked;
     }
     let roots = roots(cache);
-    let reader = checked.outline.as_ref().map(|outline| Reader {
+    let reader = checked.outline.as_ref().map(|outline| CollectionReader {
         outline,
         retrieval: &run.retrieval,
     });
@@ -192,7 +183,7 @@ fn final_test(
     run: &RunFile,
     source: &CollectionSource,
     roots: &DataRoots,
-    reader: Option<Reader<'_>>,
+    reader: Option<CollectionReader<'_>>,
     findings: &mut Findings,
 ) {
     let languages: Vec<String> = run.classes().into_iter().map(|it| it.0).collect();

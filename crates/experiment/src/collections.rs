@@ -13,7 +13,7 @@ use crate::findings::{Findings, named};
 
 /// What reads a collection's texts, and how.
 #[derive(Debug, Clone, Copy)]
-pub struct Reader<'a> {
+pub struct CollectionReader<'a> {
     /// The model, before its tensors are made.
     pub outline: &'a Outline,
     /// How texts are cut.
@@ -26,7 +26,7 @@ pub fn collection(
     source: &CollectionSource,
     roots: &DataRoots,
     languages: &[String],
-    reader: Option<Reader<'_>>,
+    reader: Option<CollectionReader<'_>>,
     findings: &mut Findings,
 ) -> Option<Collection> {
     let loaded = source.load(roots).with_context(|| table.to_owned());
@@ -66,7 +66,7 @@ fn unsound_free(unsound: &[Unsound]) -> bool {
     !unsound.iter().any(|it| matches!(it, Unsound::NoDocuments))
 }
 
-impl Reader<'_> {
+impl CollectionReader<'_> {
     fn say_tokenless(
         self,
         table: &str,

@@ -118,11 +118,12 @@ pub fn baselines(started: Started) -> anyhow::Result<Scored> {
     let english = experiment.asked(&data.collection.english);
     let lexical = Lexical::prepare(&experiment, &mut data)?;
     let systems = lexical.systems(&queries, &english);
-    let evaluator = experiment.evaluator();
-    summary::table(
-        &experiment,
-        &evaluator.evaluate(&data.collection, &systems)?,
-    )
+    let evaluations = experiment.evaluator();
+    let evaluations = evaluations.evaluate(&data.collection, &systems)?;
+    Ok(Scored {
+        table: summary::table(&experiment, &evaluations)?,
+        evaluations,
+    })
 }
 
 /// Scores a finished run on the questions of its `[final_test]`, in a folder of its own below the

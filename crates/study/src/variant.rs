@@ -9,8 +9,8 @@ use optical_distill::Event;
 use optical_encoder::Head;
 use optical_evaluation::{Evaluations, rounded, scores_of};
 use optical_experiment::{
-    Experiment, ExperimentData, Inputs, Lexical, RunFile, RunSettings, ScoredPassages, Site, Space,
-    Students, WORDS, head, read_events, write_bitext,
+    Experiment, ExperimentData, Inputs, Lexical, RunFile, RunSettings, Site, Space, Students,
+    WORDS, head, read_events, write_bitext,
 };
 use optical_store::{Reader, key};
 use serde_json::Value;

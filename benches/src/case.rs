@@ -151,7 +151,7 @@ impl Case {
         }
     }
 
-    /// The largest relative error of `<P, C>` with which an answer counts as one: far above rounding,
+    /// Returns the largest relative error of `<P, C>` with which an answer counts as one: far above rounding,
     /// and above what a marginal error of the tolerances used leaves, far below what a wrong or
     /// unfinished plan has.
     #[must_use]

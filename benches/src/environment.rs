@@ -111,7 +111,7 @@ impl Environment {
 }
 
 impl Environment {
-    /// The version of a library that this program was built with.
+    /// Returns the version of a library that this program was built with.
     #[must_use]
     pub fn library(&self, name: &str) -> &str {
         self.libraries.get(name).map_or(UNKNOWN, String::as_str)
@@ -146,7 +146,7 @@ fn value_in(path: &str, key: &str, separator: char) -> Option<String> {
     Some(value.trim().trim_matches('"').to_owned())
 }
 
-/// The first line that a program says, if it is there and succeeds.
+/// Returns the first line that a program says, if it is there and succeeds.
 pub(crate) fn said(program: &str, arguments: &[&str]) -> Option<String> {
     let output = Command::new(program).args(arguments).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
@@ -154,7 +154,7 @@ pub(crate) fn said(program: &str, arguments: &[&str]) -> Option<String> {
     (output.status.success() && !line.is_empty()).then(|| line.to_owned())
 }
 
-/// The version of a package in a lock file.
+/// Returns the version of a package in a lock file.
 fn locked<'a>(lock: &'a str, name: &str) -> Option<&'a str> {
     let (_, rest) = lock.split_once(&format!("name = \"{name}\"\nversion = \""))?;
     rest.split('"').next()

@@ -3,9 +3,8 @@
 use anyhow::{Context, ensure};
 use burn::prelude::*;
 use burn::tensor::DType;
-use optical_sinkhorn::burn::{
-    BatchSettings, Gradient, TensorSolution, solve, solve_by_library_ops,
-};
+use optical_sinkhorn::Sinkhorn;
+use optical_sinkhorn::burn::{Gradient, TensorSolution, solve, solve_by_library_ops};
 
 use crate::backend::Backend;
 use crate::case::{Case, Precision, Stop, Task};
@@ -16,7 +15,7 @@ use crate::solver::{About, Form, Run, Solver, timed};
 /// Iterations after which a problem that has not met its tolerance counts as unsolved.
 const MOST_ITERATIONS: usize = 10_000;
 
-type Solve = fn(Tensor<3>, Tensor<2>, Tensor<2>, &BatchSettings) -> TensorSolution;
+type Solve = fn(Tensor<3>, Tensor<2>, Tensor<2>, &Sinkhorn) -> TensorSolution;
 
 /// One of the ways of our tensor solver on one device.
 struct OnDevice {
@@ -25,7 +24,7 @@ struct OnDevice {
     solve: Solve,
 }
 
-/// The first device of a backend, if this build has it.
+/// Returns the first device of a backend, if this build has it.
 pub(crate) fn device(backend: Backend) -> Option<Device> {
     #[allow(unused_imports)]
     use burn::tensor::DeviceKind;
@@ -83,14 +82,15 @@ impl Solver for OnDevice {
         else {
             anyhow::bail!("only matrices of costs are taken");
         };
-        let (iterations, threshold) = match stop {
-            Stop::Iterations(iterations) => (iterations, None),
-            Stop::Tolerance(tolerance) => (MOST_ITERATIONS, Some(tolerance)),
-        };
-        let settings = BatchSettings {
-            epsilon,
-            iterations,
-            threshold,
+        let settings = Sinkhorn::new(epsilon)?;
+        let (settings, threshold) = match stop {
+            Stop::Iterations(iterations) => (settings.with_fixed_iterations(iterations), None),
+            Stop::Tolerance(tolerance) => (
+                settings
+                    .with_threshold(tolerance)
+                    .with_max_iterations(MOST_ITERATIONS),
+                Some(tolerance),
+            ),
         };
         let problems = input.case.problems;
         let (count, n, m) = (problems.count, problems.n, problems.m);
@@ -110,7 +110,7 @@ impl Solver for OnDevice {
                     let error = solution.marginal_error.max().into_scalar::<f32>();
                     ensure!(
                         f64::from(error) <= threshold,
-                        "a marginal error of {error:e} is left after {iterations} iterations"
+                        "a marginal error of {error:e} is left after {MOST_ITERATIONS} iterations"
                     );
                 }
                 Ok(values.convert::<f64>().try_to_vec()?)
@@ -162,7 +162,7 @@ fn identity(_: &Device) -> Option<(String, String)> {
     Some((here.processor, here.platform))
 }
 
-/// The driver of the device of this name, with its version.
+/// Returns the driver of the device of this name, with its version.
 fn driver(backend: Backend, name: &str) -> Option<String> {
     match backend {
         Backend::Cuda => {

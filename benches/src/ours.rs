@@ -280,7 +280,7 @@ mod tests {
             };
             let input = Input::of(case);
             let solver = sinkhorn(epsilon, stop).unwrap();
-            let solve = |problem: &Problem| Ok(solver.solve(problem)?.transport_cost(problem));
+            let solve = |problem: &Problem| Ok(solver.solve(problem)?.transport_cost());
             let one_by_one = one_by_one(&input, solve).unwrap()().unwrap();
             let found = reference(&input).unwrap();
             for (found, expected) in found.iter().zip(&one_by_one.values) {

@@ -21,7 +21,7 @@ pub(crate) struct Script {
 }
 
 impl Script {
-    /// Starts `script` with so many threads for every library; returns its first line, too.
+    /// Starts `script` with this number of threads for every library; returns its first line, too.
     pub(crate) fn start(
         python: &Path,
         script: &Path,
@@ -58,7 +58,7 @@ impl Script {
         Ok((script, line))
     }
 
-    /// The answer to a question.
+    /// Returns the answer to a question.
     pub(crate) fn ask(&mut self, question: &str) -> anyhow::Result<String> {
         // What has ended does not read; the line it does not write says so.
         let _ = writeln!(self.input, "{question}");

@@ -126,7 +126,7 @@ impl SolverResult {
             spread: (!runs.is_empty()).then_some([least, largest]),
             runs,
             error,
-            // What is not a number is no agreement.
+            // What is not a number is not agreement.
             agrees: error <= tolerance,
             unable: None,
         }
@@ -206,7 +206,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// Runs of so many processor seconds, and twice as many on the wall.
+    /// Runs of this number of processor seconds, and twice as many on the wall.
     pub(crate) fn runs(seconds: &[f64]) -> Vec<Seconds> {
         let run = |processor: &f64| Seconds {
             processor: *processor,
@@ -215,7 +215,7 @@ pub(crate) mod tests {
         seconds.iter().map(run).collect()
     }
 
-    /// The first case by solvers of these names, forms, processor times and errors.
+    /// Returns the first case by solvers of these names, forms, processor times and errors.
     pub(crate) fn results(solvers: &[(&str, Form, &[f64], f64)]) -> Results {
         let case = cases::all()[0];
         let abouts: Vec<About> = solvers

@@ -57,7 +57,7 @@ pub enum Form {
 }
 
 impl About {
-    /// The clock that counts: a device works while the processor waits, and threads work side by side.
+    /// Returns the clock that counts: a device works while the processor waits, and threads work side by side.
     #[must_use]
     pub fn clock(&self) -> Clock {
         if self.device == "cpu" && self.threads == 1 {
@@ -97,7 +97,7 @@ pub struct Seconds {
 }
 
 impl Seconds {
-    /// The time by one clock.
+    /// Returns the time by one clock.
     #[must_use]
     pub fn by(&self, clock: Clock) -> f64 {
         match clock {

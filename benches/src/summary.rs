@@ -91,7 +91,7 @@ fn ours<'a>(results: &Results, case: &'a CaseResults) -> Vec<&'a SolverResult> {
     chosen
 }
 
-/// The fastest solver of others that agrees.
+/// Returns the fastest solver of others that agrees.
 fn best_peer<'a>(case: &'a CaseResults, ours: &SolverResult) -> Option<&'a SolverResult> {
     let peers = case
         .solvers

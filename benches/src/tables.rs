@@ -85,7 +85,7 @@ pub(crate) fn milliseconds(seconds: f64) -> String {
     format!("{:.3}", seconds * 1e3)
 }
 
-/// The whole run as a page; `picture` is the file name of its picture.
+/// Returns the whole run as a page; `picture` is the file name of its picture.
 ///
 /// # Errors
 /// If a table cannot be built.
@@ -95,7 +95,7 @@ pub fn page(results: &Results, picture: &str) -> anyhow::Result<String> {
     page += "\nTimes are medians of runs in turns: of the processor's time of one thread, or of time on \
              the wall where a device works. They go from costs in memory to the transport costs \
              ⟨P, C⟩ in memory. Errors are relative, against our solver in double precision, \
-             converged to 1e-10; a solver whose error is not within the case's tolerance is no best peer.\n";
+             converged to 1e-10; a solver whose error is not within the case's tolerance is not a best peer.\n";
     page += &format!("\n![Times of all solvers]({picture})\n\n## Summary\n\n");
     page += &summary::table(results)?.to_markdown();
     page += "\n## Cases\n";

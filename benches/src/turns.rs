@@ -51,7 +51,7 @@ pub fn measure(
     })
 }
 
-/// A solver, what it has done and how it goes on.
+/// A solver, what it has done and how it continues.
 struct Turn<'a> {
     solver: &'a dyn Solver,
     /// Solves once more; none after a failure.
@@ -259,7 +259,7 @@ mod tests {
         let agrees: Vec<bool> = results.solvers.iter().map(|solver| solver.agrees).collect();
         assert_eq!(agrees, [true, false]);
         assert!((results.solvers[1].error - 1e-3).abs() < 1e-9);
-        // The warm-up is no round.
+        // The warm-up is not a round.
         assert_eq!(results.solvers[0].runs.len(), 3);
 
         let results = measure(exact, 3, &[odd(expected, 2)], |_| ()).unwrap();

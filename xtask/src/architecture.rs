@@ -11,6 +11,7 @@ use crate::start::cargo;
 
 const PREFIX: &str = "optical-";
 const MOST_LINES: usize = 500;
+const MOST_LINES_OF_DRIVER: usize = 3000;
 
 /// Each room, and the rooms it may use. A new room is a design change, so it is written here.
 const ARROWS: &[(&str, &str)] = &[
@@ -63,10 +64,7 @@ pub(crate) fn check(root: &Path) -> anyhow::Result<()> {
         ));
     }
     for folder in ["crates", "xtask", "benches"] {
-        let folder = root.join(folder);
-        if folder.is_dir() {
-            long_files(&folder, &mut breaches)?;
-        }
+        breaches.extend(too_long(&rust_files(&root.join(folder))?));
     }
     if breaches.is_empty() {
         Ok(())
@@ -109,31 +107,49 @@ fn forbidden_arrows(metadata: &Value) -> anyhow::Result<Vec<String>> {
     Ok(breaches)
 }
 
-/// Adds every Rust file below `folder` with more than [`MOST_LINES`] lines.
-fn long_files(folder: &Path, breaches: &mut Vec<String>) -> anyhow::Result<()> {
-    let unreadable = || format!("{} cannot be read", folder.display());
-    let entries = fs::read_dir(folder).with_context(unreadable)?;
+/// Every Rust file below `folder`, with the number of its lines.
+fn rust_files(folder: &Path) -> anyhow::Result<Vec<(PathBuf, usize)>> {
+    let unreadable = |path: &Path| format!("{} cannot be read", path.display());
+    let entries = fs::read_dir(folder).with_context(|| unreadable(folder))?;
     let mut paths: Vec<PathBuf> = entries
         .map(|entry| entry.map(|entry| entry.path()))
         .collect::<Result<_, _>>()
-        .with_context(unreadable)?;
+        .with_context(|| unreadable(folder))?;
     paths.sort();
+    let mut files = Vec::new();
     for path in paths {
         if path.is_dir() && !path.ends_with("target") {
-            long_files(&path, breaches)?;
+            files.extend(rust_files(&path)?);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let text = fs::read_to_string(&path)
-                .with_context(|| format!("{} cannot be read", path.display()))?;
+            let text = fs::read_to_string(&path).with_context(|| unreadable(&path))?;
             let lines = text.lines().count();
-            if MOST_LINES < lines {
-                let path = path.display();
-                breaches.push(format!(
-                    "{path} has {lines} lines, at most {MOST_LINES} are wanted"
-                ));
-            }
+            files.push((path, lines));
         }
     }
-    Ok(())
+    Ok(files)
+}
+
+/// The files that are too long, and a driver that is more than a thin one.
+fn too_long(files: &[(PathBuf, usize)]) -> Vec<String> {
+    let long = files.iter().filter(|(_, lines)| MOST_LINES < *lines);
+    let mut breaches: Vec<String> = long
+        .map(|(path, lines)| {
+            let path = path.display();
+            format!("{path} has {lines} lines, at most {MOST_LINES} are wanted")
+        })
+        .collect();
+    let driver = files.iter().filter(|(path, _)| {
+        path.ancestors()
+            .any(|folder| folder.ends_with("crates/driver/src"))
+    });
+    let lines: usize = driver.map(|(_, lines)| lines).sum();
+    if MOST_LINES_OF_DRIVER < lines {
+        breaches.push(format!(
+            "the driver has {lines} lines, at most {MOST_LINES_OF_DRIVER} are wanted: a command is a page \
+             that calls a library"
+        ));
+    }
+    breaches
 }
 
 fn cargo_output(root: &Path, arguments: &[&str]) -> anyhow::Result<String> {
@@ -205,11 +221,28 @@ mod tests {
         fs::write(folder.join("src/long.rs"), "//\n".repeat(MOST_LINES + 1)).unwrap();
         fs::write(folder.join("src/fits.rs"), "//\n".repeat(MOST_LINES)).unwrap();
         fs::write(folder.join("data.txt"), "\n".repeat(9 * MOST_LINES)).unwrap();
-        let mut found = Vec::new();
-        let outcome = long_files(&folder, &mut found);
+        let files = rust_files(&folder);
         fs::remove_dir_all(&folder).unwrap();
-        outcome.unwrap();
+        let found = too_long(&files.unwrap());
         assert_eq!(found.len(), 1);
         assert!(found[0].contains("long.rs has 501 lines"), "{}", found[0]);
+    }
+
+    #[test]
+    fn a_driver_is_thin() {
+        let file = |name: &str| (Path::new("/a/crates").join(name), MOST_LINES);
+        let names = ["a", "b", "c", "d", "e", "f", "g"];
+        let mut files: Vec<_> = names
+            .map(|name| file(&format!("driver/src/commands/{name}.rs")))
+            .into();
+        files.push(file("driver/tests/long.rs"));
+        let found = too_long(&files);
+        assert_eq!(found.len(), 1);
+        assert!(
+            found[0].starts_with("the driver has 3500 lines"),
+            "{}",
+            found[0]
+        );
+        assert!(too_long(&files[1..]).is_empty());
     }
 }

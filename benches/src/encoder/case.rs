@@ -83,13 +83,13 @@ impl Case {
         format!("{hidden} {texts}x{tokens} {pass}, {threads}")
     }
 
-    /// The token ids of the batch, text by text.
+    /// Returns the token ids of the batch, text by text.
     #[must_use]
     pub fn ids(&self) -> Vec<i64> {
         self.strewn(7919)
     }
 
-    /// The token ids that the teacher of a distillation reads, text by text.
+    /// Returns the token ids that the teacher of a distillation reads, text by text.
     #[must_use]
     pub fn target_ids(&self) -> Vec<i64> {
         self.strewn(6007)
@@ -102,7 +102,7 @@ impl Case {
             .collect()
     }
 
-    /// The numbers that states are held against, as many as there are in a batch of them.
+    /// Returns the numbers that states are held against, as many as there are in a batch of them.
     #[must_use]
     pub fn direction(&self) -> Vec<f32> {
         let count = self.texts * self.tokens * self.hidden;

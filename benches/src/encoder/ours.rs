@@ -80,7 +80,7 @@ pub fn prepare(case: Case, folder: &Path) -> anyhow::Result<Run<'static>> {
 /// The loss of an encoder on its device.
 type Loss = Box<dyn Fn(&Encoder, &Device) -> anyhow::Result<Tensor<1>> + Send + Sync>;
 
-/// The trainer's transport loss between `teacher` reading `target` and an encoder reading `input`.
+/// Returns the trainer's transport loss between `teacher` reading `target` and an encoder reading `input`.
 fn distillation(teacher: Encoder, input: TokenBatch, target: TokenBatch) -> Loss {
     let (epsilon, iterations) = TRANSPORT;
     let objectives = Objectives {

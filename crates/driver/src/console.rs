@@ -1,6 +1,5 @@
 //! The terminal as whoever hears of a stage: bars or lines, and Ctrl-C.
 
-use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -80,9 +79,4 @@ pub fn host(stop: Arc<AtomicBool>) -> Host {
         let shown = shown.lock();
         shown.unwrap_or_else(PoisonError::into_inner).hear(&notice);
     })
-}
-
-/// Whether somebody reads standard error on a terminal.
-pub fn is_drawn() -> bool {
-    std::io::stderr().is_terminal()
 }

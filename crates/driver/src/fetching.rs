@@ -5,7 +5,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use optical_corpus::fetch::FetchEvent;
 
-use crate::console::is_drawn;
+use crate::progress::is_drawn;
 use crate::say::say;
 
 /// A bar on a terminal, a line for each stage otherwise.

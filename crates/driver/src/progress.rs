@@ -1,10 +1,10 @@
 //! Progress: a bar with rate and time left on a terminal, a line now and then elsewhere.
 
+use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::console::is_drawn;
 use crate::say::say;
 
 const BETWEEN_LINES: Duration = Duration::from_secs(20);
@@ -69,8 +69,9 @@ impl Progress {
             return;
         }
         lines.printed = Instant::now();
-        let rate = (position - lines.first) as f64 / lines.began.elapsed().as_secs_f64();
-        let left = (lines.total - position) as f64 / rate.max(1e-9);
+        let rate =
+            position.saturating_sub(lines.first) as f64 / lines.began.elapsed().as_secs_f64();
+        let left = lines.total.saturating_sub(position) as f64 / rate.max(1e-9);
         say(format_args!(
             "{}: {position}/{} {rate:.2}/s, {left:.0} s left {message}",
             self.name, lines.total
@@ -87,4 +88,9 @@ impl Drop for Progress {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }
+}
+
+/// Whether somebody reads standard error on a terminal.
+pub fn is_drawn() -> bool {
+    std::io::stderr().is_terminal()
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 use burn::tensor::Device;
-use optical_experiment::{Reach, Site};
+use optical_experiment::Site;
 use optical_store::{Host, Store};
 
 use crate::console;
@@ -26,8 +26,22 @@ pub fn store(offline: bool, host: Host) -> anyhow::Result<Store> {
     Ok(Store {
         cache,
         offline,
+        hub_token: hub_token(),
         host,
     })
+}
+
+/// Finds the user's token of the Hugging Face hub where its own programs keep it.
+fn hub_token() -> Option<String> {
+    let of = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let file = || {
+        let home = of("HF_HOME").map(PathBuf::from);
+        let home = home.or_else(|| Some(dirs::home_dir()?.join(".cache/huggingface")));
+        std::fs::read_to_string(home?.join("token")).ok()
+    };
+    let token = of("HF_TOKEN").and_then(|token| token.into_string().ok());
+    let token = token.or_else(file)?.trim().to_owned();
+    (!token.is_empty()).then_some(token)
 }
 
 /// Makes the site of a command that computes on some devices.
@@ -56,12 +70,12 @@ pub fn on(backend: Backend, offline: bool, host: Host) -> anyhow::Result<Site> {
 /// checked keeps nothing, and so listens for nobody.
 pub fn training(
     devices: TrainingDevices,
-    reach: Reach,
+    check_only: bool,
     offline: bool,
 ) -> anyhow::Result<(Site, Option<String>)> {
-    let host = match reach {
-        Reach::Nothing => console::unheard(),
-        _ => console::listening()?,
+    let host = match check_only {
+        true => console::unheard(),
+        false => console::listening()?,
     };
     let (opened, fault) = match devices.open() {
         Ok(opened) => (opened, None),

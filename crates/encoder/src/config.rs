@@ -208,6 +208,18 @@ pub(crate) fn check_share(key: &str, value: f64) -> Result<(), String> {
     }
 }
 
+/// Refuses what layers of BERT's kind cannot be built with.
+pub(crate) fn check_layers(
+    activation: &str,
+    epsilon: f64,
+    [hidden, attention]: [f64; 2],
+) -> Result<(), String> {
+    check_gelu("hidden_act", activation)?;
+    check_epsilon("layer_norm_eps", epsilon)?;
+    check_share("hidden_dropout_prob", hidden)?;
+    check_share("attention_probs_dropout_prob", attention)
+}
+
 /// Refuses activations other than the GELU by the error function.
 pub(crate) fn check_gelu(key: &str, name: &str) -> Result<(), String> {
     if name == "gelu" {

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::tensor::Device;
 use optical_encoder::testing::tiny_checkpoint;
-use optical_experiment::{Experiment, Opened, Reach, RunFile, Searcher, Site, Start, stages};
+use optical_experiment::{Experiment, Opened, RunFile, Searcher, Site, Start, stages};
 use optical_retrieval::{Options, Qrels, Run, evaluate};
 use optical_store::{Host, Notice, Store};
 
@@ -58,6 +58,7 @@ pub fn run(folder: &Path) -> anyhow::Result<Outcome> {
         store: Store {
             cache: folder.join("cache"),
             offline: true,
+            hub_token: None,
             host,
         },
         devices: vec![Device::flex()],
@@ -73,7 +74,7 @@ pub fn run(folder: &Path) -> anyhow::Result<Outcome> {
         folder: folder.join("run"),
         site: &site,
         devices_fault: None,
-        reach: Reach::Cache,
+        check_only: false,
         encodes: true,
     };
     let Opened::Ready(started) = start.open()? else {

@@ -9,7 +9,7 @@ use optical_report::Table;
 use optical_report::page::{BitextRow, bitext_table};
 use optical_store::write_json as write_file;
 
-use crate::data::roots;
+use crate::site::roots;
 use crate::{Findings, RunFile, RunFolder};
 
 /// Pairs left out that `bitext.json` shows for each language and reason.

@@ -17,6 +17,7 @@ use optical_retrieval::translation::CodeSwitch;
 use optical_store::{Host, Key, Store};
 
 use crate::check::collections::{Reader, collection};
+use crate::site::roots;
 use crate::{Findings, RunFile, bitext};
 
 /// Everything a run reads; the pairs are on the disk and are read as they are needed.
@@ -32,14 +33,6 @@ pub struct ExperimentData {
     pub report: BitextReport,
     /// A hash of the pairs of each language.
     pub bitext_keys: BTreeMap<String, String>,
-}
-
-/// Returns where the relative paths of a run file begin, and where data is kept.
-pub fn roots(cache: &Path) -> DataRoots {
-    DataRoots {
-        base: Path::new(".").into(),
-        cache: cache.to_owned(),
-    }
 }
 
 impl ExperimentData {

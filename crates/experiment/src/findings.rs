@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use optical_store::Host;
 
-use crate::run_file::faults;
+use crate::places;
 
 /// Things of a kind that are named; the others are counted.
 const NAMED: usize = 5;
@@ -39,7 +39,7 @@ impl Findings {
     pub fn fault(&mut self, fault: impl std::fmt::Display) {
         let fault = fault.to_string();
         match &self.file {
-            Some((file, text)) => self.problem(faults::placed(file, text, &fault)),
+            Some((file, text)) => self.problem(places::placed(file, text, &fault)),
             None => self.problem(fault),
         }
     }

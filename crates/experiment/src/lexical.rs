@@ -11,8 +11,7 @@ use optical_retrieval::{Bm25Index, Bm25Settings};
 use optical_store::{Key, write};
 
 use crate::{
-    Experiment, ExperimentData, RunFile, RunFolder, TableSource, TranslationSettings, inputs,
-    translator,
+    Experiment, ExperimentData, RunFile, TableSource, TranslationSettings, inputs, translator,
 };
 
 /// Counts what the words of the same text have been: rankings and tables by other words are made anew.
@@ -79,7 +78,7 @@ impl Lexical {
         for (language, command) in settings.command.iter().flatten() {
             experiment.host().check()?;
             let queries = &data.collection.queries[language];
-            let translated = translate(&experiment.folder, language, command, queries)
+            let translated = translate(experiment, language, command, queries)
                 .with_context(|| format!("translation.command.{language}"))?;
             lexical.translated.insert(language.clone(), translated);
         }
@@ -193,11 +192,12 @@ fn ibm1_tables(
 
 /// Queries with their texts translated, kept in the run folder.
 fn translate(
-    folder: &RunFolder,
+    experiment: &Experiment,
     language: &str,
     command: &[String],
     queries: &[Query],
 ) -> anyhow::Result<Vec<Query>> {
+    let folder = &experiment.folder;
     let path = &folder.translation().join(format!("command.{language}.txt"));
     let mut key = Key::of("translated queries");
     for part in command {
@@ -211,7 +211,7 @@ fn translate(
     // What a former version kept without a key may have taken hours: it is taken as it is.
     if !path.is_file() || keys.of(path).is_some_and(|known| known != key) {
         let texts: Vec<&str> = queries.iter().map(|query| query.text.as_str()).collect();
-        let lines = translator::translate(command, &texts)?;
+        let lines = translator::translate(command, &experiment.site.programs, &texts)?;
         write(path, (lines.join("\n") + "\n").as_bytes())?;
     }
     keys.set(path, key);

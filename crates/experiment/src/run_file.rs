@@ -1,6 +1,6 @@
 //! The run file: all that a run's result depends on, in one TOML file.
 
-pub mod faults;
+mod faults;
 mod translation;
 
 use std::ops::Deref;
@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use toml::Table;
 
-use crate::findings;
+use crate::{findings, places};
 
 pub use self::translation::{CodeSwitching, TableSource, TranslationSettings, TranslationSystem};
 
@@ -141,7 +141,7 @@ impl RunFile {
     /// If it lacks a key or has another one.
     pub fn named(path: &Path, text: String) -> anyhow::Result<Self> {
         let settings =
-            toml::from_str(&text).map_err(|error| faults::of_toml(path, &text, &error))?;
+            toml::from_str(&text).map_err(|error| places::of_toml(path, &text, &error))?;
         Ok(Self {
             settings,
             text,
@@ -183,7 +183,7 @@ impl RunFile {
     /// If one is not: names all of them, with file and line.
     pub fn checked(self) -> anyhow::Result<Self> {
         let place = |fault: String| match &self.path {
-            Some(path) => faults::placed(path, &self.text, &fault),
+            Some(path) => places::placed(path, &self.text, &fault),
             None => fault,
         };
         findings::listed(self.faults().into_iter().map(place).collect())?;

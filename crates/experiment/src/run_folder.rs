@@ -67,8 +67,7 @@ impl RunFolder {
         for inner in ["", "trec", "translation", "head", "student", "teacher"] {
             whole::sweep(&self.path.join(inner));
         }
-        let repetitions = (0..).map(|repetition| self.existing_repetition(repetition));
-        for folder in repetitions.take_while(|folder| folder.path.is_dir()) {
+        for folder in self.repetitions() {
             CheckpointFolder::new(&folder.checkpoints()).sweep();
         }
         // Nobody else has set it: whoever would has no lock.
@@ -121,9 +120,33 @@ impl RunFolder {
         Keys::read(&self.path)
     }
 
+    /// Lists the folders of all repetitions that are there, of which any may be missing: a machine may
+    /// have trained the second student alone.
+    fn repetitions(&self) -> Vec<Self> {
+        let inner = std::fs::read_dir(&self.path)
+            .into_iter()
+            .flatten()
+            .flatten();
+        let names = inner.filter(|entry| {
+            let name = entry.file_name();
+            name.to_string_lossy().starts_with("repetition-")
+        });
+        let inner = names.map(|entry| Self {
+            path: entry.path(),
+            lock: self.lock.clone(),
+        });
+        std::iter::once(self.clone()).chain(inner).collect()
+    }
+
     /// Tells whether a training has begun here.
     pub fn is_trained_in(&self) -> bool {
-        self.metrics().is_file()
+        let repetitions = self.repetitions();
+        repetitions.iter().any(|it| it.metrics().is_file())
+    }
+
+    /// Tells whether there is a finished student here.
+    pub fn has_student(&self) -> bool {
+        self.student().join("model.safetensors").is_file()
     }
 
     /// Returns the run file as used.

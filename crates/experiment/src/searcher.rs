@@ -10,7 +10,7 @@ use optical_tokenize::Role;
 
 use crate::Experiment;
 use crate::answer::{Answer, Found, Read, matches};
-use crate::data::roots;
+use crate::site::roots;
 
 /// A student, the documents that it finds, and their texts.
 pub struct Searcher<'a> {

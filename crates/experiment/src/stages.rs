@@ -11,8 +11,8 @@ use crate::continuation::Predecessor;
 use crate::metrics::read_events;
 use crate::provenance::{Clock, facts, write_run_json};
 use crate::{
-    Development, Experiment, ExperimentData, Findings, Inputs, Lexical, Reach, RunFile,
-    ScoredPassages, Site, Space, Started, Students, bitext, check, head, page, pictures, summary,
+    Development, Experiment, ExperimentData, Findings, Inputs, Lexical, RunFile, ScoredPassages,
+    Site, Space, Started, Students, bitext, check, head, page, pictures, summary,
 };
 
 /// Distils, indexes, evaluates and reports; returns the table of the first measure. With `from`, the
@@ -35,10 +35,11 @@ pub fn train(started: Started, from: Option<&Path>) -> anyhow::Result<String> {
     let from = from.map(|from| Predecessor::find(from, &experiment, &inputs));
     let from = from.transpose()?.flatten();
     folder.create(run.text())?;
+    // Noted first: in a folder where something was trained, notes that are missing are a former version's.
+    inputs.note(folder, host)?;
     if let Some(from) = from {
         from.take_over(&experiment, &teacher)?;
     }
-    inputs.note(folder, host)?;
     bitext::write_json(folder, &data.report)?;
     let lexical = Lexical::prepare(&experiment, &mut data)?;
     clock.stage("fetch and prepare");
@@ -151,20 +152,16 @@ pub fn check_tested(finished: &Experiment) -> anyhow::Result<()> {
         return Ok(());
     }
     for repetition in 0..finished.run.repetitions {
-        let folder = finished.folder.existing_repetition(repetition).student();
-        ensure!(
-            folder.join("model.safetensors").is_file(),
-            "{}",
-            unfinished(finished, repetition)
-        );
+        let folder = finished.folder.existing_repetition(repetition);
+        ensure!(folder.has_student(), "{}", unfinished(finished, repetition));
     }
     Ok(())
 }
 
 /// Finds all that is wrong with the questions of a run's `[final_test]`.
-pub fn check_final_test(finished: &Experiment, site: &Site, reach: Reach, findings: &mut Findings) {
+pub fn check_final_test(finished: &Experiment, site: &Site, findings: &mut Findings) {
     if let Some(run) = findings.take(tested(finished)) {
-        check(&run, site, reach, true, findings);
+        check(&run, site, false, true, findings);
     }
 }
 

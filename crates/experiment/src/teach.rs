@@ -17,10 +17,10 @@ use optical_tokenize::Role;
 use serde::{Deserialize, Serialize};
 
 use crate::check::lengths::{self, length};
-use crate::check::{Reach, disk, outline};
-use crate::data::roots;
+use crate::check::{Opened, disk, outline};
 use crate::metrics::{self, Metrics};
-use crate::run_file::faults;
+use crate::places;
+use crate::site::roots;
 use crate::watcher::Watcher;
 use crate::{Findings, Inputs, RunFolder, Site};
 
@@ -51,8 +51,7 @@ pub struct Teaching<'a> {
 }
 
 impl<'a> Teaching<'a> {
-    /// Finds all that is wrong with a teacher's file and its data; `None` with the lines for people
-    /// where it was only to be checked.
+    /// Finds all that is wrong with a teacher's file and its data.
     ///
     /// # Errors
     /// If something keeps the teacher from being trained: all of it, with file and line.
@@ -61,12 +60,12 @@ impl<'a> Teaching<'a> {
         folder: &Path,
         site: &'a Site,
         devices_fault: Option<String>,
-        reach: Reach,
-    ) -> anyhow::Result<Result<Self, String>> {
+        check_only: bool,
+    ) -> anyhow::Result<Opened<Self>> {
         let text = optical_files::text::read(path);
         let text = text.with_context(|| path.display().to_string())?;
         let file: TeachFile =
-            toml::from_str(&text).map_err(|error| faults::of_toml(path, &text, &error))?;
+            toml::from_str(&text).map_err(|error| places::of_toml(path, &text, &error))?;
         let host = &site.store.host;
         let mut findings = Findings::default();
         findings.within_file(path, &text);
@@ -76,25 +75,24 @@ impl<'a> Teaching<'a> {
         let kept = findings.take(RunFolder::of(folder, &text));
         disk::writable(folder, &mut findings);
         let mut away = Vec::new();
-        let outline = outline(&file.model, site, reach, &mut findings, &mut away);
+        let outline = outline(&file.model, site, check_only, &mut findings, &mut away);
         let examples = file.check(outline.as_ref(), &site.store.cache, host, &mut findings);
         findings.told(host)?;
-        if reach == Reach::Nothing {
+        if check_only {
             let lines = away.into_iter().map(|line| line + "\n");
-            return Ok(Err(
-                lines.collect::<String>() + "the teacher can be trained\n"
-            ));
+            let lines = lines.collect::<String>() + "the teacher can be trained\n";
+            return Ok(Opened::Checked(lines));
         }
         let folder = kept.context("the run folder is not open")?;
         folder.lock()?;
-        Ok(Ok(Self {
+        Ok(Opened::Ready(Box::new(Self {
             site,
             file,
             path: path.to_owned(),
             text,
             folder,
             examples: examples.context("the examples are not whole")?,
-        }))
+        })))
     }
 
     /// Trains the teacher, or resumes; returns its folder.

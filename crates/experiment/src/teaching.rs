@@ -15,7 +15,6 @@ use crate::metrics::{self, Metrics};
 use crate::watcher::Watcher;
 use crate::{
     Development, Experiment, ExperimentData, RunFile, ScoredPassages, Space, continuation, inputs,
-    reader,
 };
 
 /// Returns the head, estimated once and kept in the run folder.
@@ -193,7 +192,7 @@ impl<'a> Students<'a> {
             }
             Outcome::Finished(student) => {
                 student.save_whole(&folder.student())?;
-                reader(*student, &folder.student())
+                Reader::of(*student, &folder.student())
             }
         }
     }

@@ -1,5 +1,6 @@
 //! An external translator: a program that reads one query per line and writes one translation per line.
 
+use std::ffi::OsStr;
 use std::io::{ErrorKind, Write};
 use std::process::{Command, Stdio};
 
@@ -8,10 +9,15 @@ use anyhow::{Context, bail, ensure};
 /// The translations of `texts`, in their order, by a program and its arguments.
 ///
 /// White space within a text becomes single blanks, so that each is one line.
-pub fn translate(command: &[String], texts: &[&str]) -> anyhow::Result<Vec<String>> {
+pub fn translate(
+    command: &[String],
+    programs: &OsStr,
+    texts: &[&str],
+) -> anyhow::Result<Vec<String>> {
     let (program, arguments) = command.split_first().context("no program is named")?;
     let mut child = Command::new(program)
         .args(arguments)
+        .env("PATH", programs)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -59,7 +65,8 @@ mod tests {
     use super::*;
 
     fn shell(script: &str, texts: &[&str]) -> anyhow::Result<Vec<String>> {
-        translate(&["sh", "-c", script].map(str::to_owned), texts)
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        translate(&["sh", "-c", script].map(str::to_owned), &path, texts)
     }
 
     #[test]
@@ -75,7 +82,11 @@ mod tests {
     #[test]
     fn what_went_wrong_is_said() {
         let error = |result: anyhow::Result<Vec<String>>| format!("{:#}", result.unwrap_err());
-        let message = error(translate(&["no-such-translator".to_owned()], &["a"]));
+        let message = error(translate(
+            &["no-such-translator".to_owned()],
+            OsStr::new(""),
+            &["a"],
+        ));
         assert!(
             message.contains("no-such-translator cannot be started"),
             "{message}"

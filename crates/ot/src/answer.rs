@@ -96,15 +96,15 @@ impl Answer {
 
 fn sinkhorn(question: &Question, problem: &Problem) -> anyhow::Result<Answer> {
     let (solution, iterations, converged) = entropic(question, problem)?;
-    let plan = solution.plan(problem);
-    let transport_cost = solution.transport_cost(problem);
+    let plan = solution.plan();
+    let report = solution.report();
     ensure!(
-        transport_cost.is_finite(),
+        report.transport_cost.is_finite(),
         "the cost of the plan leaves the range of f64"
     );
     let (gradient, gradient_of) = match question.gradient() {
         Some((gradient, of)) => {
-            let slope = solution.gradient(problem, gradient)?;
+            let slope = solution.gradient(gradient)?;
             (Some(in_rows(&slope, problem)), Some(of))
         }
         None => (None, None),
@@ -115,13 +115,13 @@ fn sinkhorn(question: &Question, problem: &Problem) -> anyhow::Result<Answer> {
         gradient_of,
         f: solution.f().to_vec(),
         g: solution.g().to_vec(),
-        transport_cost,
-        regularised_cost: Some(solution.regularised_cost(problem)),
-        dual_cost: solution.dual_cost(problem),
-        duality_gap: solution.duality_gap(problem),
+        transport_cost: report.transport_cost,
+        regularised_cost: Some(report.regularised_cost),
+        dual_cost: report.dual_cost,
+        duality_gap: report.duality_gap.unwrap_or(f64::INFINITY),
         mass: total(&plan),
         plan: in_rows(&plan, problem),
-        marginal_error: Some(solution.marginal_error()),
+        marginal_error: Some(report.marginal_error),
         iterations: Some(iterations),
         converged,
         status: solved(converged, "max_iterations"),
@@ -159,7 +159,7 @@ fn entropic(question: &Question, problem: &Problem) -> anyhow::Result<(Solution,
     }
     // Where both marginals may be missed, only a solve tells the mass that 1e-9 is a share of.
     loop {
-        let threshold = TOLERANCE * total(&solution.plan(problem));
+        let threshold = TOLERANCE * total(&solution.plan());
         let converged = solution.marginal_error() <= threshold;
         if converged || used >= most {
             return Ok((solution, used, converged));

@@ -1,9 +1,16 @@
 //! Arrays in NumPy's format (NEP 1): a line that is a Python dictionary, then the values.
+//!
+//! The crate npyz (0.9.1) was tried in its place: where overflow is checked, a shape whose product
+//! leaves 64 bits makes it panic; bytes after the values pass; values that are cut short are told
+//! without their number; and it would bring a parser generator and big integers.
 
 use anyhow::{Context, bail, ensure};
 
 /// How an array begins.
 pub const MAGIC: &[u8] = b"\x93NUMPY";
+
+/// Most lists that an array without values may consist of.
+const MOST_EMPTY: usize = 1 << 20;
 
 /// An array, its last index running fastest.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,7 +29,7 @@ pub enum Values {
 }
 
 impl Array {
-    /// The bytes of a `.npy` file.
+    /// Returns the bytes of a `.npy` file.
     pub fn to_bytes(&self) -> Vec<u8> {
         let (kind, values): (String, Vec<u8>) = match &self.values {
             Values::Real(values) => (
@@ -91,7 +98,7 @@ impl Array {
             (u32::from_le_bytes(*length) as usize, rest)
         };
         let (header, values) = rest.split_at_checked(length).context(cut)?;
-        let header = std::str::from_utf8(header).context("has a header that is no text")?;
+        let header = std::str::from_utf8(header).context("has a header that is not text")?;
         let after = |key: &str| {
             let (_, rest) = header.split_once(&format!("'{key}':"))?;
             Some(rest.trim_start())
@@ -115,6 +122,13 @@ impl Array {
             .map(str::parse)
             .collect::<Result<_, _>>()
             .with_context(unread)?;
+        // Lists of nothing could be longer than any memory.
+        let mut extents = shape.iter().filter(|extent| **extent > 0);
+        let lists = extents.try_fold(1_usize, |lists, extent| lists.checked_mul(*extent));
+        ensure!(
+            !shape.contains(&0) || lists.is_some_and(|lists| lists <= MOST_EMPTY),
+            "is of shape {shape:?} and without values"
+        );
         let count = shape
             .iter()
             .try_fold(1_usize, |count, extent| count.checked_mul(*extent));
@@ -125,7 +139,7 @@ impl Array {
         Ok(if across { array.transposed() } else { array })
     }
 
-    /// The same array from values whose first index runs fastest.
+    /// Returns the same array from values whose first index runs fastest.
     fn transposed(self) -> Self {
         let places: Vec<usize> = (0..self.values.len())
             .map(|mut place| {
@@ -170,11 +184,12 @@ impl Values {
     fn from_bytes(kind: &str, bytes: &[u8], count: usize) -> anyhow::Result<Self> {
         let unknown = || format!("holds {kind}, not float32, float64, integers, bool or text");
         let (order, letter, width) = match kind.as_bytes() {
-            [order, letter, ..] => (*order, *letter, &kind[2..]),
+            [order, letter, ..] if kind.is_char_boundary(2) => (*order, *letter, &kind[2..]),
             _ => bail!(unknown()),
         };
         let width: usize = width.parse().with_context(unknown)?;
-        let size = if letter == b'U' { 4 * width } else { width };
+        let letters = if letter == b'U' { 4 } else { 1 };
+        let size = width.checked_mul(letters).with_context(unknown)?;
         let length = size.checked_mul(count);
         ensure!(
             length == Some(bytes.len()),

@@ -16,7 +16,7 @@ use crate::question::Question;
 /// How an archive begins.
 pub const MAGIC: &[u8] = b"PK\x03\x04";
 
-/// The archive of one answer.
+/// Returns the archive of one answer.
 pub fn one(answer: &Answer) -> anyhow::Result<Vec<u8>> {
     archive(
         arrays(answer)
@@ -25,7 +25,7 @@ pub fn one(answer: &Answer) -> anyhow::Result<Vec<u8>> {
     )
 }
 
-/// The archive of a batch; names end in the number of the problem.
+/// Returns the archive of a batch; names end in the number of the problem.
 pub fn list(answers: &[Answer]) -> anyhow::Result<Vec<u8>> {
     let numbered = answers.iter().enumerate().flat_map(|(index, answer)| {
         let arrays = arrays(answer).into_iter();

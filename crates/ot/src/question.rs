@@ -69,7 +69,7 @@ enum Slope {
 }
 
 impl Question {
-    /// The same question out of an archive, whose numbers are binary.
+    /// Returns the same question out of an archive, whose numbers are binary.
     pub fn archived(self) -> Self {
         Self {
             binary: true,
@@ -116,7 +116,7 @@ impl Question {
         Ok(())
     }
 
-    /// The costs with their weights, and what was done to these. They may differ in mass if something
+    /// Returns the costs with their weights, and what was done to these. They may differ in mass if something
     /// can be left unmoved.
     pub fn problem(&self) -> anyhow::Result<(Problem, Vec<String>)> {
         let n = self.cost.len();
@@ -152,7 +152,7 @@ impl Question {
         })
     }
 
-    /// The regularisation, or the first proximal step.
+    /// Returns the regularisation, or the first proximal step.
     pub fn epsilon(&self) -> Option<f64> {
         self.epsilon
     }
@@ -166,7 +166,7 @@ impl Question {
         }
     }
 
-    /// The mass to move, of `limit` at most, and what was done to it. All of the mass is meant by what
+    /// Returns the mass to move, of `limit` at most, and what was done to it. All of the mass is meant by what
     /// is more only by the rounding of the weights.
     pub fn mass(&self, limit: f64) -> anyhow::Result<(f64, Vec<String>)> {
         let mass = self.mass.with_context(|| self.missing("mass"))?;
@@ -182,7 +182,7 @@ impl Question {
         Ok((limit, vec![note]))
     }
 
-    /// The derivative asked for, and the value that it is a derivative of.
+    /// Returns the derivative asked for, and the value that it is a derivative of.
     pub fn gradient(&self) -> Option<(Gradient, &'static str)> {
         Some(match self.gradient? {
             Slope::Envelope => (Gradient::Envelope, "regularised_cost"),
@@ -208,12 +208,12 @@ impl Question {
         Ok(self.tolerance)
     }
 
-    /// The most iterations, if the question says so.
+    /// Returns the most iterations, if the question says so.
     pub fn max_iterations(&self) -> anyhow::Result<Option<usize>> {
         some_work("max_iterations", self.max_iterations)
     }
 
-    /// The number of plain iterations, if the question asks for these.
+    /// Returns the number of plain iterations, if the question asks for these.
     pub fn fixed_iterations(&self) -> anyhow::Result<Option<usize>> {
         some_work("fixed_iterations", self.fixed_iterations)
     }

@@ -104,7 +104,7 @@ fn scalars(answer: &Answer) -> String {
     text + "\n"
 }
 
-/// The plan, with row potentials at its left and column potentials above it.
+/// Returns the plan, with row potentials at its left and column potentials above it.
 fn plan(answer: &Answer) -> String {
     let columns: Vec<String> = numbers(&answer.g);
     let rows = numbers(&answer.f);
@@ -112,7 +112,7 @@ fn plan(answer: &Answer) -> String {
     grid(("f \\ g", &columns), &rows, &cells)
 }
 
-/// The gradient, with positions at its sides.
+/// Returns the gradient, with positions at its sides.
 fn gradient(answer: &Answer) -> Option<String> {
     let (gradient, of) = (answer.gradient.as_ref()?, answer.gradient_of?);
     let places = |count: usize| {

@@ -122,7 +122,7 @@ pub fn tolerance(weights: &[f64], decimal: bool) -> f64 {
     tolerance
 }
 
-/// The digits that a number needs, and those of them behind its point.
+/// Returns the digits that a number needs, and those of them behind its point.
 fn digits(number: f64) -> [usize; 2] {
     let text = format!("{number:e}");
     let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));

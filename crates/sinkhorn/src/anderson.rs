@@ -4,7 +4,7 @@
 /// Number of past steps combined. More helps little and conditions the least squares worse.
 const MEMORY: usize = 8;
 
-/// A past difference whose residual lies this close to the span of newer ones adds only rounding.
+/// A past difference whose residual is this close to the span of newer ones adds only rounding.
 const INDEPENDENCE: f64 = 1e-10;
 
 /// Combines the latest images of a map so that the combination of their residuals is smallest.
@@ -26,13 +26,13 @@ impl Anderson {
         *self = Self::default();
     }
 
-    /// The next point to try, given the latest `point` and its `image` under the map; the image
+    /// Returns the next point to try, given the latest `point` and its `image` under the map; the image
     /// itself while there is no past to combine.
     pub(crate) fn extrapolate(&mut self, point: &[f64], image: &[f64]) -> Vec<f64> {
         self.extrapolate_in(None, point, image)
     }
 
-    /// As [`extrapolate`](Self::extrapolate), residuals being compared after multiplication by
+    /// Works as [`extrapolate`](Self::extrapolate), residuals being compared after multiplication by
     /// `scales`, where some entries matter less than others.
     pub(crate) fn extrapolate_in(
         &mut self,

@@ -1,28 +1,25 @@
 //! Products with a plan that is made row by row and never stored.
 
 use crate::real::Real;
-use crate::{Error, Problem, Solution};
+use crate::{Error, Solution};
 
 impl Solution {
-    /// The product `P v`: what the columns' values `v` (length `m`) amount to at each row (length
+    /// Returns the product `P v`: what the columns' values `v` (length `m`) amount to at each row (length
     /// `n`). A value at a column without mass is not read, and a row without mass gets zero.
     ///
     /// # Errors
-    /// [`Error::ProblemShape`] if the problem is not of the shape solved, [`Error::VectorLength`] if
-    /// there are not as many values as columns.
-    pub fn apply(&self, problem: &Problem, v: &[f64]) -> Result<Vec<f64>, Error> {
-        self.check_shape(problem)?;
-        self.factors(problem).apply(v)
+    /// [`Error::VectorLength`] if there are not as many values as columns.
+    pub fn apply(&self, v: &[f64]) -> Result<Vec<f64>, Error> {
+        self.factors().apply(v)
     }
 
-    /// The product `P^T u` of the rows' values `u` (length `n`), one number for each column; see
+    /// Returns the product `P^T u` of the rows' values `u` (length `n`), one number for each column; see
     /// [`apply`](Self::apply).
     ///
     /// # Errors
     /// As [`apply`](Self::apply), for rows.
-    pub fn apply_transpose(&self, problem: &Problem, u: &[f64]) -> Result<Vec<f64>, Error> {
-        self.check_shape(problem)?;
-        self.factors(problem).apply_transpose(u)
+    pub fn apply_transpose(&self, u: &[f64]) -> Result<Vec<f64>, Error> {
+        self.factors().apply_transpose(u)
     }
 
     /// Where the plan sends each row on average: `sum_j P_ij y_j / sum_j P_ij` for the columns'
@@ -32,21 +29,20 @@ impl Solution {
     /// A row without mass is sent where the update of its potential would send it, which is where it
     /// would go with very little mass: so rows can be mapped that were no part of the problem
     /// (Pooladian and Niles-Weed 2021, "Entropic estimation of optimal transport maps"). If a cost
-    /// there is no number, or all are infinite, its point is zero. Points of columns without mass are not read.
+    /// there is not a number, or all are infinite, its point is zero. Points of columns without mass are not read.
     ///
     /// # Errors
     /// As [`apply`](Self::apply), for `m * dimensions` numbers.
     pub fn barycentric_projection(
         &self,
-        problem: &Problem,
         points: &[f64],
         dimensions: usize,
     ) -> Result<Vec<f64>, Error> {
-        self.check_shape(problem)?;
-        self.factors(problem).projection(points, dimensions)
+        self.factors().projection(points, dimensions)
     }
 
-    fn factors<'a>(&'a self, problem: &'a Problem) -> Factors<'a, f64> {
+    fn factors(&self) -> Factors<'_, f64> {
+        let problem = &self.problem;
         Factors {
             costs: problem.cost().values(),
             offset: self.offset,
@@ -71,7 +67,7 @@ pub(crate) struct Factors<'a, T> {
 }
 
 impl<T: Real> Factors<'_, T> {
-    /// As [`Solution::apply`].
+    /// Works as [`Solution::apply`].
     pub(crate) fn apply(&self, v: &[f64]) -> Result<Vec<f64>, Error> {
         check("v", self.b.len(), v)?;
         let mut product = vec![0.0; self.a.len()];
@@ -79,7 +75,7 @@ impl<T: Real> Factors<'_, T> {
         Ok(product)
     }
 
-    /// As [`Solution::apply_transpose`].
+    /// Works as [`Solution::apply_transpose`].
     pub(crate) fn apply_transpose(&self, u: &[f64]) -> Result<Vec<f64>, Error> {
         check("u", self.a.len(), u)?;
         let mut product = vec![0.0; self.b.len()];
@@ -87,7 +83,7 @@ impl<T: Real> Factors<'_, T> {
         Ok(product)
     }
 
-    /// As [`Solution::barycentric_projection`].
+    /// Works as [`Solution::barycentric_projection`].
     pub(crate) fn projection(&self, points: &[f64], dimensions: usize) -> Result<Vec<f64>, Error> {
         let m = self.b.len();
         check("points", m.saturating_mul(dimensions), points)?;
@@ -168,6 +164,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::Problem;
     use crate::testing::{assert_close, cases};
     use crate::{CostMatrix, Sinkhorn};
 
@@ -183,20 +180,20 @@ mod tests {
         fn products_are_those_of_the_plan(case in cases(), epsilon in 0.01..1.0_f64) {
             let problem = case.problem();
             let solution = Sinkhorn::new(epsilon).unwrap().solve(&problem).unwrap();
-            let plan = solution.plan(&problem);
+            let plan = solution.plan();
             let (n, m) = (case.n, case.m);
             let (u, v) = (values(n, 0.3), values(m, 1.1));
             let rows: Vec<f64> = (0..n)
                 .map(|i| (0..m).map(|j| plan[i * m + j] * v[j]).sum())
                 .collect();
-            assert_close(&solution.apply(&problem, &v).unwrap(), &rows, 1e-14);
+            assert_close(&solution.apply(&v).unwrap(), &rows, 1e-14);
             let columns: Vec<f64> = (0..m)
                 .map(|j| (0..n).map(|i| plan[i * m + j] * u[i]).sum())
                 .collect();
-            assert_close(&solution.apply_transpose(&problem, &u).unwrap(), &columns, 1e-14);
+            assert_close(&solution.apply_transpose(&u).unwrap(), &columns, 1e-14);
 
             let points = values(2 * m, 0.7);
-            let projection = solution.barycentric_projection(&problem, &points, 2).unwrap();
+            let projection = solution.barycentric_projection(&points, 2).unwrap();
             for i in (0..n).filter(|&i| case.a[i] > 0.0) {
                 let mass: f64 = plan[i * m..(i + 1) * m].iter().sum();
                 let mean = |axis: usize| {
@@ -223,19 +220,15 @@ mod tests {
         let problem = with(&[0.5, 0.0, 0.0, 0.5]);
         let solver = Sinkhorn::new(0.1).unwrap();
         let solution = solver.solve(&problem).unwrap();
-        let product = solution.apply(&problem, &[1.0, nan, 1.0, 1.0]).unwrap();
+        let product = solution.apply(&[1.0, nan, 1.0, 1.0]).unwrap();
         assert_close(&product, &[0.5, 0.0, 0.0, 0.5], 1e-9);
-        let product = solution
-            .apply_transpose(&problem, &[1.0, nan, inf, 1.0])
-            .unwrap();
+        let product = solution.apply_transpose(&[1.0, nan, inf, 1.0]).unwrap();
         assert_close(&product, &b, 1e-9);
 
         let points = [1.0, -2.0, nan, nan, 3.0, 0.5, -1.0, 4.0];
         let project = |problem: &Problem| {
             let solution = solver.solve(problem).unwrap();
-            solution
-                .barycentric_projection(problem, &points, 2)
-                .unwrap()
+            solution.barycentric_projection(&points, 2).unwrap()
         };
         let projection = project(&problem);
         let trace = project(&with(&[0.5 - 1e-9, 1e-9, 0.0, 0.5]));
@@ -251,10 +244,8 @@ mod tests {
         let problem = Problem::unbalanced(cost, &[0.5, 0.5], &[0.4, 0.6]).unwrap();
         let solver = Sinkhorn::new(0.1).unwrap().with_rho(0.5, 0.5).unwrap();
         let solution = solver.solve(&problem).unwrap();
-        assert_eq!(solution.plan(&problem)[2], 0.0);
-        let means = solution
-            .barycentric_projection(&problem, &[0.0, 1.0], 1)
-            .unwrap();
+        assert_eq!(solution.plan()[2], 0.0);
+        let means = solution.barycentric_projection(&[0.0, 1.0], 1).unwrap();
         let odds = 0.6 / 0.4 * ((solution.g()[1] - solution.g()[0] - 0.05) / 0.1).exp();
         assert_close(&means[1..], &[odds / (1.0 + odds)], 1e-12);
     }
@@ -270,22 +261,16 @@ mod tests {
             found,
         };
         let one = [1.0];
-        assert_eq!(solution.apply(&problem, &one), Err(error("v", 3, 1)));
+        assert_eq!(solution.apply(&one), Err(error("v", 3, 1)));
+        assert_eq!(solution.apply_transpose(&one), Err(error("u", 2, 1)));
         assert_eq!(
-            solution.apply_transpose(&problem, &one),
-            Err(error("u", 2, 1))
-        );
-        assert_eq!(
-            solution.barycentric_projection(&problem, &one, 2),
+            solution.barycentric_projection(&one, 2),
             Err(error("points", 6, 1))
         );
         assert_eq!(
             error("points", 6, 1).to_string(),
             "points has 1 values, 6 are needed"
         );
-        assert_eq!(
-            solution.barycentric_projection(&problem, &[], 0).unwrap(),
-            [0.0; 0]
-        );
+        assert_eq!(solution.barycentric_projection(&[], 0).unwrap(), [0.0; 0]);
     }
 }

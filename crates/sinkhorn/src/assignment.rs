@@ -13,10 +13,11 @@ use crate::exact::scan::{least_sum, lower, place_of, place_of_sum, relax};
 use crate::exact::{ROUNDING, in_range, out_of_range};
 use crate::problem::check_costs;
 use crate::simd::{Arch, Kernel};
-use crate::{CostMatrix, Error, Instructions, Side, Status};
+use crate::{CostMatrix, Error, Instructions, Report, Side, Status};
 
 /// A cheapest matching, with potentials that prove it.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Assignment {
     pairs: Vec<(usize, usize)>,
     cost: f64,
@@ -63,12 +64,10 @@ impl Assignment {
         let given = |&(i, j): &(usize, usize)| values[i * m + j];
         let total: f64 = pairs.iter().map(given).sum();
         in_range(total)?;
-        let above = pairs
-            .iter()
-            .map(|pair| given(pair) - matching.costs.least());
+        let above = |pair| given(pair) - matching.costs.least();
         // A sum of what each pair wastes loses no digits; columns left over have a price of zero. At
         // the least cost everywhere there is no waste.
-        let above: f64 = above.sum();
+        let above: f64 = pairs.iter().map(above).sum();
         let mut duality_gap = if above > 0.0 { matching.waste() } else { 0.0 };
         let mut proven = duality_gap <= ROUNDING * above;
         // Of all pairs of potentials, that whose larger side is nowhere above zero.
@@ -119,7 +118,7 @@ impl Assignment {
         })
     }
 
-    /// The matched rows and columns, by row.
+    /// Returns the matched rows and columns, by row.
     #[must_use]
     pub fn pairs(&self) -> &[(usize, usize)] {
         &self.pairs
@@ -148,6 +147,13 @@ impl Assignment {
     #[must_use]
     pub fn duality_gap(&self) -> f64 {
         self.duality_gap
+    }
+
+    /// Returns all numbers about the matching; an iteration is a path along which a pair was found.
+    #[must_use]
+    pub fn report(&self) -> Report {
+        let (found, gap) = (self.pairs.len(), self.duality_gap);
+        Report::unregularised(self.status, found, 0.0, self.cost, gap)
     }
 
     /// Whether the potentials prove the matching: [`Status::Unproven`] if rounding leaves more of a
@@ -288,7 +294,7 @@ impl Matching {
         }
     }
 
-    /// The pairs, as rows and columns of a matrix that was taken across or not.
+    /// Returns the pairs, as rows and columns of a matrix that was taken across or not.
     fn pairs(&self, across: bool) -> Vec<(usize, usize)> {
         let partners = self.column_of.iter().copied().enumerate();
         let pair = |(row, column)| if across { (column, row) } else { (row, column) };

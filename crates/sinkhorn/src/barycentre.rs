@@ -56,7 +56,7 @@ impl BarycentreProblem {
         Self::checked(costs, measures, lambda)
     }
 
-    /// As [`new`](Self::new), for measures on the same points: one cost serves all.
+    /// Works as [`new`](Self::new), for measures on the same points: one cost serves all.
     ///
     /// # Errors
     /// As [`new`](Self::new).
@@ -64,7 +64,7 @@ impl BarycentreProblem {
         Self::checked(vec![cost], measures, lambda)
     }
 
-    /// The same measures, for a barycentre that entropy does not blur: `within` is the symmetric
+    /// Returns the same measures, for a barycentre that entropy does not blur: `within` is the symmetric
     /// `m x m` cost between its points.
     ///
     /// # Errors
@@ -129,7 +129,7 @@ impl BarycentreProblem {
         Ok(problem)
     }
 
-    /// The mass of a measure that has a share, once it is found to be in order.
+    /// Returns the mass of a measure that has a share, once it is found to be in order.
     fn checked_mass(&self, measure: usize) -> Result<Option<f64>, Error> {
         let (cost, weights) = (self.cost(measure), &self.measures[measure]);
         checked_count(Side::Rows, weights, cost.n())?;
@@ -157,6 +157,7 @@ impl BarycentreProblem {
 /// A barycentre, with the plans that tie it to the measures.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Barycentre {
+    problem: BarycentreProblem,
     epsilon: f64,
     weights: Vec<f64>,
     /// Those of measure `k`, none if it has no share: `P_ij = a_i exp((f_i + g_j - C_ij) / epsilon)`.
@@ -167,7 +168,7 @@ pub struct Barycentre {
 }
 
 impl Barycentre {
-    /// The barycentre's weights at its `m` points, of the same mass as the measures.
+    /// Returns the barycentre's weights at its `m` points, of the same mass as the measures.
     #[must_use]
     pub fn weights(&self) -> &[f64] {
         &self.weights
@@ -185,14 +186,15 @@ impl Barycentre {
         potentials.map(|(f, g)| (&f[..], &g[..]))
     }
 
-    /// The plan from measure `index` to the barycentre: `n_k * m` masses, row by row. Its row sums
+    /// Returns the plan from measure `index` to the barycentre: `n_k * m` masses, row by row. Its row sums
     /// are the measure's weights up to rounding, its column sums the barycentre's within the
     /// marginal error over the measure's share. Nothing if the measure has no share.
     ///
     /// # Panics
-    /// If there is no such measure, or the problem is another one.
+    /// If there is no such measure.
     #[must_use]
-    pub fn plan(&self, problem: &BarycentreProblem, index: usize) -> Option<Vec<f64>> {
+    pub fn plan(&self, index: usize) -> Option<Vec<f64>> {
+        let problem = &self.problem;
         let (f, g) = self.potentials(index)?;
         let rows = problem.cost(index).rows();
         let rows = rows.zip(f).zip(&problem.measures[index]);
@@ -235,7 +237,7 @@ impl Barycentre {
 }
 
 impl Sinkhorn {
-    /// The entropic barycentre of measures, by iterative Bregman projections in the log domain.
+    /// Returns the entropic barycentre of measures, by iterative Bregman projections in the log domain.
     ///
     /// Iterations are accelerated, and small epsilons approached through larger ones, as in
     /// [`solve`](Self::solve); a fixed number of them is plain.
@@ -244,8 +246,7 @@ impl Sinkhorn {
     /// use optical_sinkhorn::{BarycentreProblem, CostMatrix, Sinkhorn};
     ///
     /// let points = [0.0_f64, 0.25, 0.5, 0.75, 1.0];
-    /// let squares = points.iter().flat_map(|x| points.map(|y| (x - y).powi(2)));
-    /// let cost = CostMatrix::new(&squares.collect::<Vec<_>>(), 5, 5)?;
+    /// let cost = CostMatrix::squared_euclidean(&points, &points, 1)?;
     /// let (left, right) = ([1.0, 0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0, 1.0]);
     /// let problem = BarycentreProblem::shared(cost, &[&left, &right], &[0.5, 0.5])?;
     /// let barycentre = Sinkhorn::new(0.01)?.barycentre(&problem)?;
@@ -255,7 +256,7 @@ impl Sinkhorn {
     ///
     /// # Errors
     /// [`Error::Relaxed`] if marginals may be missed; [`Error::OutOfRange`] if the result is not
-    /// finite. Running out of iterations is no error: the [`status`](Barycentre::status) says so.
+    /// finite. Running out of iterations is not an error: the [`status`](Barycentre::status) says so.
     pub fn barycentre(&self, problem: &BarycentreProblem) -> Result<Barycentre, Error> {
         if !self.is_balanced() {
             let [rows, columns] = self.rho();
@@ -280,6 +281,7 @@ impl Sinkhorn {
             });
         }
         Ok(Barycentre {
+            problem: problem.clone(),
             epsilon: self.epsilon(),
             weights,
             potentials,

@@ -27,10 +27,10 @@ use part::Part;
 /// let batch = Batch::ragged(&costs, &[(2, 3), (1, 4)])?;
 /// let solution = Sinkhorn::new(0.1)?.with_threshold(1e-5).solve_batch(&batch)?;
 /// assert!(solution.reports().iter().all(|report| report.converged()));
-/// assert!((solution.plan(&batch, 1)[2] - 0.25).abs() < 1e-5);
+/// assert!((solution.plan(1)[2] - 0.25).abs() < 1e-5);
 /// # Ok::<(), optical_sinkhorn::Error>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Batch<'a, T> {
     costs: &'a [T],
     shapes: Vec<(usize, usize)>,
@@ -73,7 +73,7 @@ impl<'a, T: Real> Batch<'a, T> {
         })
     }
 
-    /// The same problems with the row weights `a` and column weights `b` of all of them.
+    /// Returns the same problems with the row weights `a` and column weights `b` of all of them.
     ///
     /// # Errors
     /// [`Error::WeightCount`] if there are not as many as rows and columns in all.
@@ -105,7 +105,7 @@ impl<'a, T: Real> Batch<'a, T> {
         (rows, self.shapes.iter().map(|(_, m)| m).sum())
     }
 
-    /// The weights of one problem.
+    /// Returns the weights of one problem.
     fn weights_of(&self, place: &Place) -> (Cow<'a, [T]>, Cow<'a, [T]>) {
         let uniform = |length: usize| vec![T::from_f64(1.0 / length as f64); length];
         match self.weights {
@@ -158,9 +158,11 @@ struct Place {
 /// Solutions of a batch, in `f64` whatever the type of the costs.
 ///
 /// Potentials are as in [`Solution`](crate::Solution); those of rows and columns without mass are
-/// zero.
+/// zero. It borrows the costs and weights that the batch borrows, so that plans can be computed from
+/// it alone.
 #[derive(Debug, Clone, PartialEq)]
-pub struct BatchSolution {
+pub struct BatchSolution<'a, T> {
+    batch: Batch<'a, T>,
     epsilon: f64,
     places: Vec<Place>,
     /// Row potentials less the smallest cost of their problem, for plans at large costs.
@@ -171,7 +173,7 @@ pub struct BatchSolution {
     reports: Vec<Report>,
 }
 
-impl BatchSolution {
+impl<T: Real> BatchSolution<'_, T> {
     /// Row potentials of all problems, laid out as the row weights.
     #[must_use]
     pub fn f(&self) -> &[f64] {
@@ -190,13 +192,22 @@ impl BatchSolution {
         &self.reports
     }
 
-    /// The transport plan of problem `index` of the batch that was solved: `n * m` masses, row by
-    /// row.
+    /// How problem `index` ended.
     ///
     /// # Panics
-    /// If there is no such problem, or the batch is another one.
+    /// If there is no such problem.
     #[must_use]
-    pub fn plan<T: Real>(&self, batch: &Batch<'_, T>, index: usize) -> Vec<f64> {
+    pub fn report(&self, index: usize) -> &Report {
+        &self.reports[index]
+    }
+
+    /// Returns the transport plan of problem `index`: `n * m` masses, row by row.
+    ///
+    /// # Panics
+    /// If there is no such problem.
+    #[must_use]
+    pub fn plan(&self, index: usize) -> Vec<f64> {
+        let batch = &self.batch;
         let place = &self.places[index];
         let (a, b) = batch.weights_of(place);
         let columns = || b.iter().zip(&self.g[place.columns.clone()]);
@@ -228,11 +239,14 @@ impl Sinkhorn {
     /// # Errors
     /// [`Error::InBatch`] around the first problem's refusal, as by
     /// [`Problem::new`](crate::Problem::new) and [`Sinkhorn::solve`].
-    pub fn solve_batch<T: Real>(&self, batch: &Batch<'_, T>) -> Result<BatchSolution, Error> {
+    pub fn solve_batch<'a, T: Real>(
+        &self,
+        batch: &Batch<'a, T>,
+    ) -> Result<BatchSolution<'a, T>, Error> {
         self.solve_each(batch, None).into_solution(batch)
     }
 
-    /// As [`solve_batch`](Self::solve_batch), starting from column potentials `g`, laid out as the
+    /// Works as [`solve_batch`](Self::solve_batch), starting from column potentials `g`, laid out as the
     /// column weights: those of similar costs save most of the iterations. Values at columns without
     /// mass are not read.
     ///
@@ -240,11 +254,11 @@ impl Sinkhorn {
     /// As [`solve_batch`](Self::solve_batch); [`Error::PotentialCount`] if there are not as many
     /// potentials as columns in all, [`Error::Potential`] inside [`Error::InBatch`] if one is not
     /// finite.
-    pub fn solve_batch_from<T: Real>(
+    pub fn solve_batch_from<'a, T: Real>(
         &self,
-        batch: &Batch<'_, T>,
+        batch: &Batch<'a, T>,
         g: &[f64],
-    ) -> Result<BatchSolution, Error> {
+    ) -> Result<BatchSolution<'a, T>, Error> {
         let (_, expected) = batch.sides();
         if g.len() != expected {
             let found = g.len();
@@ -313,7 +327,10 @@ impl Each {
         f
     }
 
-    fn into_solution<T: Real>(self, batch: &Batch<'_, T>) -> Result<BatchSolution, Error> {
+    fn into_solution<'a, T: Real>(
+        self,
+        batch: &Batch<'a, T>,
+    ) -> Result<BatchSolution<'a, T>, Error> {
         let f = self.f(batch);
         let mut reports = Vec::with_capacity(self.ends.len());
         let mut offsets = Vec::with_capacity(self.ends.len());
@@ -327,6 +344,7 @@ impl Each {
             offsets.push(offset);
         }
         Ok(BatchSolution {
+            batch: batch.clone(),
             epsilon: self.epsilon,
             places: self.places,
             centred_f: self.centred_f,

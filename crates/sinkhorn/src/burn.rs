@@ -10,7 +10,8 @@
 //!
 //! ```
 //! use burn::prelude::*;
-//! use optical_sinkhorn::burn::{BatchSettings, Gradient, transport_cost};
+//! use optical_sinkhorn::burn::{Gradient, transport_cost};
+//! use optical_sinkhorn::Sinkhorn;
 //!
 //! let device = Device::flex().autodiff();
 //! let cost = Tensor::<3>::from_floats([[[0.1, 0.8, 0.6], [0.7, 0.2, 0.9]]], &device);
@@ -18,10 +19,11 @@
 //! let a = Tensor::from_floats([[0.5, 0.5]], &device);
 //! let b = Tensor::from_floats([[0.25, 0.75, 0.0]], &device); // The last column is padding.
 //!
-//! let settings = BatchSettings { epsilon: 0.1, iterations: 50, threshold: None };
+//! let settings = Sinkhorn::new(0.1)?.with_fixed_iterations(50);
 //! let loss = transport_cost(cost.clone(), a, b, &settings, Gradient::Implicit).mean();
 //! let gradient = cost.grad(&loss.backward()).expect("the loss depends on the cost");
 //! assert_eq!(gradient.dims(), [1, 2, 3]);
+//! # Ok::<(), optical_sinkhorn::Error>(())
 //! ```
 
 #[cfg(feature = "cube")]
@@ -37,6 +39,7 @@ mod solution;
 use burn::prelude::*;
 
 pub use crate::Gradient;
+use crate::Sinkhorn;
 pub use solution::TensorSolution;
 
 /// Stands in for the scaled cost of a padded cell: finite, so that no `inf - inf` arises, and so
@@ -46,36 +49,9 @@ const PADDED_COST: f32 = 1e30;
 /// Smallest divisor of a scaling update: `0 / TINY` makes the factor of padding exactly zero.
 const TINY: f32 = 1e-30;
 
-/// How [`solve`] iterates.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct BatchSettings {
-    /// Entropic regularisation, in units of the cost; positive and finite.
-    pub epsilon: f64,
-    /// Number of full iterations (a column update, then a row update); at least one.
-    pub iterations: usize,
-    /// Without one, exactly so many plain iterations are done, so that a result depends smoothly
-    /// on the costs; where they start is each backend's own choice. With one, a problem may stop
-    /// sooner, once the L1 marginal error is at most this, and iterations may be accelerated.
-    pub threshold: Option<f64>,
-}
-
-impl BatchSettings {
-    #[track_caller]
-    fn check(&self) {
-        let Self {
-            epsilon,
-            iterations,
-            threshold,
-        } = *self;
-        assert!(
-            epsilon > 0.0 && epsilon.is_finite(),
-            "epsilon = {epsilon} is not positive and finite"
-        );
-        assert!(iterations > 0, "no iterations");
-        if let Some(threshold) = threshold {
-            assert!(threshold >= 0.0, "threshold = {threshold} is negative");
-        }
-    }
+/// Returns the marginal error at which a solve may stop; none after [`Sinkhorn::with_fixed_iterations`].
+fn stop(settings: &Sinkhorn) -> Option<f64> {
+    settings.accelerated().then(|| settings.threshold())
 }
 
 /// Solves each balanced problem for itself; zero weights mark padding.
@@ -91,15 +67,9 @@ impl BatchSettings {
 /// - `a`: `[batch, n]` and `b`: `[batch, m]`, of equal mass in each problem
 ///
 /// # Panics
-/// If the shapes disagree, `epsilon` is not positive and finite, or `iterations` is zero, each a
-/// bug in the caller.
+/// If the shapes disagree or [`Sinkhorn::with_rho`] relaxes the marginals, each a bug in the caller.
 #[must_use]
-pub fn solve(
-    cost: Tensor<3>,
-    a: Tensor<2>,
-    b: Tensor<2>,
-    settings: &BatchSettings,
-) -> TensorSolution {
+pub fn solve(cost: Tensor<3>, a: Tensor<2>, b: Tensor<2>, settings: &Sinkhorn) -> TensorSolution {
     check(&cost, &a, &b, settings);
     let (cost, a, b) = (
         cost.without_autodiff(),
@@ -117,7 +87,7 @@ pub fn solve(
     library::solve(cost, a, b, settings)
 }
 
-/// As [`solve`], by library ops whatever the backend is: to measure a backend's own way against, or to
+/// Works as [`solve`], by library ops whatever the backend is: to measure a backend's own way against, or to
 /// do without it. It iterates all problems until the last of them may stop.
 ///
 /// # Shapes
@@ -131,7 +101,7 @@ pub fn solve_by_library_ops(
     cost: Tensor<3>,
     a: Tensor<2>,
     b: Tensor<2>,
-    settings: &BatchSettings,
+    settings: &Sinkhorn,
 ) -> TensorSolution {
     check(&cost, &a, &b, settings);
     library::solve(
@@ -143,7 +113,7 @@ pub fn solve_by_library_ops(
 }
 
 #[track_caller]
-fn check(cost: &Tensor<3>, a: &Tensor<2>, b: &Tensor<2>, settings: &BatchSettings) {
+fn check(cost: &Tensor<3>, a: &Tensor<2>, b: &Tensor<2>, settings: &Sinkhorn) {
     let [batch, n, m] = cost.dims();
     assert_eq!(
         a.dims(),
@@ -155,7 +125,10 @@ fn check(cost: &Tensor<3>, a: &Tensor<2>, b: &Tensor<2>, settings: &BatchSetting
         [batch, m],
         "column weights of a {batch} x {n} x {m} cost"
     );
-    settings.check();
+    assert!(
+        settings.is_balanced(),
+        "the marginals of tensors cannot be missed at a price"
+    );
 }
 
 /// Returns the transport plan of each balanced problem, as [`solve`] and
@@ -171,7 +144,7 @@ fn check(cost: &Tensor<3>, a: &Tensor<2>, b: &Tensor<2>, settings: &BatchSetting
 /// # Panics
 /// As [`solve`].
 #[must_use]
-pub fn plan(cost: Tensor<3>, a: Tensor<2>, b: Tensor<2>, settings: &BatchSettings) -> Tensor<3> {
+pub fn plan(cost: Tensor<3>, a: Tensor<2>, b: Tensor<2>, settings: &Sinkhorn) -> Tensor<3> {
     solve(cost.clone(), a.clone(), b.clone(), settings).plan(cost, a, b)
 }
 
@@ -193,7 +166,7 @@ pub fn transport_cost(
     cost: Tensor<3>,
     a: Tensor<2>,
     b: Tensor<2>,
-    settings: &BatchSettings,
+    settings: &Sinkhorn,
     gradient: Gradient,
 ) -> Tensor<1> {
     if gradient == Gradient::Unrolled {

@@ -43,26 +43,26 @@ impl DivergenceProblem {
         })
     }
 
-    /// The problem between the two measures.
+    /// Returns the problem between the two measures.
     #[must_use]
     pub fn between(&self) -> &Problem {
         &self.between
     }
 
-    /// The problem of the row measure with itself.
+    /// Returns the problem of the row measure with itself.
     #[must_use]
     pub fn rows(&self) -> &Problem {
         &self.rows
     }
 
-    /// The problem of the column measure with itself.
+    /// Returns the problem of the column measure with itself.
     #[must_use]
     pub fn columns(&self) -> &Problem {
         &self.columns
     }
 }
 
-/// The problem of a measure with itself.
+/// Returns the problem of a measure with itself.
 pub(crate) fn within(side: Side, cost: &CostMatrix, weights: &[f64]) -> Result<Problem, Error> {
     let (expected, found) = (weights.len(), (cost.n(), cost.m()));
     if found != (expected, expected) {
@@ -131,33 +131,33 @@ pub struct Divergence {
 }
 
 impl Divergence {
-    /// The divergence, in units of the cost times mass. Rounding and what the solves leave open may
+    /// Returns the divergence, in units of the cost times mass. Rounding and what the solves leave open may
     /// make that of equal measures a little less than zero.
     #[must_use]
     pub fn value(&self) -> f64 {
         self.value
     }
 
-    /// The regularised costs, by their duals, between the measures, of the rows with themselves and
+    /// Returns the regularised costs, by their duals, between the measures, of the rows with themselves and
     /// of the columns with themselves.
     #[must_use]
     pub fn parts(&self) -> [f64; 3] {
         self.parts
     }
 
-    /// The solution between the measures.
+    /// Returns the solution between the measures.
     #[must_use]
     pub fn between(&self) -> &Solution {
         &self.between
     }
 
-    /// The solution of the rows with themselves.
+    /// Returns the solution of the rows with themselves.
     #[must_use]
     pub fn rows(&self) -> &Solution {
         &self.rows
     }
 
-    /// The solution of the columns with themselves.
+    /// Returns the solution of the columns with themselves.
     #[must_use]
     pub fn columns(&self) -> &Solution {
         &self.columns
@@ -182,7 +182,7 @@ impl Divergence {
         self.solutions().map(Solution::iterations).iter().sum()
     }
 
-    /// The largest marginal error of the three.
+    /// Returns the largest marginal error of the three.
     #[must_use]
     pub fn marginal_error(&self) -> f64 {
         let errors = self.solutions().map(Solution::marginal_error);
@@ -205,32 +205,23 @@ impl Divergence {
         self.solutions().into_iter().all(Solution::converged)
     }
 
-    /// The derivatives of the divergence with respect to the cost between the measures (`n * m`
+    /// Returns the derivatives of the divergence with respect to the cost between the measures (`n * m`
     /// numbers), within the rows (`n * n`) and within the columns (`m * m`), by the envelope theorem:
     /// the plan between, and less half the plan within.
-    ///
-    /// # Errors
-    /// [`Error::ProblemShape`] if the problem is not of the shape solved.
-    pub fn cost_gradients(&self, problem: &DivergenceProblem) -> Result<[Vec<f64>; 3], Error> {
-        self.check_shape(problem)?;
+    #[must_use]
+    pub fn cost_gradients(&self) -> [Vec<f64>; 3] {
         let less_half = |plan: Vec<f64>| plan.iter().map(|mass| -0.5 * mass).collect();
-        Ok([
-            self.between.plan(problem.between()),
-            less_half(self.rows.plan(problem.rows())),
-            less_half(self.columns.plan(problem.columns())),
-        ])
+        [
+            self.between.plan(),
+            less_half(self.rows.plan()),
+            less_half(self.columns.plan()),
+        ]
     }
 
-    /// The derivatives of the divergence with respect to the row weights and the column weights, as
+    /// Returns the derivatives of the divergence with respect to the row weights and the column weights, as
     /// [`Solution::weight_gradients`]: the debiased potentials if both marginals have to be met.
-    ///
-    /// # Errors
-    /// [`Error::ProblemShape`] if the problem is not of the shape solved.
-    pub fn weight_gradients(
-        &self,
-        problem: &DivergenceProblem,
-    ) -> Result<(Vec<f64>, Vec<f64>), Error> {
-        self.check_shape(problem)?;
+    #[must_use]
+    pub fn weight_gradients(&self) -> (Vec<f64>, Vec<f64>) {
         let less_half = |between: Vec<f64>, (of_f, of_g): (Vec<f64>, Vec<f64>), excess: f64| {
             let within = of_f.iter().zip(&of_g);
             let sides = between.iter().zip(within);
@@ -238,32 +229,20 @@ impl Divergence {
                 .map(|(between, (f, g))| between - 0.5 * (f + g) + excess)
                 .collect()
         };
-        let (of_a, of_b) = self.between.weight_gradients(problem.between())?;
-        Ok((
-            less_half(
-                of_a,
-                self.rows.weight_gradients(problem.rows())?,
-                self.excess,
-            ),
-            less_half(
-                of_b,
-                self.columns.weight_gradients(problem.columns())?,
-                -self.excess,
-            ),
-        ))
+        let (of_a, of_b) = self.between.weight_gradients();
+        (
+            less_half(of_a, self.rows.weight_gradients(), self.excess),
+            less_half(of_b, self.columns.weight_gradients(), -self.excess),
+        )
     }
 
     fn solutions(&self) -> [&Solution; 3] {
         [&self.between, &self.rows, &self.columns]
     }
-
-    fn check_shape(&self, problem: &DivergenceProblem) -> Result<(), Error> {
-        self.between.check_shape(problem.between())
-    }
 }
 
 impl Sinkhorn {
-    /// The Sinkhorn divergence between two measures, from three solves at the same epsilon.
+    /// Returns the Sinkhorn divergence between two measures, from three solves at the same epsilon.
     ///
     /// Those of a measure with itself have one potential, and take few iterations. With a fixed
     /// number of iterations each solve makes that many.
@@ -272,15 +251,12 @@ impl Sinkhorn {
     /// use optical_sinkhorn::{CostMatrix, DivergenceProblem, Problem, Sinkhorn};
     ///
     /// let (x, y) = ([0.0_f64, 0.3, 1.0], [0.1_f64, 0.9]);
-    /// let squares = |from: &[f64], to: &[f64]| {
-    ///     let cells = from.iter().flat_map(|x| to.iter().map(move |y| (x - y).powi(2)));
-    ///     CostMatrix::new(&cells.collect::<Vec<_>>(), from.len(), to.len())
-    /// };
+    /// let squares = |from: &[f64], to: &[f64]| CostMatrix::squared_euclidean(from, to, 1);
     /// let between = Problem::new(squares(&x, &y)?, &[0.2, 0.3, 0.5], &[0.5, 0.5])?;
     /// let problem = DivergenceProblem::new(between, squares(&x, &x)?, squares(&y, &y)?)?;
     /// let divergence = Sinkhorn::new(0.05)?.divergence(&problem)?;
     /// assert!(divergence.converged() && divergence.value() > 0.0);
-    /// let [of_cost, _, _] = divergence.cost_gradients(&problem)?;
+    /// let [of_cost, _, _] = divergence.cost_gradients();
     /// assert_eq!(of_cost.len(), 6);
     /// # Ok::<(), optical_sinkhorn::Error>(())
     /// ```
@@ -296,11 +272,7 @@ impl Sinkhorn {
         let between = self.solve(problem.between())?;
         let rows = symmetric::solve(self, problem.rows())?;
         let columns = symmetric::solve(self, problem.columns())?;
-        let parts = [
-            between.dual_cost(problem.between()),
-            rows.dual_cost(problem.rows()),
-            columns.dual_cost(problem.columns()),
-        ];
+        let parts = [between.dual_cost(), rows.dual_cost(), columns.dual_cost()];
         let mass = |weights: &[f64]| weights.iter().sum::<f64>();
         let difference = mass(problem.between.a()) - mass(problem.between.b());
         let excess = self.epsilon() * difference;

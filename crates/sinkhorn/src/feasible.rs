@@ -118,7 +118,7 @@ pub(crate) fn mend(
     Some(())
 }
 
-/// The cells of a shortest path from a row to a column that is `open`, over wanted cells that lead to
+/// Returns the cells of a shortest path from a row to a column that is `open`, over wanted cells that lead to
 /// columns and over cells with more than a trace of mass that lead back to rows.
 fn route(
     plan: &[f64],

@@ -2,6 +2,7 @@
 
 use crate::anderson::Anderson;
 use crate::log_domain::{Iterate, Support};
+use crate::watch::Watch;
 
 /// Plain iterations before acceleration: far from the solution the map is far from linear.
 const PLAIN_ITERATIONS: usize = 5;
@@ -21,12 +22,13 @@ pub(crate) fn descend(
     threshold: f64,
     budget: usize,
     start: Iterate,
+    watch: &mut Watch<'_>,
 ) -> (Iterate, usize) {
     let mut anderson = Anderson::default();
     let mut best = start.clone();
     let mut current = start;
     for used in 0..budget {
-        if support.is_solved(epsilon, &current, threshold) {
+        if watch.is_stopped() || support.is_solved(epsilon, &current, threshold) {
             return (current, used);
         }
         let next = if current.error > MISLED * best.error {
@@ -43,6 +45,7 @@ pub(crate) fn descend(
             point
         };
         current = support.evaluate(epsilon, next);
+        watch.see(epsilon, current.error);
         if current.error < best.error {
             best = current.clone();
         }

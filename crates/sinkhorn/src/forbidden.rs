@@ -18,7 +18,7 @@ impl Support {
     /// Refuses a problem without a plan, its weights being right to a relative `rounding`; takes out
     /// what can have no mass.
     pub(crate) fn without_forbidden(self, problem: &Problem, rounding: f64) -> Result<Self, Error> {
-        if self.by_row.iter().all(|cost| cost.is_finite()) {
+        if !self.has_forbidden {
             return Ok(self);
         }
         if self.is_balanced() {
@@ -148,7 +148,7 @@ fn blocks(count: usize, next: impl Fn(usize, usize) -> Option<usize>) -> Vec<usi
         if order[start] != NEW {
             continue;
         }
-        // The path from the start, and where on it the search goes on.
+        // The path from the start, and where on it the search resumes.
         let mut path = vec![(start, 0)];
         while let Some((node, from)) = path.pop() {
             if from == 0 && order[node] == NEW {

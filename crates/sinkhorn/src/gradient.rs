@@ -12,6 +12,7 @@ use crate::{Error, Problem, Solution};
 ///
 /// The weights are constants in all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Gradient {
     /// The regularised cost `<P, C> + epsilon KL(P | a b^T)`, with the price of missed marginals
     /// where they may be missed, by its dual. Its derivative is `P`, since at the optimum no other
@@ -29,7 +30,7 @@ pub enum Gradient {
 }
 
 impl Solution {
-    /// The derivative with respect to the cost of the value that `gradient` names: `n * m` numbers,
+    /// Returns the derivative with respect to the cost of the value that `gradient` names: `n * m` numbers,
     /// row by row, zero where a weight is zero.
     ///
     /// [`Gradient::Implicit`] factorises one matrix of the smaller side's size.
@@ -43,28 +44,26 @@ impl Solution {
     /// let cost = CostMatrix::new(&[0.1, 0.8, 0.6, 0.7, 0.2, 0.9], 2, 3)?;
     /// let problem = Problem::new(cost, &[0.5, 0.5], &[0.25, 0.5, 0.25])?;
     /// let solution = Sinkhorn::new(0.1)?.solve(&problem)?;
-    /// let slope = solution.gradient(&problem, Gradient::Implicit)?;
+    /// let slope = solution.gradient(Gradient::Implicit)?;
     ///
     /// let raised = CostMatrix::new(&[0.1 + 1e-6, 0.8, 0.6, 0.7, 0.2, 0.9], 2, 3)?;
     /// let raised = Problem::new(raised, &[0.5, 0.5], &[0.25, 0.5, 0.25])?;
-    /// let rise = Sinkhorn::new(0.1)?.solve(&raised)?.transport_cost(&raised)
-    ///     - solution.transport_cost(&problem);
+    /// let rise = Sinkhorn::new(0.1)?.solve(&raised)?.transport_cost() - solution.transport_cost();
     /// assert!((slope[0] - rise / 1e-6).abs() < 1e-4);
     /// # Ok::<(), optical_sinkhorn::Error>(())
     /// ```
     ///
     /// # Errors
-    /// [`Error::ProblemShape`] if the problem is not of the shape solved; [`Error::NotUnrolled`] if
-    /// an unrolled derivative is asked of accelerated iterations; [`Error::Singular`] if an implicit
-    /// one drowns in rounding.
-    pub fn gradient(&self, problem: &Problem, gradient: Gradient) -> Result<Vec<f64>, Error> {
-        self.check_shape(problem)?;
+    /// [`Error::NotUnrolled`] if an unrolled derivative is asked of accelerated iterations;
+    /// [`Error::Singular`] if an implicit one drowns in rounding.
+    pub fn gradient(&self, gradient: Gradient) -> Result<Vec<f64>, Error> {
+        let problem = &self.problem;
         let support = || {
             let support = Support::of(problem).relaxed(self.rho);
             support.without_forbidden(problem, f64::ROUNDING)
         };
         match gradient {
-            Gradient::Envelope | Gradient::Detached => Ok(self.plan(problem)),
+            Gradient::Envelope | Gradient::Detached => Ok(self.plan()),
             Gradient::Implicit => {
                 let support = support()?;
                 let kept = |places: &[usize], all: &[f64]| -> Vec<f64> {
@@ -84,7 +83,7 @@ impl Solution {
         }
     }
 
-    /// The derivatives of the regularised cost with respect to the row weights (length `n`) and the
+    /// Returns the derivatives of the regularised cost with respect to the row weights (length `n`) and the
     /// column weights (length `m`), by the envelope theorem: exact where the iterations have
     /// converged.
     ///
@@ -95,11 +94,9 @@ impl Solution {
     /// the row sums may be missed it is `rho (1 - s) - epsilon (s - B)` with `s = exp(-f_i / rho)`,
     /// and likewise for columns. At a weight of zero it is the derivative from the right, if all
     /// costs there are finite, and without meaning if one is not.
-    ///
-    /// # Errors
-    /// [`Error::ProblemShape`] if the problem is not of the shape solved.
-    pub fn weight_gradients(&self, problem: &Problem) -> Result<(Vec<f64>, Vec<f64>), Error> {
-        self.check_shape(problem)?;
+    #[must_use]
+    pub fn weight_gradients(&self) -> (Vec<f64>, Vec<f64>) {
+        let problem = &self.problem;
         let mass = |weights: &[f64]| weights.iter().sum::<f64>();
         let [rows, columns] = Relaxation::sides(self.rho, 0.0);
         let slopes = |side: Relaxation, potentials: &[f64], opposite: f64| {
@@ -109,10 +106,10 @@ impl Solution {
             };
             potentials.iter().map(slope).collect()
         };
-        Ok((
+        (
             slopes(rows, self.f(), mass(problem.b())),
             slopes(columns, self.g(), mass(problem.a())),
-        ))
+        )
     }
 }
 

@@ -20,9 +20,9 @@
 //! let solution = Sinkhorn::new(0.1)?.solve(&problem)?;
 //!
 //! assert!(solution.converged());
-//! let plan = solution.plan(&problem);
+//! let plan = solution.plan();
 //! assert!((plan[0] + plan[1] + plan[2] - 0.5).abs() < 1e-9);
-//! let duality_gap = solution.regularised_cost(&problem) - solution.dual_cost(&problem);
+//! let duality_gap = solution.regularised_cost() - solution.dual_cost();
 //! assert!(duality_gap.abs() < 1e-9);
 //! # Ok::<(), optical_sinkhorn::Error>(())
 //! ```
@@ -62,6 +62,7 @@ mod solver;
 mod symmetric;
 #[cfg(test)]
 mod testing;
+mod watch;
 
 pub use assignment::Assignment;
 pub use barycentre::{Barycentre, BarycentreProblem};
@@ -80,3 +81,9 @@ pub use report::Report;
 pub use simd::Instructions;
 pub use sinkhorn::Sinkhorn;
 pub use solution::{Solution, Status};
+pub use watch::Progress;
+
+/// The examples of the README, which are run as tests.
+#[cfg(all(doctest, feature = "flex"))]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

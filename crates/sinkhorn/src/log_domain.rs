@@ -51,6 +51,8 @@ pub(crate) struct Support {
     /// Costs less `offset`, row by row and column by column.
     pub by_row: Vec<f64>,
     pub by_column: Vec<f64>,
+    /// Whether a cost is infinite.
+    pub has_forbidden: bool,
     /// Where no plan can use some finite cells, ranks of the rows' and the columns' blocks: such
     /// cells lead from a block to one of lower rank.
     pub ranks: Option<[Vec<usize>; 2]>,
@@ -88,11 +90,14 @@ impl Support {
         a: Vec<f64>,
         b: Vec<f64>,
     ) -> Self {
-        let least = by_row.iter().copied().fold(f64::INFINITY, f64::min);
+        let rows_of = Extremes::of_rows(&by_row, columns.len());
         // Where all cells are forbidden there is nothing to compare.
-        let offset = if least.is_finite() { least } else { 0.0 };
-        let finite = by_row.iter().copied().filter(|cost| cost.is_finite());
-        let extent = finite.fold(offset, f64::max) - offset;
+        let offset = if rows_of.least.is_finite() {
+            rows_of.least
+        } else {
+            0.0
+        };
+        let extent = rows_of.largest.max(offset) - offset;
         by_row.iter_mut().for_each(|cost| *cost -= offset);
         let by_column = (0..columns.len())
             .flat_map(|j| by_row.iter().skip(j).step_by(columns.len()).copied())
@@ -100,7 +105,8 @@ impl Support {
         Self {
             offset,
             extent,
-            spread: spread(&by_row, columns.len(), extent),
+            has_forbidden: rows_of.has_infinite,
+            spread: spread(&by_row, columns.len(), extent, rows_of.needed - offset),
             log_a: a.iter().map(|weight| weight.ln()).collect(),
             log_b: b.iter().map(|weight| weight.ln()).collect(),
             rows,
@@ -115,7 +121,7 @@ impl Support {
         }
     }
 
-    /// The same cells, with marginals that may be missed at a cost of `rho` each.
+    /// Returns the same cells, with marginals that may be missed at a cost of `rho` each.
     pub(crate) fn relaxed(self, rho: [f64; 2]) -> Self {
         let [relaxed_rows, relaxed_columns] = Relaxation::sides(rho, self.offset);
         Self {
@@ -125,13 +131,14 @@ impl Support {
         }
     }
 
-    /// The same cells with no cost above the least by more than a ceiling.
+    /// Returns the same cells with no cost above the least by more than a ceiling.
     pub(crate) fn lowered(mut self, ceiling: f64) -> Self {
         for costs in [&mut self.by_row, &mut self.by_column] {
             costs.iter_mut().for_each(|cost| *cost = cost.min(ceiling));
         }
         self.extent = self.by_row.iter().copied().fold(0.0, f64::max);
         self.spread = self.extent;
+        self.has_forbidden &= ceiling == f64::INFINITY;
         self
     }
 
@@ -176,14 +183,14 @@ impl Support {
         }
     }
 
-    /// The row potentials that are best for column potentials `g`.
+    /// Returns the row potentials that are best for column potentials `g`.
     pub(crate) fn row_update(&self, epsilon: f64, g: &[f64]) -> Vec<f64> {
         let minima = soft_minima(&self.by_row, epsilon, &self.log_b, g);
         let update = |minimum| self.relaxed_rows.update(epsilon, minimum);
         minima.map(update).collect()
     }
 
-    /// The column potentials that are best for row potentials `f`.
+    /// Returns the column potentials that are best for row potentials `f`.
     pub(crate) fn column_update(&self, epsilon: f64, f: &[f64]) -> Vec<f64> {
         let minima = soft_minima(&self.by_column, epsilon, &self.log_a, f);
         let update = |minimum| self.relaxed_columns.update(epsilon, minimum);
@@ -221,7 +228,7 @@ impl Support {
         )
     }
 
-    /// The plan of potentials `f` and `g`, row by row over the support.
+    /// Returns the plan of potentials `f` and `g`, row by row over the support.
     pub(crate) fn plan(&self, epsilon: f64, f: &[f64], g: &[f64]) -> Vec<f64> {
         let mut plan = Vec::with_capacity(self.by_row.len());
         for ((costs, f), a) in self.by_row.chunks_exact(self.b.len()).zip(f).zip(&self.a) {
@@ -232,14 +239,75 @@ impl Support {
     }
 }
 
-/// The largest of some costs that are not far beyond those in use, of rows of `m` costs up to
-/// `extent`.
-fn spread(costs: &[f64], m: usize, extent: f64) -> f64 {
-    let rows = costs.chunks_exact(m);
-    let least = |row: &[f64]| row.iter().copied().fold(f64::INFINITY, f64::min);
-    // Every row has to use one of its costs.
-    let needed = rows.map(least).filter(|least| least.is_finite());
-    let needed = needed.fold(0.0, f64::max);
+/// What a pass over costs tells of them, row by row.
+struct Extremes {
+    /// The smallest cost, and the largest finite one.
+    least: f64,
+    largest: f64,
+    /// The largest finite minimum of a row: every row has to use one of its costs.
+    needed: f64,
+    has_infinite: bool,
+}
+
+impl Extremes {
+    fn of_rows(costs: &[f64], m: usize) -> Self {
+        let mut all = Self {
+            least: f64::INFINITY,
+            largest: f64::NEG_INFINITY,
+            needed: f64::NEG_INFINITY,
+            has_infinite: false,
+        };
+        for row in costs.chunks_exact(m) {
+            let (least, largest, highest) = extremes(row);
+            all.least = all.least.min(least);
+            all.largest = all.largest.max(largest);
+            all.has_infinite |= highest == f64::INFINITY;
+            if least.is_finite() {
+                all.needed = all.needed.max(least);
+            }
+        }
+        all
+    }
+}
+
+/// Returns the smallest of some costs, the largest finite one, and the largest of all.
+fn extremes(costs: &[f64]) -> (f64, f64, f64) {
+    // Each comparison waits for the one before it in its lane only.
+    const LANES: usize = 8;
+    let mut low = [f64::INFINITY; LANES];
+    let (mut high, mut top) = ([f64::NEG_INFINITY; LANES], [f64::NEG_INFINITY; LANES]);
+    let mut take = |lane: usize, cost: f64| {
+        let finite = if cost < f64::INFINITY {
+            cost
+        } else {
+            f64::NEG_INFINITY
+        };
+        low[lane] = if cost < low[lane] { cost } else { low[lane] };
+        high[lane] = if finite > high[lane] {
+            finite
+        } else {
+            high[lane]
+        };
+        top[lane] = if cost > top[lane] { cost } else { top[lane] };
+    };
+    let (blocks, rest) = costs.as_chunks::<LANES>();
+    for block in blocks {
+        for (lane, &cost) in block.iter().enumerate() {
+            take(lane, cost);
+        }
+    }
+    for (lane, &cost) in rest.iter().enumerate() {
+        take(lane, cost);
+    }
+    let largest = |lanes: [f64; LANES]| lanes.into_iter().fold(f64::NEG_INFINITY, f64::max);
+    let least = low.into_iter().fold(f64::INFINITY, f64::min);
+    (least, largest(high), largest(top))
+}
+
+/// Returns the largest of some costs that are not far beyond those in use, of rows of `m` costs up to
+/// `extent`, of which one has to use one of `needed`.
+fn spread(costs: &[f64], m: usize, extent: f64, needed: f64) -> f64 {
+    let needed = needed.max(0.0);
     if extent <= FAR * needed {
         return extent;
     }

@@ -9,6 +9,7 @@
 
 use crate::cholesky::solve_positive;
 use crate::log_domain::{Iterate, Support};
+use crate::watch::Watch;
 
 /// Columns above which a dense factorisation costs more than it saves.
 pub(crate) const LARGEST: usize = 512;
@@ -20,7 +21,7 @@ pub(crate) const RIDGES: [f64; 4] = [1e-12, 1e-10, 1e-8, 1e-6];
 
 /// Share of the rise of the dual, or of the fall of the marginal error, that the first-order model
 /// promises and a step has to deliver.
-pub(crate) const SUFFICIENT: f64 = 0.05;
+const SUFFICIENT: f64 = 0.05;
 
 /// Changes of the dual below this share of it, or of the cost's spread, are rounding.
 pub(crate) const ROUNDING: f64 = 1e-14;
@@ -42,38 +43,66 @@ pub(crate) fn descend(
     threshold: f64,
     budget: usize,
     start: Iterate,
+    watch: &mut Watch<'_>,
 ) -> (Iterate, usize) {
     let mut current = start;
     let mut used = 0;
-    while !support.is_solved(epsilon, &current, threshold) {
+    while !watch.is_stopped() && !support.is_solved(epsilon, &current, threshold) {
         let Some(direction) = Direction::at(support, epsilon, &current) else {
             break;
         };
         let rounding = ROUNDING * support.spread.max(current.dual.abs());
         let shortest = SHORTEST * (epsilon / direction.reach).min(1.0);
-        let mut length = 1.0;
-        let accepted = loop {
-            if used == budget || length < shortest {
-                break None;
-            }
+        let place = Place {
+            dual: current.dual,
+            error: current.error,
+            slope: direction.slope,
+        };
+        let accepted = search(place, rounding, shortest, budget, &mut used, |length| {
             let steps = current.g.iter().zip(&direction.values);
             let g = steps.map(|(g, value)| g + length * value).collect();
             let trial = support.evaluate(epsilon, g);
-            used += 1;
-            let rise = trial.dual - current.dual;
-            let rises = rise > rounding && rise >= SUFFICIENT * length * direction.slope;
-            let falls = trial.error <= (1.0 - SUFFICIENT * length) * current.error;
-            if rises || (falls && rise >= -rounding) {
-                break Some(trial);
-            }
-            length /= 2.0;
-        };
-        match accepted {
-            Some(trial) => current = trial,
-            None => break,
-        }
+            watch.see(epsilon, trial.error);
+            (trial.dual, trial.error, trial)
+        });
+        let Some(trial) = accepted else { break };
+        current = trial;
     }
     (current, used)
+}
+
+/// A point from which a step is tried: its dual, its marginal error, and the dual's slope along the
+/// step.
+pub(crate) struct Place {
+    pub dual: f64,
+    pub error: f64,
+    pub slope: f64,
+}
+
+/// Halves a step until the dual rises enough, or stands still and the error falls enough; nothing if
+/// none `shortest` or longer does, or `budget` evaluations are spent. `at` gives the dual, the
+/// error and the point at a length.
+pub(crate) fn search<P>(
+    from: Place,
+    rounding: f64,
+    shortest: f64,
+    budget: usize,
+    used: &mut usize,
+    mut at: impl FnMut(f64) -> (f64, f64, P),
+) -> Option<P> {
+    let mut length = 1.0;
+    while *used < budget && length >= shortest {
+        let (dual, error, point) = at(length);
+        *used += 1;
+        let rise = dual - from.dual;
+        let rises = rise > rounding && rise >= SUFFICIENT * length * from.slope;
+        let falls = error <= (1.0 - SUFFICIENT * length) * from.error;
+        if rises || (falls && rise >= -rounding) {
+            return Some(point);
+        }
+        length /= 2.0;
+    }
+    None
 }
 
 /// A Newton direction in `g`, shortened to what the costs can justify.

@@ -7,10 +7,11 @@
 use crate::exact::{ROUNDING, in_range};
 use crate::feasible::{column_sums, row_sums};
 use crate::log_domain::Support;
-use crate::{CostMatrix, Error, ExactSolution, Problem, Side, Status};
+use crate::{CostMatrix, Error, ExactSolution, Problem, Report, Side, Status};
 
 /// The cheapest plan of a given mass, with the prices that prove it.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct PartialSolution {
     plan: Vec<f64>,
     f: Vec<f64>,
@@ -130,7 +131,7 @@ impl PartialSolution {
         }
     }
 
-    /// The plan: `n * m` masses, row by row.
+    /// Returns the plan: `n * m` masses, row by row.
     #[must_use]
     pub fn plan(&self) -> &[f64] {
         &self.plan
@@ -187,6 +188,13 @@ impl PartialSolution {
         self.iterations
     }
 
+    /// Returns all numbers about the plan.
+    #[must_use]
+    pub fn report(&self) -> Report {
+        let (cost, gap) = (self.transport_cost, self.duality_gap);
+        Report::unregularised(self.status, self.iterations, self.marginal_error, cost, gap)
+    }
+
     /// [`Status::Unproven`] if the gap is more than a share of 1e-9 of the plan's cost above the least.
     #[must_use]
     pub fn status(&self) -> Status {
@@ -200,7 +208,7 @@ impl PartialSolution {
     }
 }
 
-/// The support with one more row, for what columns do not get, and one more column, for what rows do
+/// Returns the support with one more row, for what columns do not get, and one more column, for what rows do
 /// not send; between these two nothing may move.
 fn extended(support: &Support, rows_keep: f64, columns_keep: f64) -> Result<Problem, Error> {
     let m = support.b.len();

@@ -1,5 +1,7 @@
 //! A transport problem: a cost and two marginals.
 
+use std::sync::Arc;
+
 use crate::error::Side;
 use crate::real::Real;
 use crate::{CostMatrix, Error};
@@ -11,11 +13,12 @@ const MASS_TOLERANCE: f64 = 1e-9;
 ///
 /// A zero weight takes its row or column out of the problem, with whatever cost stands there. A cost
 /// of infinity forbids a cell: plans have no mass there. The total mass need not be one.
+/// Clones share costs and weights.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Problem {
     cost: CostMatrix,
-    a: Vec<f64>,
-    b: Vec<f64>,
+    a: Arc<[f64]>,
+    b: Arc<[f64]>,
 }
 
 impl Problem {
@@ -31,7 +34,7 @@ impl Problem {
         Ok(problem)
     }
 
-    /// As [`new`](Self::new), for marginals of any two masses: problems of partial transport, and of
+    /// Works as [`new`](Self::new), for marginals of any two masses: problems of partial transport, and of
     /// marginals that may be missed at a price.
     ///
     /// # Errors
@@ -44,8 +47,8 @@ impl Problem {
         check_costs(cost.values(), a, b)?;
         Ok(Self {
             cost,
-            a: a.to_vec(),
-            b: b.to_vec(),
+            a: a.into(),
+            b: b.into(),
         })
     }
 
@@ -68,19 +71,19 @@ impl Problem {
         Self::new(cost, &vec![1.0 / n as f64; n], &vec![1.0 / m as f64; m])
     }
 
-    /// The cost.
+    /// Returns the cost.
     #[must_use]
     pub fn cost(&self) -> &CostMatrix {
         &self.cost
     }
 
-    /// The row weights.
+    /// Returns the row weights.
     #[must_use]
     pub fn a(&self) -> &[f64] {
         &self.a
     }
 
-    /// The column weights.
+    /// Returns the column weights.
     #[must_use]
     pub fn b(&self) -> &[f64] {
         &self.b
@@ -120,7 +123,7 @@ pub(crate) fn check_costs<T: Real>(cost: &[T], a: &[T], b: &[T]) -> Result<(), E
     check_each(cost, a, b, |cost| cost.is_finite() || cost == f64::INFINITY)
 }
 
-/// As [`check_costs`], where no cell can be forbidden.
+/// Works as [`check_costs`], where no cell can be forbidden.
 pub(crate) fn check_finite_costs<T: Real>(cost: &[T], a: &[T], b: &[T]) -> Result<(), Error> {
     check_each(cost, a, b, f64::is_finite)
 }

@@ -11,6 +11,7 @@ use crate::exact::{in_range, out_of_range, scale};
 use crate::feasible::{mend, round};
 use crate::log_domain::Support;
 use crate::sinkhorn::descend;
+use crate::watch::Watch;
 use crate::{Error, ExactSolution, Problem};
 
 /// L1 marginal error, as a share of the mass, at which the first step is exact enough.
@@ -109,7 +110,9 @@ impl ProximalPoint {
         loop {
             let start = vec![0.0; prices.len()];
             let left = budget - used;
-            let (point, spent) = descend(&reduced, epsilon, step_threshold * mass, left, start);
+            let threshold = step_threshold * mass;
+            let alone = &mut Watch::none();
+            let (point, spent) = descend(&reduced, epsilon, threshold, left, start, alone);
             used += spent;
             let mut plan = reduced.plan(epsilon, &point.f, &point.g);
             if ceiling.is_some() {
@@ -117,7 +120,7 @@ impl ProximalPoint {
                 cells
                     .filter(|cell| *cell.1)
                     .for_each(|(mass, _)| *mass = 0.0);
-                // What cannot be mended has a marginal error, and is no solution.
+                // What cannot be mended has a marginal error, and is not a solution.
                 let kept = plan.clone();
                 let wanted = |cell: usize| !unwanted[cell];
                 if mend(&mut plan, &support.a, &support.b, wanted, ROUNDING * mass).is_none() {

@@ -7,10 +7,10 @@ use crate::simd::{Arch, Block};
 
 /// `f32` or `f64`, the types that costs and weights may have.
 pub trait Real: Lanes + Display + Default {
-    /// The nearest value of this type.
+    /// Returns the nearest value of this type.
     fn from_f64(value: f64) -> Self;
 
-    /// The same value, exactly.
+    /// Returns the same value, exactly.
     fn to_f64(self) -> f64;
 }
 
@@ -63,7 +63,7 @@ pub trait Lanes:
         Self::exp2_of_split::<A>(Self::split_exponent(exponent))
     }
 
-    /// The logarithm to base two of a positive normal number, absolute error below 2e-7 or 5e-16
+    /// Returns the logarithm to base two of a positive normal number, absolute error below 2e-7 or 5e-16
     /// times one or the result, whichever is larger.
     fn log2<A: Arch>(self) -> Self;
 
@@ -74,10 +74,10 @@ pub trait Lanes:
     /// numbers, those of integers are put into vectors, also across a register.
     type Key: Copy + Ord;
 
-    /// The key of this number.
+    /// Returns the key of this number.
     fn key(self) -> Self::Key;
 
-    /// The number of a key.
+    /// Returns the number of a key.
     fn from_key(key: Self::Key) -> Self;
 }
 

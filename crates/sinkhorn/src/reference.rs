@@ -2,7 +2,7 @@
 
 use crate::Problem;
 
-/// The plan after `iterations` plain log-domain iterations, each a row and a column update.
+/// Returns the plan after `iterations` plain log-domain iterations, each a row and a column update.
 pub(crate) fn plan(problem: &Problem, epsilon: f64, iterations: usize) -> Vec<f64> {
     let (n, m) = (problem.cost().n(), problem.cost().m());
     let (a, b) = (problem.a(), problem.b());

@@ -53,7 +53,7 @@ impl Relaxation {
         epsilon / self.rho
     }
 
-    /// The update of a potential, given the soft minimum of costs less potentials opposite.
+    /// Returns the update of a potential, given the soft minimum of costs less potentials opposite.
     pub(crate) fn update(self, epsilon: f64, soft_minimum: f64) -> f64 {
         let share = self.stiffness(epsilon) / (1.0 + self.stiffness(epsilon));
         soft_minimum - share * (soft_minimum + self.offset)
@@ -64,7 +64,7 @@ impl Relaxation {
         -(potential + self.offset) / self.rho
     }
 
-    /// The sums that potentials call for.
+    /// Returns the sums that potentials call for.
     pub(crate) fn targets(self, weights: &[f64], potentials: &[f64]) -> Vec<f64> {
         if self.is_held() {
             return weights.to_vec();
@@ -103,7 +103,7 @@ impl Relaxation {
         -self.rho * self.excess(weights, potentials)
     }
 
-    /// The mass that potentials call for less that of the weights. Without weight a potential may be
+    /// Returns the mass that potentials call for less that of the weights. Without weight a potential may be
     /// anything, even one that calls for an infinite share.
     pub(crate) fn excess(self, weights: &[f64], potentials: &[f64]) -> f64 {
         let sides = weights.iter().zip(potentials);

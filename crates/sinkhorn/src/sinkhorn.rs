@@ -1,10 +1,13 @@
 //! The entropic solver: log-domain Sinkhorn, warm-started and accelerated where that pays.
 
+use std::ops::ControlFlow;
+
 use crate::log_domain::{Iterate, Support};
 use crate::real::Lanes;
 use crate::scaling::Relaxed;
 use crate::solution::Start;
-use crate::{Error, Instructions, Problem, Solution, fixed_point, newton, solver};
+use crate::watch::Watch;
+use crate::{Error, Instructions, Problem, Progress, Solution, fixed_point, newton, solver};
 
 /// Epsilons below this share of the cost's spread are approached from above: plain iterations
 /// move a potential by about epsilon at a time.
@@ -28,6 +31,8 @@ pub struct Sinkhorn {
     accelerated: bool,
     instructions: Instructions,
     rho: [f64; 2],
+    /// The first epsilon as a share of the costs' spread, and the ratio of successive ones, if set.
+    schedule: Option<[f64; 2]>,
 }
 
 impl Sinkhorn {
@@ -44,6 +49,7 @@ impl Sinkhorn {
                 accelerated: true,
                 instructions: Instructions::detected(),
                 rho: [f64::INFINITY; 2],
+                schedule: None,
             })
         } else {
             Err(Error::NotPositive {
@@ -98,6 +104,33 @@ impl Sinkhorn {
         Ok(Self { rho, ..self })
     }
 
+    /// Approaches a small epsilon through larger ones: first `first` times the costs' spread, then
+    /// `ratio` times the one before, as long as they are above the one asked for. A single problem
+    /// then begins with them; without, at 0.02 and 0.25, only where iterations at the epsilon asked
+    /// for do not converge soon. Batches and fixed numbers of iterations do without.
+    ///
+    /// # Errors
+    /// [`Error::NotPositive`] if `first` is not positive and finite, [`Error::NotShare`] if `ratio` is
+    /// not between zero and one.
+    pub fn with_schedule(self, first: f64, ratio: f64) -> Result<Self, Error> {
+        if !(first > 0.0 && first.is_finite()) {
+            let setting = "the first epsilon's share of the spread";
+            return Err(Error::NotPositive {
+                setting,
+                value: first,
+            });
+        }
+        if !(ratio > 0.0 && ratio < 1.0) {
+            let setting = "the ratio of successive epsilons";
+            return Err(Error::NotShare {
+                setting,
+                value: ratio,
+            });
+        }
+        let schedule = Some([first, ratio]);
+        Ok(Self { schedule, ..self })
+    }
+
     /// Uses at most these vector instructions on a batch, for results that are the same to the last
     /// bit on machines that have others beyond them.
     #[must_use]
@@ -108,7 +141,7 @@ impl Sinkhorn {
         }
     }
 
-    /// The regularisation.
+    /// Returns the regularisation.
     #[must_use]
     pub fn epsilon(&self) -> f64 {
         self.epsilon
@@ -131,6 +164,14 @@ impl Sinkhorn {
         self.rho
     }
 
+    /// Returns the larger epsilons to pass through, largest first; none where epsilon is not small.
+    pub(crate) fn stages(&self, spread: f64) -> impl Iterator<Item = f64> + use<> {
+        let default = [WARM_START_BELOW, WARM_START_RATIO];
+        let ([first, ratio], epsilon) = (self.schedule.unwrap_or(default), self.epsilon);
+        std::iter::successors(Some(first * spread), move |stage| Some(stage * ratio))
+            .take_while(move |stage| *stage > epsilon)
+    }
+
     /// What it costs to miss the marginals; none where both have to be met.
     pub(crate) fn relaxed(&self) -> Option<Relaxed> {
         (!self.is_balanced()).then_some(Relaxed { rho: self.rho })
@@ -147,7 +188,7 @@ impl Sinkhorn {
 
     /// Refuses costs that epsilon divides beyond the range of numbers.
     pub(crate) fn check_range(&self, spread: f64) -> Result<(), Error> {
-        // A logarithm of a weight lies within a thousand of zero.
+        // A logarithm of a weight is within a thousand of zero.
         if (spread / self.epsilon).is_finite() && (1e3 * self.epsilon).is_finite() {
             return Ok(());
         }
@@ -168,37 +209,77 @@ impl Sinkhorn {
     /// [`Error::MassMismatch`] if both marginals have to be met and differ in mass;
     /// [`Error::Blocked`] if infinite costs, which forbid cells, leave no plan;
     /// [`Error::OutOfRange`] or [`Error::TooMuchMass`] if the result is not finite. A solve that ran
-    /// out of iterations is no error: its [`status`](Solution::status) says so.
+    /// out of iterations is not an error: its [`status`](Solution::status) says so.
     pub fn solve(&self, problem: &Problem) -> Result<Solution, Error> {
-        self.solve_on(problem, &self.support(problem)?)
+        self.solve_on(problem, &self.support(problem)?, &mut Watch::none())
     }
 
-    /// As [`solve`](Self::solve), on the cells that can have mass.
-    pub(crate) fn solve_on(&self, problem: &Problem, support: &Support) -> Result<Solution, Error> {
+    /// Works as [`solve`](Self::solve), telling `observe` after every iteration how far it is. The observer
+    /// may end the solve: then the [`status`](Solution::status) is that of iterations that ran out.
+    ///
+    /// All iterations are in the log domain, which takes longer; within the threshold the result is
+    /// the same.
+    ///
+    /// ```
+    /// use std::ops::ControlFlow;
+    /// use optical_sinkhorn::{CostMatrix, Problem, Sinkhorn};
+    ///
+    /// let problem = Problem::uniform(CostMatrix::from_fn(3, 4, |i, j| i.abs_diff(j) as f64)?)?;
+    /// let mut errors = Vec::new();
+    /// let solution = Sinkhorn::new(0.1)?.solve_observed(&problem, |progress| {
+    ///     errors.push(progress.marginal_error);
+    ///     ControlFlow::Continue(())
+    /// })?;
+    /// assert_eq!(errors.len(), solution.iterations());
+    /// assert!(errors.last() <= Some(&1e-9));
+    /// # Ok::<(), optical_sinkhorn::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`solve`](Self::solve).
+    pub fn solve_observed(
+        &self,
+        problem: &Problem,
+        mut observe: impl FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Solution, Error> {
+        let support = self.support(problem)?;
+        self.solve_on(problem, &support, &mut Watch::by(&mut observe))
+    }
+
+    /// Works as [`solve`](Self::solve), on the cells that can have mass.
+    pub(crate) fn solve_on(
+        &self,
+        problem: &Problem,
+        support: &Support,
+        watch: &mut Watch<'_>,
+    ) -> Result<Solution, Error> {
         if !self.accelerated {
-            return self.iterate(problem, support, Start::Level);
+            return self.iterate(problem, support, Start::Level, watch);
         }
-        if let Some((g, used)) = solver::scaled(self, support) {
-            return self.finish(problem, support, used, g);
+        if !watch.is_watched()
+            && self.schedule.is_none()
+            && let Some((g, used)) = solver::scaled(self, support)
+        {
+            return self.finish(problem, support, used, g, watch);
         }
         let mass: f64 = support.b.iter().sum();
         let mut g = vec![0.0; support.b.len()];
         let mut left = self.max_iterations.max(1);
-        for epsilon in warm_start(support.spread, self.epsilon) {
+        for epsilon in self.stages(support.spread) {
             // At most half of what is left: the epsilon asked for must get its share.
-            if left == 1 {
+            if left == 1 || watch.is_stopped() {
                 break;
             }
             let threshold = (WARM_START_THRESHOLD * mass).max(self.threshold);
-            let (stage, used) = descend(support, epsilon, threshold, left / 2, g);
+            let (stage, used) = descend(support, epsilon, threshold, left / 2, g, watch);
             left -= used;
             g = stage.image;
         }
         let used = self.max_iterations.max(1) - left;
-        self.finish(problem, support, used, g)
+        self.finish(problem, support, used, g, watch)
     }
 
-    /// As [`solve`](Self::solve), starting from column potentials `g` at the epsilon asked for: those
+    /// Works as [`solve`](Self::solve), starting from column potentials `g` at the epsilon asked for: those
     /// of a problem with similar costs save most of the iterations. Values at columns without mass
     /// are not read.
     ///
@@ -219,7 +300,7 @@ impl Sinkhorn {
         self.solve_on_from(problem, &support, g)
     }
 
-    /// As [`solve_from`](Self::solve_from), on the cells that can have mass.
+    /// Works as [`solve_from`](Self::solve_from), on the cells that can have mass.
     pub(crate) fn solve_on_from(
         &self,
         problem: &Problem,
@@ -229,13 +310,13 @@ impl Sinkhorn {
         let offset = support.relaxed_columns.offset();
         let start = support.columns.iter().map(|&j| g[j] - offset).collect();
         if self.accelerated {
-            self.finish(problem, support, 0, start)
+            self.finish(problem, support, 0, start, &mut Watch::none())
         } else {
-            self.iterate(problem, support, Start::Given(start))
+            self.iterate(problem, support, Start::Given(start), &mut Watch::none())
         }
     }
 
-    /// The cells that can have mass, if these settings can deal with them.
+    /// Returns the cells that can have mass, if these settings can deal with them.
     pub(crate) fn support(&self, problem: &Problem) -> Result<Support, Error> {
         if self.is_balanced() {
             problem.check_balanced()?;
@@ -243,7 +324,7 @@ impl Sinkhorn {
         self.support_within(problem, f64::ROUNDING)
     }
 
-    /// As [`support`](Self::support), of weights that are right to a relative `rounding` and were
+    /// Works as [`support`](Self::support), of weights that are right to a relative `rounding` and were
     /// found to be of equal mass where they have to.
     pub(crate) fn support_within(
         &self,
@@ -263,9 +344,10 @@ impl Sinkhorn {
         support: &Support,
         used: usize,
         g: Vec<f64>,
+        watch: &mut Watch<'_>,
     ) -> Result<Solution, Error> {
         let left = self.max_iterations.max(1) - used;
-        let (last, more) = descend(support, self.epsilon, self.threshold, left, g);
+        let (last, more) = descend(support, self.epsilon, self.threshold, left, g, watch);
         self.solution(problem, support, (&last.f, &last.g), used + more)
     }
 
@@ -275,18 +357,27 @@ impl Sinkhorn {
         problem: &Problem,
         support: &Support,
         start: Start,
+        watch: &mut Watch<'_>,
     ) -> Result<Solution, Error> {
         let mut g = start.potentials(support.b.len());
         let mut f = support.row_update(self.epsilon, &g);
-        for _ in 1..self.max_iterations {
+        let mut used = 1;
+        loop {
+            if watch.is_watched() {
+                watch.see(self.epsilon, support.error_of(self.epsilon, &f, &g));
+            }
+            if used == self.max_iterations || watch.is_stopped() {
+                break;
+            }
             g = support.column_update(self.epsilon, &f);
             f = support.row_update(self.epsilon, &g);
+            used += 1;
         }
         if support.is_balanced() {
             let mean = support.centre(&mut g);
             f.iter_mut().for_each(|f| *f += mean);
         }
-        let solution = self.solution(problem, support, (&f, &g), self.max_iterations)?;
+        let solution = self.solution(problem, support, (&f, &g), used)?;
         Ok(solution.started_at(start))
     }
 
@@ -324,13 +415,6 @@ impl Sinkhorn {
     }
 }
 
-/// The larger epsilons to pass through, largest first; none where `epsilon` is not small.
-pub(crate) fn warm_start(spread: f64, epsilon: f64) -> impl Iterator<Item = f64> {
-    let first = WARM_START_BELOW * spread;
-    std::iter::successors(Some(first), |stage| Some(stage * WARM_START_RATIO))
-        .take_while(move |stage| *stage > epsilon)
-}
-
 /// Alternates first-order and Newton phases at one epsilon. Returns the last point and the full
 /// iterations used, at most `budget` but at least one.
 pub(crate) fn descend(
@@ -339,15 +423,19 @@ pub(crate) fn descend(
     threshold: f64,
     budget: usize,
     g: Vec<f64>,
+    watch: &mut Watch<'_>,
 ) -> (Iterate, usize) {
     let mut point = support.evaluate(epsilon, g);
+    watch.see(epsilon, point.error);
     let mut used = 1;
-    while used < budget && !support.is_solved(epsilon, &point, threshold) {
+    while used < budget && !watch.is_stopped() && !support.is_solved(epsilon, &point, threshold) {
         let first_order = (budget - used).min(FIRST_ORDER_ITERATIONS);
-        let (next, spent) = fixed_point::descend(support, epsilon, threshold, first_order, point);
+        let (next, spent) =
+            fixed_point::descend(support, epsilon, threshold, first_order, point, watch);
         (point, used) = (next, used + spent);
         if support.b.len() <= newton::LARGEST {
-            let (next, spent) = newton::descend(support, epsilon, threshold, budget - used, point);
+            let left = budget - used;
+            let (next, spent) = newton::descend(support, epsilon, threshold, left, point, watch);
             (point, used) = (next, used + spent);
         }
     }

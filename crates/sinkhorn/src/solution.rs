@@ -6,10 +6,11 @@ use crate::log_domain::{FAR, Support, soft_minimum};
 use crate::problem::mass_tolerance;
 use crate::real::Lanes;
 use crate::relaxation::{Relaxation, divergence};
-use crate::{Error, Problem};
+use crate::{Problem, Report};
 
 /// How a solve ended. A result that has not converged is data, not an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Status {
     /// The marginal error is at most the threshold.
@@ -22,9 +23,11 @@ pub enum Status {
 
 /// Dual potentials of a problem, with `P_ij = a_i b_j exp((f_i + g_j - C_ij) / epsilon)`.
 ///
-/// Methods that take a problem expect the one that was solved.
+/// It shares costs and weights with the problem, so that plans and costs can be computed from it
+/// alone; each is computed when it is asked for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Solution {
+    pub(crate) problem: Problem,
     pub(crate) epsilon: f64,
     /// Costs of missing the marginals.
     pub(crate) rho: [f64; 2],
@@ -104,6 +107,7 @@ impl Solution {
             centred.iter().map(or_zero).collect()
         };
         Self {
+            problem: problem.clone(),
             epsilon,
             rho: [rows.rho(), columns.rho()],
             offset: support.offset,
@@ -130,14 +134,10 @@ impl Solution {
         }
     }
 
-    /// Refuses a problem of another shape than the one that was solved.
-    pub(crate) fn check_shape(&self, problem: &Problem) -> Result<(), Error> {
-        let expected = (self.f.len(), self.g.len());
-        let found = (problem.cost().n(), problem.cost().m());
-        if expected == found {
-            return Ok(());
-        }
-        Err(Error::ProblemShape { expected, found })
+    /// Returns the problem that was solved.
+    #[must_use]
+    pub fn problem(&self) -> &Problem {
+        &self.problem
     }
 
     /// Row potentials, in units of the cost.
@@ -182,44 +182,50 @@ impl Solution {
         self.status == Status::Converged
     }
 
-    /// The transport plan: `n * m` masses, row by row.
+    /// Returns the numbers above and all costs of the plan, in one pass over it.
     #[must_use]
-    pub fn plan(&self, problem: &Problem) -> Vec<f64> {
-        self.cells(problem).map(|cell| cell.mass).collect()
+    pub fn report(&self) -> Report {
+        let mut plan = Vec::with_capacity(self.problem.cost().values().len());
+        let sums = self.sums(|mass| plan.push(mass));
+        Report {
+            status: self.status,
+            iterations: self.iterations,
+            marginal_error: self.marginal_error,
+            transport_cost: sums.transport_cost(self.offset),
+            regularised_cost: self.regularised(&sums, &plan),
+            dual_cost: self.dual(&sums),
+            duality_gap: Some(self.gap(&sums, plan)).filter(|gap| gap.is_finite()),
+        }
+    }
+
+    /// Returns the transport plan: `n * m` masses, row by row.
+    #[must_use]
+    pub fn plan(&self) -> Vec<f64> {
+        self.cells().map(|cell| cell.mass).collect()
     }
 
     /// Expected cost `<P, C>` of the plan.
     #[must_use]
-    pub fn transport_cost(&self, problem: &Problem) -> f64 {
-        let above: f64 = self.cells(problem).map(|cell| cell.spent()).sum();
-        above + self.offset * self.cells(problem).map(|cell| cell.mass).sum::<f64>()
+    pub fn transport_cost(&self) -> f64 {
+        self.sums(|_| ()).transport_cost(self.offset)
     }
 
-    /// The primal objective `<P, C> + epsilon KL(P | a b^T)`, where
+    /// Returns the primal objective `<P, C> + epsilon KL(P | a b^T)`, where
     /// `KL(P | Q) = sum P log(P / Q) - sum P + sum Q`, so that it is also right for a mass other
     /// than one; with `rho KL(P 1 | a)` and its like where a marginal may be missed.
     #[must_use]
-    pub fn regularised_cost(&self, problem: &Problem) -> f64 {
-        let divergence: f64 = self.cells(problem).map(|cell| cell.divergence()).sum();
-        let [rows, columns] = Relaxation::sides(self.rho, 0.0);
-        let (plan, m) = (self.plan(problem), problem.b().len());
-        self.transport_cost(problem)
-            + self.epsilon * divergence
-            + rows.penalty(&row_sums(&plan, m), problem.a())
-            + columns.penalty(&column_sums(&plan, m), problem.b())
+    pub fn regularised_cost(&self) -> f64 {
+        let mut plan = Vec::with_capacity(self.problem.cost().values().len());
+        let sums = self.sums(|mass| plan.push(mass));
+        self.regularised(&sums, &plan)
     }
 
-    /// The dual objective `<f, a> + <g, b> - epsilon sum_ij (P_ij - a_i b_j)`, with
+    /// Returns the dual objective `<f, a> + <g, b> - epsilon sum_ij (P_ij - a_i b_j)`, with
     /// `-rho sum_i a_i (exp(-f_i / rho) - 1)` instead of `<f, a>` where a marginal may be missed: a
     /// lower bound of the least regularised cost, and equal to it at convergence.
     #[must_use]
-    pub fn dual_cost(&self, problem: &Problem) -> f64 {
-        let [rows, columns] = Relaxation::sides(self.rho, 0.0);
-        let excess: f64 = self
-            .cells(problem)
-            .map(|cell| cell.mass - cell.reference)
-            .sum();
-        rows.dual(problem.a(), &self.f) + columns.dual(problem.b(), &self.g) - self.epsilon * excess
+    pub fn dual_cost(&self) -> f64 {
+        self.dual(&self.sums(|_| ()))
     }
 
     /// How far the plan, once given the marginals that it has to meet, is from the optimum at most:
@@ -229,37 +235,50 @@ impl Solution {
     /// the rest, marginals are met without cells that have no mass. Infinity if they cannot be so:
     /// then nothing is known.
     #[must_use]
-    pub fn duality_gap(&self, problem: &Problem) -> f64 {
-        let (a, b) = (problem.a(), problem.b());
-        let [rows, columns] = Relaxation::sides(self.rho, self.offset);
-        let [mut excess, mut above, mut mass, mut largest] = [0.0_f64; 4];
-        for cell in self.cells(problem) {
-            excess += cell.mass - cell.reference;
-            above += cell.spent();
-            mass += cell.mass;
-            largest = largest.max(cell.cost);
-        }
-        // Whether some costs are infinite, or far beyond those in use.
-        let far = FAR * (above / mass).max(self.epsilon);
-        let has_fillers = largest > far;
-        let dual = rows.dual(a, &self.centred_f) + columns.dual(b, &self.centred_g)
-            - self.epsilon * excess;
+    pub fn duality_gap(&self) -> f64 {
+        let mut plan = Vec::with_capacity(self.problem.cost().values().len());
+        let sums = self.sums(|mass| plan.push(mass));
+        self.gap(&sums, plan)
+    }
 
-        let mut plan = self.plan(problem);
+    fn regularised(&self, sums: &Sums, plan: &[f64]) -> f64 {
+        let [rows, columns] = Relaxation::sides(self.rho, 0.0);
+        let (a, b) = (self.problem.a(), self.problem.b());
+        sums.transport_cost(self.offset)
+            + self.epsilon * sums.divergence
+            + rows.penalty(&row_sums(plan, b.len()), a)
+            + columns.penalty(&column_sums(plan, b.len()), b)
+    }
+
+    fn dual(&self, sums: &Sums) -> f64 {
+        let [rows, columns] = Relaxation::sides(self.rho, 0.0);
+        rows.dual(self.problem.a(), &self.f) + columns.dual(self.problem.b(), &self.g)
+            - self.epsilon * sums.excess
+    }
+
+    fn gap(&self, sums: &Sums, mut plan: Vec<f64>) -> f64 {
+        let (a, b) = (self.problem.a(), self.problem.b());
+        let [rows, columns] = Relaxation::sides(self.rho, self.offset);
+        // Whether some costs are infinite, or far beyond those in use.
+        let far = FAR * (sums.above / sums.mass).max(self.epsilon);
+        let has_fillers = sums.largest > far;
+        let dual = rows.dual(a, &self.centred_f) + columns.dual(b, &self.centred_g)
+            - self.epsilon * sums.excess;
+
         let held = (rows.is_held(), columns.is_held());
         if held == (true, true) && has_fillers {
             let mass: f64 = b.iter().sum();
             // Weights of single precision may be there.
             let rounding = mass_tolerance(f32::ROUNDING, a.len(), b.len()) * mass;
             let usable = |cell: Cell| cell.reference > 0.0 && cell.cost <= far;
-            let wanted: Vec<bool> = self.cells(problem).map(usable).collect();
+            let wanted: Vec<bool> = self.cells().map(usable).collect();
             if mend(&mut plan, a, b, |cell| wanted[cell], rounding).is_none() {
                 return f64::INFINITY;
             }
         } else {
             meet(&mut plan, (a, held.0), (b, held.1));
         }
-        let cells = plan.iter().zip(self.cells(problem));
+        let cells = plan.iter().zip(self.cells());
         let primal: f64 = cells
             .filter(|(_, cell)| cell.reference > 0.0)
             .map(|(&mass, cell)| Cell { mass, ..cell })
@@ -276,7 +295,22 @@ impl Solution {
         if gap.is_nan() { f64::INFINITY } else { gap }
     }
 
-    fn cells(&self, problem: &Problem) -> impl Iterator<Item = Cell> {
+    /// Adds up what the named costs are made of, and shows the mass of each cell to `see`.
+    fn sums(&self, mut see: impl FnMut(f64)) -> Sums {
+        let mut sums = Sums::default();
+        for cell in self.cells() {
+            see(cell.mass);
+            sums.above += cell.spent();
+            sums.mass += cell.mass;
+            sums.excess += cell.mass - cell.reference;
+            sums.divergence += cell.divergence();
+            sums.largest = sums.largest.max(cell.cost);
+        }
+        sums
+    }
+
+    fn cells(&self) -> impl Iterator<Item = Cell> {
+        let problem = &self.problem;
         let rows = problem.cost().rows().zip(&self.centred_f).zip(problem.a());
         rows.flat_map(move |((costs, &f), &a)| {
             costs
@@ -298,6 +332,26 @@ impl Solution {
                     }
                 })
         })
+    }
+}
+
+/// Sums over the cells of a plan.
+#[derive(Default)]
+struct Sums {
+    /// Cost of the plan, less the offset.
+    above: f64,
+    mass: f64,
+    /// Mass less that of the product of the weights.
+    excess: f64,
+    /// Divergence of the plan from that product.
+    divergence: f64,
+    /// The largest cost, less the offset.
+    largest: f64,
+}
+
+impl Sums {
+    fn transport_cost(&self, offset: f64) -> f64 {
+        self.above + offset * self.mass
     }
 }
 

@@ -4,6 +4,7 @@ use crate::log_domain::{FAR, Support};
 use crate::real::{Lanes, Real};
 use crate::scaling::{Ended, Rules, Scaling, Solve, Spread, View};
 use crate::sinkhorn::descend;
+use crate::watch::Watch;
 use crate::{CostMatrix, Error, Problem, Report, Sinkhorn, Solution, Status, newton};
 
 /// Iterations after which a problem is a straggler, for which Newton steps are cheaper.
@@ -32,7 +33,7 @@ impl<T: Real> Workspace<T> {
         })
     }
 
-    /// The smallest cost of the problem last solved, by which its potentials `f` are short.
+    /// Returns the smallest cost of the problem last solved, by which its potentials `f` are short.
     pub(crate) fn offset(&self) -> f64 {
         self.scaling.offset()
     }
@@ -99,7 +100,7 @@ impl<T: Real> Workspace<T> {
         settings.report(ended, (spread, self.offset()), f, g)
     }
 
-    /// Goes on in double precision, from `g` where iterations have started.
+    /// Continues in double precision, from `g` where iterations have started.
     fn solve_double(
         &mut self,
         settings: &Sinkhorn,
@@ -147,7 +148,14 @@ impl<T: Real> Workspace<T> {
         // Half of the threshold: the last row update, below, is another one than the solver's own.
         let threshold = settings.threshold() / 2.0;
         let left = settings.max_iterations() - used;
-        let (point, more) = descend(&support, rules.epsilon, threshold, left, start);
+        let (point, more) = descend(
+            &support,
+            rules.epsilon,
+            threshold,
+            left,
+            start,
+            &mut Watch::none(),
+        );
         let once = Rules {
             iterations: 1,
             ..rules
@@ -239,7 +247,7 @@ impl Sinkhorn {
             || ended.iterations >= self.max_iterations()
     }
 
-    /// The same end with the marginal error of the potentials themselves where their rounding, which
+    /// Returns the same end with the marginal error of the potentials themselves where their rounding, which
     /// epsilon divides, may exceed that of the factors they were made of.
     fn checked<T: Real>(
         &self,
@@ -267,7 +275,7 @@ impl Sinkhorn {
         }
     }
 
-    /// The same end with a duality gap that means something where some costs are far beyond those in
+    /// Returns the same end with a duality gap that means something where some costs are far beyond those in
     /// use: a plan with the right marginals that has a trace of mass there would cost any amount.
     fn certified<T: Real>(
         &self,
@@ -289,7 +297,7 @@ impl Sinkhorn {
         let support = Support::of(&problem);
         let (epsilon, threshold) = (self.epsilon(), self.threshold());
         let solution = Solution::new(&problem, &support, epsilon, (f, g), 0, threshold);
-        let duality_gap = Some(solution.duality_gap(&problem)).filter(|gap| gap.is_finite());
+        let duality_gap = Some(solution.duality_gap()).filter(|gap| gap.is_finite());
         Ok(Ended {
             duality_gap,
             ..ended

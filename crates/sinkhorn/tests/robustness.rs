@@ -53,7 +53,7 @@ fn solve<T: Real>(count: usize, seed: u64, threshold: f64) -> usize {
             unsolved += 1;
             continue;
         }
-        let plan = solution.plan(&batch, 0);
+        let plan = solution.plan(0);
         let rows: f64 = (plan.chunks(m).zip(&a))
             .map(|(row, a)| (row.iter().sum::<f64>() - a.to_f64()).abs())
             .sum();

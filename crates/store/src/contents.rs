@@ -1,5 +1,6 @@
 //! What is in the cache, and how it goes: results whose keys have changed are never asked for again.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -90,13 +91,21 @@ impl Store {
     pub fn remove(&self, entry: &Entry) -> anyhow::Result<bool> {
         let path = &entry.path;
         let named = || format!("{} cannot be removed", path.display());
-        let mut lock = path.as_os_str().to_owned();
-        lock.push(".lock");
-        let _lock = match Lock::acquire(Path::new(&lock)) {
-            Ok(lock) => lock,
-            Err(Refused::InUse(_)) => return Ok(false),
-            Err(Refused::File(error)) => return Err(error).with_context(named),
-        };
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(".lock");
+        let mut locks = vec![PathBuf::from(beside)];
+        // Vectors that are being written, and downloads, hold the lock within their folder.
+        if path.is_dir() {
+            locks.push(path.join(".lock"));
+        }
+        let mut held = Vec::new();
+        for lock in locks {
+            match Lock::acquire(&lock) {
+                Ok(lock) => held.push(lock),
+                Err(Refused::InUse(_)) => return Ok(false),
+                Err(Refused::File(error)) => return Err(error).with_context(named),
+            }
+        }
         match path.is_dir() {
             true => std::fs::remove_dir_all(path),
             false => std::fs::remove_file(path),
@@ -108,9 +117,17 @@ impl Store {
 
 /// Adds up the files at and below `path`; links are not followed.
 fn measure(path: &Path, bytes: &mut u64, written: &mut SystemTime) -> std::io::Result<()> {
-    let data = path.symlink_metadata()?;
+    let data = match path.symlink_metadata() {
+        // Another process is at work, too.
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        data => data?,
+    };
     if data.is_dir() {
-        for entry in std::fs::read_dir(path)? {
+        let entries = match std::fs::read_dir(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            entries => entries?,
+        };
+        for entry in entries {
             measure(&entry?.path(), bytes, written)?;
         }
     } else {

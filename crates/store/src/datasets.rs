@@ -57,6 +57,7 @@ impl Store {
         let manifest = load(manifest)?;
         let offline = Self {
             offline: true,
+            hub_token: None,
             host: Host::deaf(),
             cache: self.cache.clone(),
         };

@@ -47,7 +47,11 @@ impl FileEncoding {
             texts.skip_to(&cursor)?;
             host.say(format_args!("resumes after {} lines", cursor.lines));
         }
-        let progress = host.progress("encode bytes", texts.cursor.bytes, texts.total);
+        let progress = host.progress(
+            "encode bytes",
+            texts.cursor.bytes.min(texts.total),
+            texts.total,
+        );
         loop {
             let chunk = texts.next_chunk()?;
             if chunk.is_empty() {

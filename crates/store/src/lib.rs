@@ -38,6 +38,8 @@ pub struct Store {
     pub cache: PathBuf,
     /// Whether nothing is downloaded.
     pub offline: bool,
+    /// What the Hugging Face hub knows its user by, for models that are not open to all.
+    pub hub_token: Option<String>,
     /// Whoever hears of it.
     pub host: Host,
 }
@@ -49,6 +51,7 @@ impl Store {
         Self {
             cache: cache.to_owned(),
             offline: true,
+            hub_token: None,
             host: Host::deaf(),
         }
     }
@@ -79,6 +82,7 @@ impl Store {
                         host.say(format_args!("waiting for {holder} to finish {entry}"));
                     }
                     told = true;
+                    self.host.check()?;
                     std::thread::sleep(Duration::from_millis(200));
                 }
             }

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
-use hf_hub::{Repo, RepoType};
+use hf_hub::api::sync::ApiBuilder;
+use hf_hub::{Cache, Repo, RepoType};
 use optical_corpus::manifest::SHIPPED_FOLDER;
 use optical_encoder::{E5S1_REVISION, convert_e5s1, model_files};
 use optical_files::whole::{self, WholeFolder};
@@ -104,8 +105,40 @@ impl Store {
                 !self.offline,
                 "model hub:{name} is not in the cache; run without --offline where there is a network"
             );
-            download(name, &self.cache, folder).with_context(|| format!("model hub:{name}"))
+            // Two processes that download share what is in the cache of downloads.
+            let entry = Repo::model(name.to_owned()).folder_name();
+            let _lock = self.lock(&self.cache.join("hub").join(entry))?;
+            let downloaded = self.download(name, folder);
+            downloaded.with_context(|| format!("model hub:{name}"))
         })
+    }
+
+    /// Downloads the files of a model on the Hugging Face hub, all of one commit.
+    fn download(&self, name: &str, folder: &Path) -> anyhow::Result<()> {
+        let api = ApiBuilder::from_cache(Cache::new(self.cache.join("hub")))
+            .with_token(self.hub_token.clone())
+            .with_progress(false)
+            .build()?;
+        let info = api.model(name.to_owned()).info()?;
+        let commit = Repo::with_revision(name.to_owned(), RepoType::Model, info.sha);
+        let repository = api.repo(commit);
+        let listed: Vec<_> = info.siblings.into_iter().map(|it| it.rfilename).collect();
+        let files = wanted(&listed)?;
+        let progress = self.host.progress(name, 0, files.len() as u64);
+        for (file, number) in files.into_iter().zip(1..) {
+            self.host.check()?;
+            let downloaded = repository.get(file).with_context(|| file.to_owned())?;
+            let place = folder.join(file);
+            std::fs::create_dir_all(place.parent().unwrap_or(folder))?;
+            let copied = std::fs::File::open(downloaded).and_then(|mut downloaded| {
+                whole::write_with(&place, |file| {
+                    std::io::copy(&mut downloaded, file).map(drop)
+                })
+            });
+            copied.with_context(|| format!("{} cannot be written", place.display()))?;
+            progress.at(number, file);
+        }
+        Ok(())
     }
 
     /// A model's folder in the cache, made where it is not there; of several processes one makes it.
@@ -141,29 +174,6 @@ const WEIGHTS: [[&str; 2]; 2] = [
     ["model.safetensors", "model.safetensors.index.json"],
     ["pytorch_model.bin", "pytorch_model.bin.index.json"],
 ];
-
-/// Downloads the files of a model on the Hugging Face hub, all of one commit.
-fn download(name: &str, cache: &Path, folder: &Path) -> anyhow::Result<()> {
-    let api = hf_hub::api::sync::ApiBuilder::new()
-        .with_cache_dir(cache.join("hub"))
-        .build()?;
-    let info = api.model(name.to_owned()).info()?;
-    let commit = Repo::with_revision(name.to_owned(), RepoType::Model, info.sha);
-    let repository = api.repo(commit);
-    let listed: Vec<_> = info.siblings.into_iter().map(|it| it.rfilename).collect();
-    for file in wanted(&listed)? {
-        let downloaded = repository.get(file).with_context(|| file.to_owned())?;
-        let place = folder.join(file);
-        std::fs::create_dir_all(place.parent().unwrap_or(folder))?;
-        let copied = std::fs::File::open(downloaded).and_then(|mut downloaded| {
-            whole::write_with(&place, |file| {
-                std::io::copy(&mut downloaded, file).map(drop)
-            })
-        });
-        copied.with_context(|| format!("{} cannot be written", place.display()))?;
-    }
-    Ok(())
-}
 
 /// Which of a repository's files make up the model: configurations and tokenizer, the folders of
 /// modules below, and the weights in one format, those of the encoder after everything else.

@@ -51,7 +51,14 @@ impl Reader {
     /// # Errors
     /// If it is not a model's folder, or its files do not fit together.
     pub fn load(folder: &Path, device: &Device) -> anyhow::Result<Self> {
-        let model = Model::load(folder, device)?;
+        Self::of(Model::load(folder, device)?, folder)
+    }
+
+    /// Takes a model that is loaded, with the folder that it was saved to or loaded from.
+    ///
+    /// # Errors
+    /// If a file of the folder cannot be read.
+    pub fn of(model: Model, folder: &Path) -> anyhow::Result<Self> {
         Ok(Self {
             head: model.head_or_identity(),
             key: key::of_model(folder)?,

@@ -4,6 +4,7 @@ use std::io::{BufRead, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
+use optical_corpus::formats::names_id;
 use optical_files::text::{self, LONGEST_LINE};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -125,6 +126,7 @@ impl Texts {
             return Ok(None);
         }
         let columns: Vec<&str> = text.split('\t').collect();
+        let is_first = self.cursor.has_ids.is_none();
         let has_ids = match (self.cursor.has_ids, columns.len()) {
             (Some(has_ids), _) => has_ids,
             (None, 1 | 2) => *self.cursor.has_ids.insert(columns.len() == 2),
@@ -134,6 +136,7 @@ impl Texts {
             ),
         };
         match (has_ids, columns.as_slice()) {
+            (true, [id, _]) if is_first && names_id(id) => Ok(None),
             (true, [id, text]) => Ok(Some(((*id).to_owned(), (*text).to_owned()))),
             (false, [text]) => Ok(Some((self.cursor.lines.to_string(), (*text).to_owned()))),
             _ => bail!(
@@ -191,6 +194,9 @@ mod tests {
         // A mark is no part of an id, a blank line no text, and the numbers are those of the lines.
         let (_folder, mut with) = texts(b"\xef\xbb\xbf\r\nq1\twater\n\nq2\tfire\n \n");
         assert_eq!(pairs(with.next_chunk().unwrap()), ["q1=water", "q2=fire"]);
+        // Names of columns are not a text, unless they come later.
+        let (_folder, mut with) = texts(b"query_id\ttext\nq1\twater\nid\tfire\n");
+        assert_eq!(pairs(with.next_chunk().unwrap()), ["q1=water", "id=fire"]);
         let (_folder, mut without) = texts(b"\xef\xbb\xbfwater\n\nfire\n");
         assert_eq!(pairs(without.next_chunk().unwrap()), ["1=water", "3=fire"]);
     }

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
-use optical_experiment::{Findings, Inputs, Reach, Site, check};
+use optical_experiment::{Findings, Inputs, Site, check};
 use optical_report::page::StudySummary;
 use optical_report::plot::dots;
 
@@ -32,8 +32,8 @@ pub struct Options {
     pub only: Vec<String>,
     /// Whether nothing is trained or ranked: the page is written of the scores that are there.
     pub page: bool,
-    /// What may be done about what is not in the cache.
-    pub reach: Reach,
+    /// Whether to find all that is wrong with the variants and nothing more.
+    pub check_only: bool,
 }
 
 /// What became of a study.
@@ -63,6 +63,16 @@ pub fn run(file: &Path, folder: &Path, site: &Site, options: &Options) -> anyhow
     let kept = options.scores.clone();
     let kept = kept.unwrap_or_else(|| folder.join("scores.jsonl"));
     let measures = settings[study.reference()].experiment.measures();
+    for (variant, setting) in study.variants.iter().zip(&settings) {
+        let theirs = setting.experiment.measures();
+        ensure!(
+            theirs[0] == measures[0],
+            "variant {}: measures begins with {}, and those of the reference with {}: they cannot be compared",
+            variant.name,
+            theirs[0],
+            measures[0]
+        );
+    }
     let board = Scoreboard::open(&kept, measures[0], &site.store)?;
     let mut running = Running {
         variants: Variants::new(site, study.keep_students),
@@ -124,7 +134,9 @@ impl Running<'_> {
     /// Takes from the scoreboard what is of today's data and model.
     fn recall(&mut self) -> anyhow::Result<()> {
         let host = &self.site.store.host;
-        for setting in self.settings.iter_mut().filter(|_| !self.options.page) {
+        // Neither the page nor a check brings what the cache lacks.
+        let reads = !self.options.page && !self.options.check_only;
+        for setting in self.settings.iter_mut().filter(|_| reads) {
             if !self.board.has_inputs(&setting.fingerprint) {
                 continue;
             }
@@ -188,6 +200,7 @@ impl Running<'_> {
     /// where that is all that was asked for.
     fn check(&self) -> anyhow::Result<Option<String>> {
         let unfinished = self.unfinished();
+        let checked = self.options.check_only;
         let mut findings = Findings::default();
         let mut known = Vec::new();
         for (name, setting) in &unfinished {
@@ -200,12 +213,11 @@ impl Running<'_> {
             let first = &unfinished[0].1.experiment.run;
             reads.distill.training.optimiser = first.distill.training.optimiser.clone();
             if !known.contains(&reads) {
-                check(run, self.site, self.options.reach, true, &mut findings);
+                check(run, self.site, checked, true, &mut findings);
                 known.push(reads);
             }
         }
         findings.told(&self.site.store.host)?;
-        let checked = self.options.reach == Reach::Nothing;
         Ok(checked.then(|| format!("{} variants can be trained\n", unfinished.len())))
     }
 

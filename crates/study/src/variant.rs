@@ -150,8 +150,11 @@ impl<'a> Variants<'a> {
     ) -> anyhow::Result<Inputs> {
         let run = &experiment.run;
         let mut inputs = Inputs::of_students(run, data).with_questions(run, data);
-        // What ranks by words needs none.
-        if let Ok(folder) = self.site.store.model(&run.model) {
+        let loaded = self.teacher.as_ref().filter(|(name, _)| *name == run.model);
+        if let Some((_, teacher)) = loaded {
+            // What students are made of, whatever is in the folder by now.
+            inputs = inputs.with_model(&teacher.key);
+        } else if let Ok(folder) = self.site.store.model(&run.model) {
             inputs = inputs.with_model(&key::of_model(&folder)?);
         }
         self.inputs.insert(sources, inputs.clone());
@@ -378,7 +381,9 @@ fn sources(run: &RunSettings) -> anyhow::Result<String> {
     let training = &run.distill.training;
     Ok(serde_json::to_string(&(
         (model, languages, bitext, bitext_filter),
-        (collection, development, training.seed),
+        (collection, development),
+        // Which pairs are held out.
+        (training.seed, training.instruments.held_out),
     ))?)
 }
 

@@ -57,8 +57,8 @@ pub(crate) fn collapse(text: &str) -> String {
     collapsed
 }
 
-/// Whether a word is what a first line calls the column of ids.
-pub(crate) fn names_id(word: &str) -> bool {
+/// Tells whether a word is what a first line calls the column of ids.
+pub fn names_id(word: &str) -> bool {
     const NAMES: [&str; 13] = [
         "id",
         "-id",

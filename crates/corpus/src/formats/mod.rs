@@ -18,3 +18,4 @@ mod values;
 pub mod wiki_questions;
 
 pub(crate) use self::lines::collapse;
+pub use self::lines::names_id;

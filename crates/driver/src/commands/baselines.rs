@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use burn::tensor::Device;
-use optical_experiment::{Opened, Reach, Start, stages};
+use optical_experiment::{Opened, Start, stages};
 
 use crate::device::Backend;
 use crate::named::NamedRunFile;
@@ -36,7 +36,7 @@ pub fn run(args: &BaselinesArgs) -> anyhow::Result<()> {
         folder: args.file.folder(args.run.as_deref()),
         site: &site,
         devices_fault: None,
-        reach: Reach::of(false, args.offline),
+        check_only: false,
         encodes: false,
     };
     match start.open()? {

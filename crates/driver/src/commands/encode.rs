@@ -13,10 +13,11 @@ use crate::{console, site};
 
 /// Turn texts into vectors
 ///
-/// The input has one text per line, an id and a tab before it; or texts alone, whose line numbers are
-/// their ids. The output is a safetensors file with "vectors" (f32, [vectors, width]), "lengths"
-/// (i32, how many vectors each text has) and "ids" (u8, UTF-8, a line feed after each). Memory
-/// does not grow with the input. If it is stopped, the same command resumes from there.
+/// The input has one text per line, an id and a tab before it, or texts alone, whose line numbers are
+/// their ids; a first line that names the columns, such as `id` and `text`, is passed over. The output
+/// is a safetensors file with "vectors" (f32, [vectors, width]), "lengths" (i32, how many vectors each
+/// text has) and "ids" (u8, UTF-8, a line feed after each). Memory does not grow with the input. If it
+/// is stopped, the same command resumes from there.
 #[derive(Debug, clap::Args)]
 pub struct EncodeArgs {
     /// A Hugging Face folder, "dataset:NAME" or "hub:OWNER/NAME"

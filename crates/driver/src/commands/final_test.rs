@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use optical_experiment::{Experiment, Findings, Reach, stages};
+use optical_experiment::{Experiment, Findings, stages};
 
 use crate::device::Backend;
 use crate::say::print;
@@ -40,8 +40,7 @@ pub fn run(args: &FinalTestArgs) -> anyhow::Result<()> {
         let report = finished.folder.final_test().join("report.md");
         if findings.take(stages::check_tested(&finished)).is_some() && !report.is_file() {
             findings.within(&path.display().to_string());
-            let reach = Reach::of(false, args.offline);
-            stages::check_final_test(&finished, &site, reach, &mut findings);
+            stages::check_final_test(&finished, &site, &mut findings);
             findings.within("");
         }
         runs.push((finished, report));

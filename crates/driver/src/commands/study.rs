@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use optical_experiment::Reach;
 use optical_study::{Options, Outcome, run as run_study};
 
 use crate::device::TrainingDevices;
@@ -44,8 +43,7 @@ pub struct StudyArgs {
 
 /// Trains what is missing, and writes the page.
 pub fn run(args: &StudyArgs) -> anyhow::Result<()> {
-    let reach = Reach::of(args.check, args.offline);
-    let (site, devices_fault) = site::training(args.devices, reach, args.offline)?;
+    let (site, devices_fault) = site::training(args.devices, args.check, args.offline)?;
     if let Some(fault) = devices_fault {
         anyhow::bail!(fault);
     }
@@ -53,7 +51,7 @@ pub fn run(args: &StudyArgs) -> anyhow::Result<()> {
         scores: args.scores.clone(),
         only: args.only.clone(),
         page: args.page,
-        reach,
+        check_only: args.check,
     };
     let folder = args.file.folder(args.run.as_deref());
     match run_study(args.file.path(), &folder, &site, &options)? {

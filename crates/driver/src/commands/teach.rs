@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use optical_experiment::{Reach, Teaching};
+use optical_experiment::{Opened, Teaching};
 
 use crate::device::TrainingDevices;
 use crate::named::NamedFile;
@@ -32,12 +32,13 @@ pub struct TeachArgs {
 
 /// Trains, and writes the teacher to the run folder.
 pub fn run(args: &TeachArgs) -> anyhow::Result<()> {
-    let reach = Reach::of(args.check, args.offline);
-    let (site, devices_fault) = site::training(args.devices, reach, args.offline)?;
+    let (site, devices_fault) = site::training(args.devices, args.check, args.offline)?;
     let folder = args.file.folder(args.run.as_deref());
     let file = args.file.path();
-    match Teaching::open(file, &folder, &site, devices_fault, reach)? {
-        Err(lines) => print(lines),
-        Ok(teaching) => print(format_args!("teacher: {}\n", teaching.train()?.display())),
+    match Teaching::open(file, &folder, &site, devices_fault, args.check)? {
+        Opened::Checked(lines) => print(lines),
+        Opened::Ready(teaching) => {
+            print(format_args!("teacher: {}\n", teaching.train()?.display()))
+        }
     }
 }

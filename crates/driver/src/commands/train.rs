@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use optical_experiment::{Opened, Reach, Start, stages};
+use optical_experiment::{Opened, Start, stages};
 
 use crate::device::TrainingDevices;
 use crate::named::NamedRunFile;
@@ -34,16 +34,15 @@ pub struct TrainArgs {
 
 /// Runs all stages; a stage whose result is there is skipped.
 pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
-    let reach = Reach::of(args.check, args.offline);
     let run = args.file.read()?;
-    let (site, devices_fault) = site::training(args.devices, reach, args.offline)?;
+    let (site, devices_fault) = site::training(args.devices, args.check, args.offline)?;
     let folder = args.file.folder(args.run.as_deref());
     let start = Start {
         run,
         folder: folder.clone(),
         site: &site,
         devices_fault,
-        reach,
+        check_only: args.check,
         encodes: true,
     };
     match start.open()? {

@@ -143,7 +143,7 @@ impl Watch {
 
     /// Whether there is a student, which is written after the last step.
     fn finished(&self) -> bool {
-        self.folder.student().join("model.safetensors").is_file()
+        self.folder.has_student()
     }
 
     fn panel(&self, finished: bool) -> Panel<'_> {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::Layout;
-use crate::config::{check_epsilon, check_gelu, check_share, check_size, complete_with};
+use crate::config::{check_layers, check_size, complete_with};
 use crate::parts::{Dropout, EmbeddingNames, PostNormEncoder, PostNormNames, Source};
 use crate::{EncoderConfig, EncoderError};
 
@@ -45,13 +45,8 @@ impl Default for BertConfig {
 impl BertConfig {
     pub(super) fn check(&self) -> Result<(), String> {
         check_size("type_vocab_size", self.type_vocab_size)?;
-        check_gelu("hidden_act", &self.hidden_act)?;
-        check_epsilon("layer_norm_eps", self.layer_norm_eps)?;
-        check_share("hidden_dropout_prob", self.hidden_dropout_prob)?;
-        check_share(
-            "attention_probs_dropout_prob",
-            self.attention_probs_dropout_prob,
-        )?;
+        let dropped = [self.hidden_dropout_prob, self.attention_probs_dropout_prob];
+        check_layers(&self.hidden_act, self.layer_norm_eps, dropped)?;
         if self.position_embedding_type != "absolute" {
             return Err(format!(
                 "position_embedding_type = {:?}, expected \"absolute\"",

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::Layout;
-use crate::config::{check_epsilon, check_gelu, check_share, check_size, complete_with};
+use crate::config::{check_layers, check_size, complete_with};
 use crate::parts::{
     Batch, Dropout, EmbeddingNames, HIDDEN_SCORE, Norm, PositionedEmbeddings, PostNormLayer,
     PostNormNames, Source, attend, by_key, dropped, image, inverse_root, split_heads,
@@ -69,13 +69,8 @@ fn list<'de, D: Deserializer<'de>>(source: D) -> Result<Vec<String>, D::Error> {
 
 impl DebertaV2Config {
     pub(super) fn check(&self, config: &EncoderConfig) -> Result<(), String> {
-        check_gelu("hidden_act", &self.hidden_act)?;
-        check_epsilon("layer_norm_eps", self.layer_norm_eps)?;
-        check_share("hidden_dropout_prob", self.hidden_dropout_prob)?;
-        check_share(
-            "attention_probs_dropout_prob",
-            self.attention_probs_dropout_prob,
-        )?;
+        let dropped = [self.hidden_dropout_prob, self.attention_probs_dropout_prob];
+        check_layers(&self.hidden_act, self.layer_norm_eps, dropped)?;
         if self.type_vocab_size != 0 {
             check_size("type_vocab_size", self.type_vocab_size)?;
         }

@@ -13,16 +13,14 @@ pub(super) fn softmax(scores: Tensor<4>, bias: Tensor<4>, scale: f32) -> Tensor<
 }
 
 pub(super) fn attention(
-    query: Tensor<2>,
-    key: Tensor<2>,
-    value: Tensor<2>,
+    inputs: [Tensor<2>; 3],
     bias: Tensor<4>,
     heads: usize,
     scale: f32,
 ) -> Tensor<2> {
     let [texts, _, _, tokens] = bias.dims();
-    let [rows, hidden] = query.dims();
-    let [query, key, value] = [query, key, value].map(|x| {
+    let [rows, hidden] = inputs[0].dims();
+    let [query, key, value] = inputs.map(|x| {
         x.reshape([texts, tokens, heads, hidden / heads])
             .swap_dims(1, 2)
     });
@@ -34,11 +32,8 @@ pub(super) fn attention(
 }
 
 pub(super) fn layer_norm(
-    x: Tensor<2>,
-    bias: Tensor<1>,
-    residual: Tensor<2>,
-    gamma: Tensor<1>,
-    beta: Tensor<1>,
+    [x, residual]: [Tensor<2>; 2],
+    [bias, gamma, beta]: [Tensor<1>; 3],
     epsilon: f64,
 ) -> Tensor<2> {
     module::layer_norm(x + bias.unsqueeze() + residual, gamma, Some(beta), epsilon)

@@ -43,41 +43,36 @@ pub(crate) fn softmax(scores: Tensor<4>, bias: Tensor<4>, scale: f32) -> Tensor<
 /// et al. 2017): values weighed by the softmax of `scale * query key^T + bias`, a constant.
 ///
 /// # Shapes
-/// - `query`, `key`, `value` and output: `[texts * tokens, heads * width]`
+/// - `inputs`, which are queries, keys and values, and output: `[texts * tokens, heads * width]`
 /// - `bias`: `[texts, 1, tokens, tokens]`, or `[texts, 1, 1, tokens]` for one of all queries
 pub(crate) fn attention(
-    query: Tensor<2>,
-    key: Tensor<2>,
-    value: Tensor<2>,
+    inputs: [Tensor<2>; 3],
     bias: Tensor<4>,
     heads: usize,
     scale: f32,
 ) -> Tensor<2> {
     #[cfg(feature = "flex")]
-    if flex::has(&query) {
-        return flex::attention(query, key, value, bias, heads, scale);
+    if flex::has(&inputs[0]) {
+        return flex::attention(inputs, bias, heads, scale);
     }
-    library::attention(query, key, value, bias, heads, scale)
+    library::attention(inputs, bias, heads, scale)
 }
 
 /// Computes the layer norm of `x + bias + residual` (Ba et al. 2016), times `gamma`, plus `beta`.
 ///
 /// # Shapes
 /// - `x`, `residual` and output: `[rows, width]`
-/// - `bias`, `gamma` and `beta`: `[width]`
+/// - `vectors`, which are `bias`, `gamma` and `beta`: `[width]`
 pub(crate) fn layer_norm(
-    x: Tensor<2>,
-    bias: Tensor<1>,
-    residual: Tensor<2>,
-    gamma: Tensor<1>,
-    beta: Tensor<1>,
+    [x, residual]: [Tensor<2>; 2],
+    vectors: [Tensor<1>; 3],
     epsilon: f64,
 ) -> Tensor<2> {
     #[cfg(feature = "flex")]
     if flex::has(&x) {
-        return flex::layer_norm(x, bias, residual, gamma, beta, epsilon);
+        return flex::layer_norm([x, residual], vectors, epsilon);
     }
-    library::layer_norm(x, bias, residual, gamma, beta, epsilon)
+    library::layer_norm([x, residual], vectors, epsilon)
 }
 
 /// Computes the layer norm of `x`, times `gamma`, plus `beta`: [`layer_norm`] of nothing but `x`.

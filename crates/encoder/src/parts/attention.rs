@@ -43,7 +43,7 @@ impl Attention {
             .map(|linear| image(linear, states.clone(), batch));
         let scale = inverse_root(query.dims()[1] / self.heads);
         if batch.dropout.attention_weights == 0.0 && batch.watched.is_none() {
-            return ops::attention(query, key, value, batch.bias.clone(), self.heads, scale);
+            return ops::attention([query, key, value], batch.bias.clone(), self.heads, scale);
         }
         let shape = [batch.texts, batch.tokens];
         let [query, key, value] = [query, key, value].map(|x| split_heads(x, shape, self.heads));

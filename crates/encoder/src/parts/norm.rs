@@ -57,8 +57,8 @@ impl Norm {
             update = dropped(update + bias.clone().unsqueeze(), share, &batch.masks);
             bias = bias.zeros_like();
         }
-        let (gamma, beta) = (self.gamma.val(), self.offset());
-        ops::layer_norm(update, bias, states, gamma, beta, self.epsilon)
+        let vectors = [bias, self.gamma.val(), self.offset()];
+        ops::layer_norm([update, states], vectors, self.epsilon)
     }
 
     fn offset(&self) -> Tensor<1> {

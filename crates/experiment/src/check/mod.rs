@@ -21,30 +21,9 @@ use optical_store::Place;
 pub use self::collections::tokenless;
 use self::collections::{Reader, collection};
 use self::estimate::{Need, Shape, Texts};
-use crate::data::{manifests, roots};
+use crate::data::manifests;
+use crate::site::roots;
 use crate::{Experiment, ExperimentData, Findings, RunFile, Site};
-
-/// What a check may do about what is not in the cache.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reach {
-    /// Fetch it, if nothing is wrong so far.
-    Network,
-    /// Name it as a problem.
-    Cache,
-    /// Say that it will be fetched. Nothing is written.
-    Nothing,
-}
-
-impl Reach {
-    /// Chooses by what a caller wants: only to check, or to download nothing.
-    pub fn of(check: bool, offline: bool) -> Self {
-        match (check, offline) {
-            (true, _) => Self::Nothing,
-            (false, true) => Self::Cache,
-            (false, false) => Self::Network,
-        }
-    }
-}
 
 /// What is to be done with a run file.
 #[derive(Debug)]
@@ -57,8 +36,8 @@ pub struct Start<'a> {
     pub site: &'a Site,
     /// What is wrong with the devices, if something is.
     pub devices_fault: Option<String>,
-    /// What to do about what is not in the cache.
-    pub reach: Reach,
+    /// Whether to find all that is wrong and nothing more: nothing is fetched or written.
+    pub check_only: bool,
     /// Whether there is an encoder in it.
     pub encodes: bool,
 }
@@ -72,12 +51,12 @@ pub struct Started {
     pub data: ExperimentData,
 }
 
-/// What became of a start.
+/// What became of opening something that takes long.
 #[derive(Debug)]
-pub enum Opened {
-    /// The run can be made.
-    Ready(Box<Started>),
-    /// It was only to be checked: what it takes, in lines for people.
+pub enum Opened<T> {
+    /// It can begin.
+    Ready(Box<T>),
+    /// It was only to be checked: what was found, in lines for people.
     Checked(String),
 }
 
@@ -86,13 +65,13 @@ impl Start<'_> {
     ///
     /// # Errors
     /// If something keeps the run from being made: all of it, with file and line.
-    pub fn open(self) -> anyhow::Result<Opened> {
+    pub fn open(self) -> anyhow::Result<Opened<Started>> {
         let Self {
             run,
             folder,
             site,
             devices_fault,
-            reach,
+            check_only,
             encodes,
         } = self;
         let (cache, host) = (&site.store.cache, &site.store.host);
@@ -110,17 +89,17 @@ impl Start<'_> {
                 "distill.training.precision: the device has no {precision:?} numbers"
             ));
         }
-        let checked = check(&run, site, reach, encodes, &mut findings);
+        let checked = check(&run, site, check_only, encodes, &mut findings);
         let experiment = match run.measured() {
             Ok(_) => findings.take(Experiment::new(run.clone(), &folder, site)),
             // Told with the other values.
             Err(_) => None,
         };
-        if let (Some(experiment), true) = (&experiment, reach != Reach::Nothing) {
+        if let (Some(experiment), true) = (&experiment, !check_only) {
             findings.take(experiment.folder.lock());
         }
         disk::writable(&folder, &mut findings);
-        let need = checked.need(&run, device, reach, &mut findings);
+        let need = checked.need(&run, device, check_only, &mut findings);
         if let Some(need) = &need {
             // A folder that is there may have its students already.
             let certain = if folder.exists() { 0 } else { need.student };
@@ -128,7 +107,7 @@ impl Start<'_> {
             disk::free(cache, need.cache, 0, &mut findings);
         }
         findings.told(host)?;
-        if reach == Reach::Nothing {
+        if check_only {
             let lines = checked.away.iter().map(|line| format!("{line}\n"));
             let need = need.map_or_else(
                 || "what the run takes can be said once all of this is in the cache\n".to_owned(),
@@ -159,7 +138,7 @@ pub struct Checked {
 pub fn check(
     run: &RunFile,
     site: &Site,
-    reach: Reach,
+    check_only: bool,
     encodes: bool,
     findings: &mut Findings,
 ) -> Checked {
@@ -178,13 +157,13 @@ pub fn check(
     translation::files(run, &site.programs, findings);
     let mut checked = Checked::default();
     if encodes {
-        checked.outline = outline(&run.model, site, reach, findings, &mut checked.away);
+        checked.outline = outline(&run.model, site, check_only, findings, &mut checked.away);
     }
     if let Some(outline) = &checked.outline {
         let looked_at = lengths::of_run(run, outline, findings);
         findings.take(looked_at.map_err(anyhow::Error::from));
     }
-    if !fetched(run, site, reach, findings, &mut checked.away) {
+    if !fetched(run, site, check_only, findings, &mut checked.away) {
         return checked;
     }
     let roots = roots(cache);
@@ -192,9 +171,9 @@ pub fn check(
         outline,
         retrieval: &run.retrieval,
     });
-    let temporary = match reach {
-        Reach::Nothing => site.temporary.clone(),
-        _ => cache.to_owned(),
+    let temporary = match check_only {
+        true => site.temporary.clone(),
+        false => cache.to_owned(),
     };
     let mut data = ExperimentData::read(run, &roots, &temporary, reader, findings);
     if let Some(source) = &run.final_test {
@@ -233,25 +212,23 @@ fn final_test(
 pub fn outline(
     model: &str,
     site: &Site,
-    reach: Reach,
+    check_only: bool,
     findings: &mut Findings,
     away: &mut Vec<String>,
 ) -> Option<Outline> {
     let place = findings.take(site.store.place(model))?;
     let folder = match place {
         Place::Here(folder) => folder,
-        Place::Away(bytes) => match reach {
-            Reach::Nothing => {
-                away.push(match bytes {
-                    Some(0) => format!("model {model} will be converted"),
-                    Some(bytes) => format!("model {model} will be fetched: {}", megabytes(bytes)),
-                    None => format!("model {model} will be fetched"),
-                });
-                return None;
-            }
-            Reach::Network if !findings.is_sound() => return None,
-            _ => findings.take(site.store.model(model))?,
-        },
+        Place::Away(bytes) if check_only => {
+            away.push(match bytes {
+                Some(0) => format!("model {model} will be converted"),
+                Some(bytes) => format!("model {model} will be fetched: {}", megabytes(bytes)),
+                None => format!("model {model} will be fetched"),
+            });
+            return None;
+        }
+        Place::Away(_) if !site.store.offline && !findings.is_sound() => return None,
+        Place::Away(_) => findings.take(site.store.model(model))?,
     };
     findings.take(Outline::read(&folder).with_context(|| format!("model {model}")))
 }
@@ -260,12 +237,12 @@ pub fn outline(
 fn fetched(
     run: &RunFile,
     site: &Site,
-    reach: Reach,
+    check_only: bool,
     findings: &mut Findings,
     away: &mut Vec<String>,
 ) -> bool {
     let manifests: BTreeSet<&Path> = manifests(run).into_iter().collect();
-    let fetches = reach == Reach::Cache || reach == Reach::Network && findings.is_sound();
+    let fetches = !check_only && (site.store.offline || findings.is_sound());
     if fetches {
         let fetched = site.store.data_sets(manifests.into_iter());
         return findings.take(fetched).is_some();
@@ -297,7 +274,7 @@ impl Checked {
         &self,
         run: &RunFile,
         device: &Device,
-        reach: Reach,
+        check_only: bool,
         findings: &mut Findings,
     ) -> Option<Need> {
         if !findings.is_sound() {
@@ -305,9 +282,9 @@ impl Checked {
         }
         let shape = findings.take(self.shape(run)).flatten()?;
         // Only who asks what a run takes waits for the machine to be measured.
-        let speed = match reach {
-            Reach::Nothing => estimate::speed(device, shape.hidden),
-            _ => 1.0,
+        let speed = match check_only {
+            true => estimate::speed(device, shape.hidden),
+            false => 1.0,
         };
         Some(Need::of(&shape, speed, rayon::current_num_threads()))
     }

@@ -157,6 +157,14 @@ impl TranslationSettings {
                     "translation.systems: name = {name:?}, expected lower-case letters, digits and hyphens"
                 ));
             }
+            if ["student-", "distilled-"]
+                .iter()
+                .any(|of| name.starts_with(of))
+            {
+                faults.push(format!(
+                    "translation.systems: name = {name:?}, which is the name of a student"
+                ));
+            }
             if !names.insert(name) {
                 faults.push(format!("translation.systems: the name {name:?} is taken"));
             }

@@ -9,7 +9,7 @@
 use super::{BarycentreProblem, newton};
 use crate::anderson::Anderson;
 use crate::log_domain::soft_minimum;
-use crate::sinkhorn::{WARM_START_THRESHOLD, warm_start};
+use crate::sinkhorn::WARM_START_THRESHOLD;
 use crate::{CostMatrix, Sinkhorn};
 
 /// Plain iterations before acceleration: far from the solution the map is far from linear.
@@ -134,7 +134,7 @@ impl Iteration {
             return (self.evaluate(epsilon, state), budget);
         }
         let mut left = budget;
-        for stage in warm_start(self.spread, epsilon) {
+        for stage in settings.stages(self.spread) {
             if left == 1 {
                 break;
             }
@@ -156,7 +156,7 @@ impl Iteration {
         state: Vec<f64>,
     ) -> (Point, usize) {
         let rows: usize = self.couplings.iter().map(|coupling| coupling.a.len()).sum();
-        // What debiasing adds is no dual of a convex problem.
+        // What debiasing adds is not a dual of a convex problem.
         let has_newton = rows <= newton::LARGEST && self.within.is_none();
         let mut point = self.evaluate(epsilon, state);
         let mut used = 1;
@@ -276,13 +276,13 @@ impl Iteration {
         }
     }
 
-    /// The row potentials that make rows carry their mass.
+    /// Returns the row potentials that make rows carry their mass.
     fn row_update(&self, coupling: &Coupling, epsilon: f64, g: &[f64]) -> Vec<f64> {
         let update = |costs| soft_minimum(costs, g, epsilon);
         self.rows(coupling).map(update).collect()
     }
 
-    /// The column potentials that would make every column carry a mass of one.
+    /// Returns the column potentials that would make every column carry a mass of one.
     pub(super) fn column_update(&self, coupling: &Coupling, epsilon: f64, f: &[f64]) -> Vec<f64> {
         let biases = coupling.a.iter().zip(f).map(|(a, f)| epsilon * a.ln() + f);
         let biases: Vec<f64> = biases.collect();
@@ -310,14 +310,14 @@ impl Iteration {
         self.costs[coupling.cost].rows(self.m, &coupling.rows)
     }
 
-    /// The row potentials of all measures that are best for those of the columns.
+    /// Returns the row potentials of all measures that are best for those of the columns.
     pub(super) fn rows_of(&self, epsilon: f64, point: &Point) -> Vec<f64> {
         let sides = self.couplings.iter().zip(point.state.chunks_exact(self.m));
         let f = sides.flat_map(|(coupling, g)| self.row_update(coupling, epsilon, g));
         f.collect()
     }
 
-    /// The barycentre's weights.
+    /// Returns the barycentre's weights.
     pub(super) fn weights(point: &Point) -> Vec<f64> {
         point
             .log_weights
@@ -326,7 +326,7 @@ impl Iteration {
             .collect()
     }
 
-    /// The potentials of each measure that has a share, with its position, for the costs as they were
+    /// Returns the potentials of each measure that has a share, with its position, for the costs as they were
     /// given: `f` on the rows with mass, with their positions, and `g`.
     pub(super) fn potentials<'a>(
         &'a self,

@@ -15,7 +15,7 @@
 
 use super::iteration::{Iteration, Point};
 use crate::cholesky::solve_positive;
-use crate::newton::{RIDGES, ROUNDING, SHORTEST, SUFFICIENT};
+use crate::newton::{Place, RIDGES, ROUNDING, SHORTEST, search};
 
 /// Rows of all measures together above which a dense factorisation costs more than it saves.
 pub(super) const LARGEST: usize = crate::newton::LARGEST;
@@ -39,23 +39,17 @@ pub(super) fn descend(
         let size = iteration.spread * iteration.mass;
         let rounding = ROUNDING * size.max(current.value.abs());
         let shortest = SHORTEST * (epsilon / direction.reach).min(1.0);
-        let mut length = 1.0;
-        let accepted = loop {
-            if used == budget || length < shortest {
-                break None;
-            }
+        let place = Place {
+            dual: current.value,
+            error: current.error,
+            slope: direction.slope,
+        };
+        let accepted = search(place, rounding, shortest, budget, &mut used, |length| {
             let steps = current.f.iter().zip(&direction.values);
             let f = steps.map(|(f, value)| f + length * value).collect();
             let trial = Dual::at(iteration, epsilon, f);
-            used += 1;
-            let rise = trial.value - current.value;
-            let rises = rise > rounding && rise >= SUFFICIENT * length * direction.slope;
-            let falls = trial.error <= (1.0 - SUFFICIENT * length) * current.error;
-            if rises || (falls && rise >= -rounding) {
-                break Some(trial);
-            }
-            length /= 2.0;
-        };
+            (trial.value, trial.error, trial)
+        });
         let Some(trial) = accepted else { break };
         current = trial;
         point = iteration.evaluate(epsilon, current.columns.clone());

@@ -1,12 +1,12 @@
 //! Products with the plans of a batch that are made row by row and never stored.
 
-use super::{Batch, BatchSolution};
+use super::BatchSolution;
 use crate::Error;
 use crate::apply::Factors;
 use crate::real::Real;
 
-impl BatchSolution {
-    /// The product `P v` of the plan of problem `index`, as [`Solution::apply`].
+impl<T: Real> BatchSolution<'_, T> {
+    /// Returns the product `P v` of the plan of problem `index`, as [`Solution::apply`].
     ///
     /// [`Solution::apply`]: crate::Solution::apply
     ///
@@ -14,17 +14,12 @@ impl BatchSolution {
     /// [`Error::VectorLength`] if there are not as many values as columns.
     ///
     /// # Panics
-    /// If there is no such problem, or the batch is another one.
-    pub fn apply<T: Real>(
-        &self,
-        batch: &Batch<'_, T>,
-        index: usize,
-        v: &[f64],
-    ) -> Result<Vec<f64>, Error> {
-        self.with_factors(batch, index, |factors| factors.apply(v))
+    /// If there is no such problem.
+    pub fn apply(&self, index: usize, v: &[f64]) -> Result<Vec<f64>, Error> {
+        self.with_factors(index, |factors| factors.apply(v))
     }
 
-    /// The product `P^T u` of the plan of problem `index`, as [`Solution::apply_transpose`].
+    /// Returns the product `P^T u` of the plan of problem `index`, as [`Solution::apply_transpose`].
     ///
     /// [`Solution::apply_transpose`]: crate::Solution::apply_transpose
     ///
@@ -33,13 +28,8 @@ impl BatchSolution {
     ///
     /// # Panics
     /// As [`apply`](Self::apply).
-    pub fn apply_transpose<T: Real>(
-        &self,
-        batch: &Batch<'_, T>,
-        index: usize,
-        u: &[f64],
-    ) -> Result<Vec<f64>, Error> {
-        self.with_factors(batch, index, |factors| factors.apply_transpose(u))
+    pub fn apply_transpose(&self, index: usize, u: &[f64]) -> Result<Vec<f64>, Error> {
+        self.with_factors(index, |factors| factors.apply_transpose(u))
     }
 
     /// Where the plan of problem `index` sends each row on average, as
@@ -52,25 +42,17 @@ impl BatchSolution {
     ///
     /// # Panics
     /// As [`apply`](Self::apply).
-    pub fn barycentric_projection<T: Real>(
+    pub fn barycentric_projection(
         &self,
-        batch: &Batch<'_, T>,
         index: usize,
         points: &[f64],
         dimensions: usize,
     ) -> Result<Vec<f64>, Error> {
-        self.with_factors(batch, index, |factors| {
-            factors.projection(points, dimensions)
-        })
+        self.with_factors(index, |factors| factors.projection(points, dimensions))
     }
 
-    fn with_factors<T: Real, R>(
-        &self,
-        batch: &Batch<'_, T>,
-        index: usize,
-        run: impl FnOnce(Factors<'_, T>) -> R,
-    ) -> R {
-        let place = &self.places[index];
+    fn with_factors<R>(&self, index: usize, run: impl FnOnce(Factors<'_, T>) -> R) -> R {
+        let (batch, place) = (&self.batch, &self.places[index]);
         let (a, b) = batch.weights_of(place);
         run(Factors {
             costs: &batch.costs[place.costs.clone()],
@@ -87,9 +69,9 @@ impl BatchSolution {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Sinkhorn;
     use crate::feasible::{column_sums, row_sums};
     use crate::testing::assert_close;
+    use crate::{Batch, Sinkhorn};
 
     /// The same as from the stored plan, in single precision and with padding that must not be read.
     #[test]
@@ -105,28 +87,28 @@ mod tests {
         let solution = solver.solve_batch(&batch).unwrap();
         let v = [1.5, -0.5, 2.0];
         for (index, n) in [(0, 2), (1, 3)] {
-            let plan = solution.plan(&batch, index);
+            let plan = solution.plan(index);
             let weighted = |weights: &dyn Fn(usize, usize) -> f64| -> Vec<f64> {
                 let cells = plan.iter().enumerate();
                 cells
                     .map(|(cell, mass)| mass * weights(cell / 3, cell % 3))
                     .collect()
             };
-            let product = solution.apply(&batch, index, &v).unwrap();
+            let product = solution.apply(index, &v).unwrap();
             let expected = row_sums(&weighted(&|_, j| v[j]), 3);
             assert_close(&product, &expected, 1e-15);
             let points: Vec<f64> = v.iter().flat_map(|v| [*v, v * v]).collect();
-            let means = solution.barycentric_projection(&batch, index, &points, 2);
+            let means = solution.barycentric_projection(index, &points, 2);
             let mass = row_sums(&plan, 3);
             let first: Vec<f64> = means.unwrap().iter().step_by(2).copied().collect();
             let expected: Vec<f64> = expected.iter().zip(mass).map(|(p, r)| p / r).collect();
             assert_close(&first, &expected, 1e-12);
 
-            let product = solution.apply_transpose(&batch, index, &v[..n]).unwrap();
+            let product = solution.apply_transpose(index, &v[..n]).unwrap();
             let expected = column_sums(&weighted(&|i, _| v[i]), 3);
             assert_close(&product, &expected, 1e-15);
         }
-        let short = solution.apply(&batch, 0, &[1.0]);
+        let short = solution.apply(0, &[1.0]);
         assert!(matches!(
             short,
             Err(Error::VectorLength { expected: 3, .. })

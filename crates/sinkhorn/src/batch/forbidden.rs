@@ -3,6 +3,7 @@
 use super::End;
 use crate::real::Real;
 use crate::relaxation::Relaxation;
+use crate::watch::Watch;
 use crate::{CostMatrix, Problem, Report, Sinkhorn};
 
 /// Solves a problem of checked costs and weights, from column potentials if some are given, and
@@ -18,7 +19,7 @@ pub(super) fn solve<T: Real>(
     let problem = Problem::unbalanced(cost, &wide(a), &wide(b))?;
     let support = settings.support_within(&problem, T::ROUNDING)?;
     let solution = match start {
-        None => settings.solve_on(&problem, &support)?,
+        None => settings.solve_on(&problem, &support, &mut Watch::none())?,
         Some(g) => settings.solve_on_from(&problem, &support, g)?,
     };
     let offset = solution.offset;
@@ -30,17 +31,15 @@ pub(super) fn solve<T: Real>(
     for (to, (from, weight)) in g.iter_mut().zip(solution.g().iter().zip(b)) {
         *to = if *weight > T::ZERO { *from } else { 0.0 };
     }
-    let duality_gap = settings
-        .accelerated()
-        .then(|| solution.duality_gap(&problem));
+    let duality_gap = settings.accelerated().then(|| solution.duality_gap());
     let report = Report {
         status: solution.status(),
         iterations: solution.iterations(),
         marginal_error: solution.marginal_error(),
         duality_gap: duality_gap.filter(|gap| gap.is_finite()),
-        transport_cost: solution.transport_cost(&problem),
-        regularised_cost: solution.regularised_cost(&problem),
-        dual_cost: solution.dual_cost(&problem),
+        transport_cost: solution.transport_cost(),
+        regularised_cost: solution.regularised_cost(),
+        dual_cost: solution.dual_cost(),
     };
     Ok((report, offset))
 }

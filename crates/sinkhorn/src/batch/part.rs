@@ -46,7 +46,7 @@ impl<T: Real> Part<'_, '_, T> {
         }
     }
 
-    /// Divides the work in halves, down to parts of about so many cells.
+    /// Divides the work in halves, down to parts of about this number of cells.
     #[cfg(feature = "rayon")]
     fn solve_together(self, cells: usize) {
         if self.places.len() < 2 || self.cells() <= cells {

@@ -13,7 +13,8 @@ use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
 
-use super::{BatchSettings, TensorSolution};
+use super::{TensorSolution, stop};
+use crate::Sinkhorn;
 
 /// Rows or columns of the largest problem that a cube has units for: each unit has one of both.
 const LARGEST: usize = 128;
@@ -36,7 +37,7 @@ pub(super) fn solve(
     cost: Tensor<3>,
     a: Tensor<2>,
     b: Tensor<2>,
-    settings: &BatchSettings,
+    settings: &Sinkhorn,
 ) -> TensorSolution {
     let [batch, n, m] = cost.dims();
     let wrong = "the device names the backend";
@@ -58,7 +59,7 @@ pub(super) fn solve(
     let scratch = empty(Shape::new([cells]));
 
     let rows_of_cubes = batch.div_ceil(CUBES_IN_A_ROW) as u32;
-    let (epsilon, iterations) = (settings.epsilon as f32, settings.iterations);
+    let (epsilon, iterations) = (settings.epsilon() as f32, settings.max_iterations());
     kernel::whole_solve::launch(
         &client,
         CubeCount::Static(batch.min(CUBES_IN_A_ROW) as u32, rows_of_cubes, 1),
@@ -76,11 +77,11 @@ pub(super) fn solve(
             m,
             epsilon,
             iterations,
-            settings.threshold.unwrap_or(0.0) as f32,
+            stop(settings).unwrap_or(0.0) as f32,
         ),
         units,
         in_shared,
-        settings.threshold.is_some(),
+        stop(settings).is_some(),
     );
 
     let ends = Tensor::<2>::from_primitive::<Cube>(ends);

@@ -4,7 +4,7 @@ use burn::backend::DispatchDevice;
 use burn::prelude::*;
 use burn::tensor::{DType, Element};
 
-use super::{BatchSettings, TensorSolution};
+use super::TensorSolution;
 use crate::{Batch, Real, Sinkhorn};
 
 /// Whether the core can take `tensor`.
@@ -18,7 +18,7 @@ pub(super) fn solve(
     cost: Tensor<3>,
     a: Tensor<2>,
     b: Tensor<2>,
-    settings: &BatchSettings,
+    settings: &Sinkhorn,
 ) -> TensorSolution {
     if cost.dtype() == DType::F64 {
         solve_as::<f64>(cost, a, b, settings)
@@ -31,7 +31,7 @@ fn solve_as<T: Real + Element>(
     cost: Tensor<3>,
     a: Tensor<2>,
     b: Tensor<2>,
-    settings: &BatchSettings,
+    settings: &Sinkhorn,
 ) -> TensorSolution {
     let [batch, n, m] = cost.dims();
     let device = cost.device();
@@ -43,7 +43,7 @@ fn solve_as<T: Real + Element>(
 
     let problems = Batch::padded(cost, batch, n, m).and_then(|all| all.with_weights(a, b));
     let problems = problems.expect("shapes were checked");
-    let found = solver(settings).solve_each(&problems, None);
+    let found = settings.solve_each(&problems, None);
     let (mut f, mut g) = (found.f(&problems), found.g.clone());
     let mut errors = Vec::with_capacity(batch);
     let mut iterations = Vec::with_capacity(batch);
@@ -94,14 +94,4 @@ fn forbids<T: Real>(cost: &[T], a: &[T], b: &[T]) -> bool {
             let mut cells = row.iter().zip(b);
             cells.any(|(cost, b)| *b > T::ZERO && *cost == T::INFINITY)
         })
-}
-
-fn solver(settings: &BatchSettings) -> Sinkhorn {
-    let solver = Sinkhorn::new(settings.epsilon).expect("settings were checked");
-    match settings.threshold {
-        None => solver.with_fixed_iterations(settings.iterations),
-        Some(threshold) => solver
-            .with_threshold(threshold)
-            .with_max_iterations(settings.iterations),
-    }
 }

@@ -30,7 +30,7 @@ impl Saved {
         )
     }
 
-    /// The value of each problem: `[batch]`.
+    /// Returns the value of each problem: `[batch]`.
     pub(super) fn value(&self) -> Tensor<1> {
         let [batch, n, m] = self.cost.dims();
         let point = self.point();
@@ -47,7 +47,7 @@ impl Saved {
         }
     }
 
-    /// The derivative of each problem's value by its cost, zero in padding: `[batch, n, m]`.
+    /// Returns the derivative of each problem's value by its cost, zero in padding: `[batch, n, m]`.
     pub(super) fn slope(&self) -> Tensor<3> {
         let point = self.point();
         match self.gradient {
@@ -57,7 +57,7 @@ impl Saved {
     }
 }
 
-/// The derivative of `<P, C>` where the plan keeps its marginals as the cost changes.
+/// Returns the derivative of `<P, C>` where the plan keeps its marginals as the cost changes.
 ///
 /// With `K = -log(P / a b^T)`, the cost less its potentials in units of epsilon, it is
 /// `P (1 + x_i + y_j - K_ij)` for the solution of

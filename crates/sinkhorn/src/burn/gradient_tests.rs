@@ -61,7 +61,7 @@ impl Problems {
     }
 
     /// `value_0 + 3 value_1` with one cost changed.
-    fn value(&self, settings: &BatchSettings, gradient: Gradient, cell: usize, by: f64) -> f64 {
+    fn value(&self, settings: &Sinkhorn, gradient: Gradient, cell: usize, by: f64) -> f64 {
         let mut changed = self.cost.clone();
         changed[cell] += by;
         let problems = Self {
@@ -92,25 +92,22 @@ fn slope(
     values(cost.grad(&loss.backward()).unwrap())
 }
 
-fn converged(epsilon: f64) -> BatchSettings {
-    BatchSettings {
-        epsilon,
-        iterations: 10_000,
-        threshold: Some(1e-13),
-    }
+fn converged(epsilon: f64) -> Sinkhorn {
+    Sinkhorn::new(epsilon)
+        .unwrap()
+        .with_threshold(1e-13)
+        .with_max_iterations(10_000)
 }
 
-fn fixed(epsilon: f64, iterations: usize) -> BatchSettings {
-    BatchSettings {
-        epsilon,
-        iterations,
-        threshold: None,
-    }
+fn fixed(epsilon: f64, iterations: usize) -> Sinkhorn {
+    Sinkhorn::new(epsilon)
+        .unwrap()
+        .with_fixed_iterations(iterations)
 }
 
 /// Compares with central differences wherever there is mass; elsewhere nothing but zero will do.
 #[track_caller]
-fn assert_derivative(slope: &[f64], settings: &BatchSettings, gradient: Gradient, tolerance: f64) {
+fn assert_derivative(slope: &[f64], settings: &Sinkhorn, gradient: Gradient, tolerance: f64) {
     let problems = Problems::new();
     for (cell, found) in slope.iter().enumerate() {
         if !problems.carries_mass(cell) {
@@ -258,7 +255,7 @@ fn values_are_the_named_costs_of_the_core() {
         &[1.0, 0.4, 0.6],
     )
     .unwrap();
-    let solver = crate::Sinkhorn::new(0.2).unwrap().with_threshold(1e-13);
+    let solver = Sinkhorn::new(0.2).unwrap().with_threshold(1e-13);
     let solution = solver.solve(&problem).unwrap();
     let device = Device::flex();
     let options = (&device, DType::F64);
@@ -271,8 +268,8 @@ fn values_are_the_named_costs_of_the_core() {
             gradient,
         ));
         let expected = match gradient {
-            Gradient::Envelope => solution.regularised_cost(&problem),
-            _ => solution.transport_cost(&problem),
+            Gradient::Envelope => solution.regularised_cost(),
+            _ => solution.transport_cost(),
         };
         crate::testing::assert_close(&found, &[expected], 1e-12);
     }

@@ -8,7 +8,8 @@
 use burn::prelude::*;
 
 use super::point::padding;
-use super::{BatchSettings, PADDED_COST, TINY, TensorSolution};
+use super::{PADDED_COST, TINY, TensorSolution, stop};
+use crate::Sinkhorn;
 
 /// Iterations between two absorptions of the scaling factors into the potentials, and between two
 /// looks at the marginal error.
@@ -23,17 +24,17 @@ pub(super) fn solve(
     cost: Tensor<3>,
     a: Tensor<2>,
     b: Tensor<2>,
-    settings: &BatchSettings,
+    settings: &Sinkhorn,
 ) -> TensorSolution {
     let (mut kernel, iterations) = iterate(cost, a, b, settings);
     let marginal_error = kernel.marginal_error();
     kernel.absorb_factors();
     let [batch, n, m] = kernel.cost.dims();
     TensorSolution {
-        f: (kernel.f * settings.epsilon)
+        f: (kernel.f * settings.epsilon())
             .mask_fill(kernel.empty_rows, 0.0)
             .reshape([batch, n]),
-        g: (kernel.g * settings.epsilon)
+        g: (kernel.g * settings.epsilon())
             .mask_fill(kernel.empty_columns, 0.0)
             .reshape([batch, m]),
         marginal_error,
@@ -47,27 +48,27 @@ pub(super) fn unrolled_plan(
     cost: Tensor<3>,
     a: Tensor<2>,
     b: Tensor<2>,
-    settings: &BatchSettings,
+    settings: &Sinkhorn,
 ) -> Tensor<3> {
     let (kernel, _) = iterate(cost, a, b, settings);
     kernel.kernel * kernel.u * kernel.v
 }
 
-/// The state after the last iteration, and the iterations each problem needed.
+/// Returns the state after the last iteration, and the iterations each problem needed.
 fn iterate(
     cost: Tensor<3>,
     a: Tensor<2>,
     b: Tensor<2>,
-    settings: &BatchSettings,
+    settings: &Sinkhorn,
 ) -> (AbsorbedKernel, Tensor<1, Int>) {
     let [batch, n, m] = cost.dims();
-    let mut needed = Tensor::<1, Int>::full([batch], settings.iterations as i64, &a.device());
+    let mut needed = Tensor::<1, Int>::full([batch], settings.max_iterations() as i64, &a.device());
     let (a, b) = (a.reshape([batch, n, 1]), b.reshape([batch, 1, m]));
-    let mut kernel = AbsorbedKernel::new(cost, a, b, settings.epsilon);
-    for iteration in 0..settings.iterations {
+    let mut kernel = AbsorbedKernel::new(cost, a, b, settings.epsilon());
+    for iteration in 0..settings.max_iterations() {
         // The first update moves the factors most, so it is absorbed at once.
         if iteration % ITERATIONS_PER_KERNEL == 1 {
-            if let Some(threshold) = settings.threshold {
+            if let Some(threshold) = stop(settings) {
                 let met = kernel.marginal_error().lower_equal_elem(threshold);
                 let first = met
                     .clone()
@@ -116,7 +117,7 @@ impl AbsorbedKernel {
         // Masked before it is scaled, so that no `NaN` enters a derivative; and multiplied, since
         // the derivative that burn has for a division by a scalar is of single precision.
         let scaled = cost.mask_fill(padding.clone(), 0.0) * epsilon.recip();
-        // Tensors have no forbidden cells: an infinite cost is as wrong as one that is no number.
+        // Tensors have no forbidden cells: an infinite cost is as wrong as one that is not a number.
         let forbidden = scaled.clone().equal_elem(f32::INFINITY);
         let scaled = scaled.mask_fill(forbidden, f32::NAN);
         let cost = scaled.mask_fill(padding, PADDED_COST);

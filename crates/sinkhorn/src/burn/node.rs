@@ -92,7 +92,7 @@ where
     Tensor::from_primitive::<Autodiff<B, C>>(output)
 }
 
-/// The same out of library ops, for backends this crate has no node on: the derivative is computed
+/// Returns the same out of library ops, for backends this crate has no node on: the derivative is computed
 /// at once and kept.
 fn surrogate(cost: Tensor<3>, value: Tensor<1>, saved: Saved) -> Tensor<1> {
     let slope = saved.slope();

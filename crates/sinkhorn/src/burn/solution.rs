@@ -4,7 +4,8 @@ use burn::prelude::*;
 
 use super::gradient::Saved;
 use super::point::{Point, padding};
-use super::{BatchSettings, Gradient, library, node};
+use super::{Gradient, library, node};
+use crate::Sinkhorn;
 
 /// Potentials of each problem, with `P_ij = a_i b_j exp((f_i + g_j - C_ij) / epsilon)`.
 ///
@@ -21,7 +22,7 @@ pub struct TensorSolution {
     pub marginal_error: Tensor<1>,
     /// Full iterations that each problem needed: `[batch]`.
     pub iterations: Tensor<1, Int>,
-    pub(super) settings: BatchSettings,
+    pub(super) settings: Sinkhorn,
 }
 
 impl TensorSolution {
@@ -38,7 +39,7 @@ impl TensorSolution {
             b.without_autodiff(),
             self.f.clone(),
             self.g.clone(),
-            self.settings.epsilon,
+            self.settings.epsilon(),
         )
         .plan
     }
@@ -70,19 +71,19 @@ impl TensorSolution {
             b: b.without_autodiff(),
             f: self.f.clone(),
             g: self.g.clone(),
-            epsilon: self.settings.epsilon,
+            epsilon: self.settings.epsilon(),
             gradient,
         };
         node::value(cost, saved)
     }
 }
 
-/// The expected cost of each problem, with autodiff through all iterations: `[batch]`.
+/// Returns the expected cost of each problem, with autodiff through all iterations: `[batch]`.
 pub(super) fn unrolled(
     cost: Tensor<3>,
     a: Tensor<2>,
     b: Tensor<2>,
-    settings: &BatchSettings,
+    settings: &Sinkhorn,
 ) -> Tensor<1> {
     let [batch, n, m] = cost.dims();
     let (a, b) = (a.without_autodiff(), b.without_autodiff());

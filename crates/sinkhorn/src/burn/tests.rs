@@ -3,7 +3,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::testing::{Case, assert_close, cases};
-use crate::{CostMatrix, Problem, Sinkhorn, reference};
+use crate::{CostMatrix, Problem, reference};
 
 fn tensors(case: &Case, device: &Device) -> (Tensor<3>, Tensor<2>, Tensor<2>) {
     let cost = TensorData::new(case.cost.clone(), [1, case.n, case.m]);
@@ -59,12 +59,12 @@ fn padded_reference(epsilon: f64) -> [Vec<f64>; 2] {
             .unwrap()
             .solve(&problem)
             .unwrap()
-            .plan(&problem)
+            .plan()
     })
 }
 
 /// A way to solve, as [`solve`] is one.
-type Solver = fn(Tensor<3>, Tensor<2>, Tensor<2>, &BatchSettings) -> TensorSolution;
+type Solver = fn(Tensor<3>, Tensor<2>, Tensor<2>, &Sinkhorn) -> TensorSolution;
 
 /// The core on slices, which [`solve`] takes here, and library ops.
 const SOLVERS: [Solver; 2] = [solve, solve_by_library_ops];
@@ -74,7 +74,7 @@ fn plan_by(
     cost: Tensor<3>,
     a: Tensor<2>,
     b: Tensor<2>,
-    settings: &BatchSettings,
+    settings: &Sinkhorn,
 ) -> Tensor<3> {
     solver(cost.clone(), a.clone(), b.clone(), settings).plan(cost, a, b)
 }
@@ -83,11 +83,7 @@ fn plan_by(
 fn padding_is_empty_and_changes_nothing() {
     let (cost, a, b) = padded(&Device::flex());
     for (solver, epsilon) in SOLVERS.into_iter().flat_map(|s| [(s, 0.05), (s, 0.3)]) {
-        let settings = BatchSettings {
-            epsilon,
-            iterations: 300,
-            threshold: None,
-        };
+        let settings = Sinkhorn::new(epsilon).unwrap().with_fixed_iterations(300);
         let plan = plan_by(solver, cost.clone(), a.clone(), b.clone(), &settings);
         let plan = values(plan);
         let [first, second] = padded_reference(epsilon);
@@ -113,11 +109,7 @@ fn padding_is_empty_and_changes_nothing() {
 #[test]
 fn an_empty_problem_has_an_empty_plan() {
     let device = Device::flex();
-    let settings = BatchSettings {
-        epsilon: 0.1,
-        iterations: 100,
-        threshold: None,
-    };
+    let settings = Sinkhorn::new(0.1).unwrap().with_fixed_iterations(100);
     let zeros = || Tensor::<2>::zeros([1, 2], &device);
     for solver in SOLVERS {
         let cost = Tensor::full([1, 2, 2], f32::NAN, &device);
@@ -132,11 +124,7 @@ fn gradient_of_the_loss_is_the_plan() {
     let device = Device::flex().autodiff();
     let (cost, a, b) = padded(&device);
     let cost = cost.require_grad();
-    let settings = BatchSettings {
-        epsilon: 0.1,
-        iterations: 50,
-        threshold: None,
-    };
+    let settings = Sinkhorn::new(0.1).unwrap().with_fixed_iterations(50);
     let plan = plan(cost.clone(), a, b, &settings);
     let loss = transport_loss(cost.clone(), plan.clone());
     let gradient = cost.grad(&loss.backward()).unwrap();
@@ -167,7 +155,7 @@ fn plan_is_the_derivative_of_the_regularised_cost() {
         costs[cell] += change;
         let problem = Problem::new(CostMatrix::new(&costs, 2, 3).unwrap(), &a, &b).unwrap();
         let solver = Sinkhorn::new(epsilon).unwrap().with_threshold(1e-13);
-        solver.solve(&problem).unwrap().regularised_cost(&problem)
+        solver.solve(&problem).unwrap().regularised_cost()
     };
     let case = Case {
         n: 2,
@@ -181,11 +169,7 @@ fn plan_is_the_derivative_of_the_regularised_cost() {
         cost,
         a,
         b,
-        &BatchSettings {
-            epsilon,
-            iterations: 200,
-            threshold: None,
-        },
+        &Sinkhorn::new(epsilon).unwrap().with_fixed_iterations(200),
     ));
     for (cell, mass) in plan.iter().enumerate() {
         let slope = (regularised(cell, 1e-5) - regularised(cell, -1e-5)) / 2e-5;
@@ -214,11 +198,7 @@ fn potentials_may_travel_beyond_the_range_of_single_precision() {
         [[[0.0, 1.0, 1.0], [0.0, 0.5, 1.0], [0.0, 0.2, 0.6]]],
         &device,
     );
-    let settings = BatchSettings {
-        epsilon: 0.002,
-        iterations: 2000,
-        threshold: None,
-    };
+    let settings = Sinkhorn::new(0.002).unwrap().with_fixed_iterations(2000);
     let third = 1.0 / 3.0;
     let expected = [third, 0.0, 0.0, 0.0, third, 0.0, 0.0, 0.0, third];
     for solver in SOLVERS {
@@ -264,11 +244,7 @@ fn iterations_are_stable_at_every_epsilon() {
         rows.chain((0..m).map(column)).map(f64::abs).sum()
     };
     for epsilon in [0.002, 0.01, 0.1, 1.0] {
-        let settings = BatchSettings {
-            epsilon,
-            iterations: 100,
-            threshold: None,
-        };
+        let settings = Sinkhorn::new(epsilon).unwrap().with_fixed_iterations(100);
         let expected = l1_error(&reference::plan(&case.problem(), epsilon, 100));
         for solver in SOLVERS {
             let (cost, a, b) = tensors(&case, &Device::flex());
@@ -285,11 +261,10 @@ fn iterations_are_stable_at_every_epsilon() {
 #[test]
 fn a_threshold_ends_a_solve() {
     let (cost, a, b) = padded(&Device::flex());
-    let settings = BatchSettings {
-        epsilon: 0.1,
-        iterations: 5000,
-        threshold: Some(1e-5),
-    };
+    let settings = Sinkhorn::new(0.1)
+        .unwrap()
+        .with_threshold(1e-5)
+        .with_max_iterations(5000);
     for solver in SOLVERS {
         let solution = solver(cost.clone(), a.clone(), b.clone(), &settings);
         let errors = values(solution.marginal_error.clone());
@@ -309,11 +284,7 @@ fn a_threshold_ends_a_solve() {
 #[test]
 fn a_refused_problem_is_not_a_number() {
     let (cost, a, b) = padded(&Device::flex());
-    let settings = BatchSettings {
-        epsilon: 0.1,
-        iterations: 100,
-        threshold: None,
-    };
+    let settings = Sinkhorn::new(0.1).unwrap().with_fixed_iterations(100);
     let whole = values(plan(cost.clone(), a.clone(), b.clone(), &settings));
     let cost = cost.slice_fill([0..1, 0..1, 0..1], f32::NAN);
     for solver in SOLVERS {
@@ -331,8 +302,8 @@ proptest! {
     #[test]
     fn agrees_with_the_core(case in cases(), epsilon in 0.05..1.0_f64) {
         let problem = case.problem();
-        let expected = Sinkhorn::new(epsilon).unwrap().solve(&problem).unwrap().plan(&problem);
-        let settings = BatchSettings { epsilon, iterations: 2000, threshold: None };
+        let expected = Sinkhorn::new(epsilon).unwrap().solve(&problem).unwrap().plan();
+        let settings = Sinkhorn::new(epsilon).unwrap().with_fixed_iterations(2000);
         for solver in SOLVERS {
             let (cost, a, b) = tensors(&case, &Device::flex());
             let plan = values(plan_by(solver, cost, a, b, &settings));
@@ -351,7 +322,7 @@ proptest! {
         iterations in 1..40_usize,
     ) {
         let epsilon = 10.0_f64.powf(exponent);
-        let settings = BatchSettings { epsilon, iterations, threshold: None };
+        let settings = Sinkhorn::new(epsilon).unwrap().with_fixed_iterations(iterations);
         for solver in SOLVERS {
             let (cost, a, b) = tensors(&case, &Device::flex());
             let plan = values(plan_by(solver, cost * 2.0, a, b, &settings));

@@ -186,13 +186,6 @@ impl fmt::Display for Error {
                 formatter,
                 "{name} has {found} values, {expected} are needed"
             ),
-            Self::ProblemShape { expected, found } => {
-                let ((n, m), (rows, columns)) = (expected, found);
-                write!(
-                    formatter,
-                    "the solution is that of a {n} x {m} problem, not of a {rows} x {columns} one"
-                )
-            }
             Self::NotUnrolled => formatter.write_str(
                 "an unrolled derivative needs a solve with a fixed number of iterations",
             ),
@@ -283,6 +276,9 @@ impl fmt::Display for Error {
             ),
             Self::NotPositive { setting, value } => {
                 write!(formatter, "{setting} = {value} is not positive and finite")
+            }
+            Self::NotShare { setting, value } => {
+                write!(formatter, "{setting} = {value} is not between zero and one")
             }
         }
     }

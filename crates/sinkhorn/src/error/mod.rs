@@ -4,6 +4,7 @@ mod message;
 
 /// One of the two marginals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Side {
     /// The row weights `a`.
     Rows,
@@ -150,13 +151,6 @@ pub enum Error {
         /// Length given.
         found: usize,
     },
-    /// A solution was asked about a problem of another shape than the one it solves.
-    ProblemShape {
-        /// Rows and columns of the problem that was solved.
-        expected: (usize, usize),
-        /// Rows and columns of the problem given.
-        found: (usize, usize),
-    },
     /// Only a solve of a fixed number of iterations can be differentiated through all of them.
     NotUnrolled,
     /// The system of an implicit derivative is numerically singular.
@@ -255,8 +249,15 @@ pub enum Error {
         /// Prices of missing the rows' and the columns' weights.
         rho: [f64; 2],
     },
-    /// A setting lies outside its domain.
+    /// A setting is outside its domain.
     NotPositive {
+        /// Name of the setting.
+        setting: &'static str,
+        /// The value given.
+        value: f64,
+    },
+    /// A setting is not between zero and one.
+    NotShare {
         /// Name of the setting.
         setting: &'static str,
         /// The value given.

@@ -15,7 +15,7 @@ const ROUNDS: usize = 250;
 /// What was found under a ceiling. Costs are less the least.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Seen {
-    /// Whether mass lies on cells beyond the ceiling.
+    /// Whether mass is on cells beyond the ceiling.
     pub over: bool,
     /// Mean cost, and mean waste, of a unit of mass.
     pub mean: f64,

@@ -128,7 +128,7 @@ impl<T: Real> Kept<'_, T> {
         }
     }
 
-    /// The cost of a cell, as it was given.
+    /// Returns the cost of a cell, as it was given.
     pub(crate) fn given(&self, cell: &Cell) -> f64 {
         let row = self.rows[cell.row] * self.b.len();
         self.cost[row + self.columns[cell.column]].to_f64()
@@ -139,7 +139,7 @@ impl<T: Real> Kept<'_, T> {
         mass_tolerance(self.rounding, self.a.len(), self.b.len())
     }
 
-    /// Whether mass lies on a cell, or on one that it should not use, only because of the rounding
+    /// Whether mass is on a cell, or on one that it should not use, only because of the rounding
     /// of weights, of which `whole` is the sum.
     pub(crate) fn is_rounding(&self, cell: &Cell, unwanted: bool, whole: f64) -> bool {
         let nodes = self.rows.len() + self.columns.len();
@@ -182,7 +182,7 @@ impl<T: Real> Kept<'_, T> {
     }
 }
 
-/// The numbers below `length` that an ascending list does not have.
+/// Returns the numbers below `length` that an ascending list does not have.
 fn absent(places: &[usize], length: usize) -> impl Iterator<Item = usize> {
     let mut places = places.iter().copied().peekable();
     (0..length).filter(move |&index| places.next_if_eq(&index).is_none())

@@ -20,10 +20,11 @@ use simplex::{Pricing, Simplex, Solve};
 use crate::log_domain::Support;
 use crate::problem::{check_costs, check_weights};
 use crate::real::{Lanes, Real};
-use crate::{Batch, Error, Instructions, Problem, Status};
+use crate::{Batch, Error, Instructions, Problem, Report, Status};
 
 /// The plan of least cost, with potentials that prove it.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct ExactSolution {
     plan: Vec<f64>,
     f: Vec<f64>,
@@ -101,12 +102,12 @@ impl ExactSolution {
         })
     }
 
-    /// Refuses a cost that is no number.
+    /// Refuses a cost that is not a number.
     pub(crate) fn in_range(self) -> Result<Self, Error> {
         in_range(self.transport_cost).map(|()| self)
     }
 
-    /// The plan: `n * m` masses, row by row, at most `n + m - 1` of them positive unless several
+    /// Returns the plan: `n * m` masses, row by row, at most `n + m - 1` of them positive unless several
     /// plans cost the same.
     #[must_use]
     pub fn plan(&self) -> &[f64] {
@@ -157,6 +158,20 @@ impl ExactSolution {
     #[must_use]
     pub fn iterations(&self) -> usize {
         self.iterations
+    }
+
+    /// Returns all numbers about the plan.
+    #[must_use]
+    pub fn report(&self) -> Report {
+        Report {
+            status: self.status,
+            iterations: self.iterations,
+            marginal_error: self.marginal_error,
+            duality_gap: Some(self.duality_gap),
+            transport_cost: self.transport_cost,
+            regularised_cost: self.transport_cost,
+            dual_cost: self.dual_cost(),
+        }
     }
 
     /// How the solve ended.
@@ -267,7 +282,7 @@ pub(crate) fn scale(problem: &Problem) -> Result<Seen, Error> {
     Ok(seen)
 }
 
-/// The cells of a plan that has no mass on forbidden cells, by their places among the rows and columns
+/// Returns the cells of a plan that has no mass on forbidden cells, by their places among the rows and columns
 /// with mass, the weights being right to a relative `rounding`.
 ///
 /// # Errors
@@ -295,7 +310,7 @@ pub(crate) fn open_cells(problem: &Problem, rounding: f64) -> Result<Vec<(usize,
     Ok(finite.map(|cell| (cell.row, cell.column)).collect())
 }
 
-/// Refuses the cost of a plan that is no number.
+/// Refuses the cost of a plan that is not a number.
 pub(crate) fn in_range(cost: f64) -> Result<(), Error> {
     if cost.is_finite() {
         Ok(())

@@ -64,7 +64,7 @@ impl PaddedCosts {
         self.lower(m, (ceiling, limit), write)
     }
 
-    /// As [`fill`](Self::fill), with a ceiling at most at a limit.
+    /// Works as [`fill`](Self::fill), with a ceiling at most at a limit.
     fn lower(
         &mut self,
         m: usize,
@@ -128,12 +128,12 @@ impl PaddedCosts {
         self.width
     }
 
-    /// The cost that was taken off.
+    /// Returns the cost that was taken off.
     pub(crate) fn offset(&self) -> f64 {
         self.offset
     }
 
-    /// The least cost, as it was given.
+    /// Returns the least cost, as it was given.
     pub(crate) fn least(&self) -> f64 {
         self.least
     }
@@ -143,7 +143,7 @@ impl PaddedCosts {
         self.forbids
     }
 
-    /// The largest cost there is now, less the least.
+    /// Returns the largest cost there is now, less the least.
     pub(crate) fn spread(&self) -> f64 {
         self.spread
     }
@@ -153,7 +153,7 @@ impl PaddedCosts {
         self.ceiling
     }
 
-    /// The least cost that stands at the ceiling instead; infinite where only forbidden cells do.
+    /// Returns the least cost that stands at the ceiling instead; infinite where only forbidden cells do.
     pub(crate) fn beyond(&self) -> f64 {
         self.beyond
     }

@@ -13,7 +13,7 @@ pub(crate) const LANES: usize = 16;
 
 type Block = [f64; LANES];
 
-/// The least `x_j + y_j`.
+/// Returns the least `x_j + y_j`.
 #[inline(always)]
 pub(crate) fn least_sum(x: &[f64], y: &[f64]) -> f64 {
     let mut least = [f64::INFINITY; LANES];
@@ -112,7 +112,7 @@ impl Extent {
         }
     }
 
-    /// The least and the largest number; nothing if one was not finite.
+    /// Returns the least and the largest number; nothing if one was not finite.
     #[inline(always)]
     pub(crate) fn range(&self) -> Option<(f64, f64)> {
         let largest = self
@@ -184,7 +184,7 @@ fn larger(x: &Block, y: &Block) -> Block {
     result
 }
 
-/// The least number of a block, halving it.
+/// Returns the least number of a block, halving it.
 #[inline(always)]
 fn across(block: &Block) -> f64 {
     let mut block = *block;

@@ -94,7 +94,7 @@ impl<T: Real> Kernel for Solve<'_, T> {
 }
 
 impl Simplex {
-    /// The cells that carry mass.
+    /// Returns the cells that carry mass.
     pub(crate) fn cells(&self) -> impl Iterator<Item = Cell> {
         let width = self.costs.width();
         self.tree.cells().map(move |(row, column, units)| Cell {
@@ -138,7 +138,7 @@ impl Simplex {
         }
     }
 
-    /// The least cost, as it was given.
+    /// Returns the least cost, as it was given.
     pub(crate) fn least(&self) -> f64 {
         self.costs.least()
     }
@@ -153,7 +153,7 @@ impl Simplex {
         self.costs.ceiling()
     }
 
-    /// The cost that all others are relative to.
+    /// Returns the cost that all others are relative to.
     pub(crate) fn offset(&self) -> f64 {
         self.costs.offset()
     }

@@ -98,7 +98,7 @@ impl Tree {
         }
     }
 
-    /// The cells: row node, column node and mass.
+    /// Returns the cells: row node, column node and mass.
     pub(crate) fn cells(&self) -> impl Iterator<Item = (usize, usize, u64)> {
         self.hung.iter().map(|&node| {
             let (parent, mass) = (self.parent[node as usize], self.mass[node as usize]);
@@ -156,7 +156,7 @@ impl Tree {
         }
     }
 
-    /// The cycle that a cell closes, and the last cell on it that it empties, in its own direction from
+    /// Returns the cycle that a cell closes, and the last cell on it that it empties, in its own direction from
     /// the join.
     fn cycle(&self, row: u32, column: u32) -> Cycle {
         let mut ends = [row, column];

@@ -24,7 +24,7 @@ use crate::relaxation::Relaxation;
 /// the derivative hardly changes; a ridge keeps them from growing out of rounding.
 const RIDGES: [f64; 4] = [1e-13, 1e-11, 1e-9, 1e-7];
 
-/// The derivative on the cells of the support, row by row.
+/// Returns the derivative on the cells of the support, row by row.
 pub(super) fn slope(
     support: &Support,
     epsilon: f64,

@@ -9,7 +9,7 @@ use crate::log_domain::Support;
 use crate::relaxation::Relaxation;
 use crate::solution::Start;
 
-/// The derivative on the cells of the support, row by row.
+/// Returns the derivative on the cells of the support, row by row.
 pub(super) fn slope(support: &Support, epsilon: f64, iterations: usize, start: &Start) -> Vec<f64> {
     let (n, m) = (support.a.len(), support.b.len());
     let mut g = start.potentials(m);

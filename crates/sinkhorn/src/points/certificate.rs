@@ -138,7 +138,7 @@ impl<U: Real> Known<'_, '_, '_, U> {
             - self.excess(self.columns.iter().sum())
     }
 
-    /// The regularised cost of the plan, or of one with its columns scaled, but for the penalties.
+    /// Returns the regularised cost of the plan, or of one with its columns scaled, but for the penalties.
     fn regularised_cost(&self, rows: &[f64], columns: &[f64]) -> f64 {
         inner(rows, &self.f) + inner(columns, &self.g) - self.excess(columns.iter().sum())
     }
@@ -205,7 +205,7 @@ impl<U: Real> Known<'_, '_, '_, U> {
         }
     }
 
-    /// The row sums of the plan that is kept, and the moments of the one found.
+    /// Returns the row sums of the plan that is kept, and the moments of the one found.
     fn pass(&self, feasible: &Feasible<U>) -> (Vec<f64>, Vec<[f64; 2]>) {
         let factors = &self.iteration.factors;
         let swept = Sweep {
@@ -262,7 +262,7 @@ impl<U: Real> Known<'_, '_, '_, U> {
         cost
     }
 
-    /// The cost of a product of what rows lack with the shares in what columns lack.
+    /// Returns the cost of a product of what rows lack with the shares in what columns lack.
     fn product_cost(&self, feasible: &Feasible<U>, lacks: &[f64], moments: &[[f64; 2]]) -> f64 {
         let (factors, operator) = (&self.iteration.factors, self.iteration.operator);
         let scale = factors.scale.to_f64();

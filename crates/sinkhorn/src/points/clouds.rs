@@ -95,7 +95,7 @@ impl<'a, T: Real> Clouds<'a, T> {
         self.metric
     }
 
-    /// The same points with the sides exchanged; the cost is symmetric.
+    /// Returns the same points with the sides exchanged; the cost is symmetric.
     pub(super) fn exchanged(self) -> Self {
         Self {
             x: self.y,
@@ -278,7 +278,7 @@ impl<'m, U: Real> Block<'m, U> {
     }
 }
 
-/// The length of a vector, also where the squares leave the range of numbers.
+/// Returns the length of a vector, also where the squares leave the range of numbers.
 fn norm(vector: &[f64]) -> f64 {
     let square = inner(vector, vector);
     if (1e-280..1e300).contains(&square) {

@@ -54,7 +54,7 @@ pub trait Cost<T: Real>: Sync {
     /// the duality gap means little where some are very far beyond those in use, as fillers are.
     fn panel(&self, rows: Range<usize>, costs: &mut [T]);
 
-    /// The points whose cost this is.
+    /// Returns the points whose cost this is.
     #[doc(hidden)]
     fn clouds(&self) -> Option<Clouds<'_, T>> {
         None
@@ -63,7 +63,7 @@ pub trait Cost<T: Real>: Sync {
 
 /// A cost of points, which has a gradient in them: [`Cosine`], [`SquaredEuclidean`] or [`Dot`].
 pub trait PointCost<T: Real>: Cost<T> {
-    /// The points whose cost this is.
+    /// Returns the points whose cost this is.
     #[doc(hidden)]
     fn points(&self) -> Clouds<'_, T>;
 }
@@ -120,7 +120,7 @@ point_cost! { SquaredEuclidean, Metric::SquaredEuclidean,
     /// The squared Euclidean distance `|x - y|^2`.
     ///
     /// It is computed as `|x|^2 + |y|^2 - 2 x.y`, from points with the mean of their side taken off:
-    /// how far the two sides lie apart costs no digits, only how far each is spread.
+    /// how far the two sides are apart costs no digits, only how far each is spread.
 }
 
 point_cost! { Dot, Metric::Dot,

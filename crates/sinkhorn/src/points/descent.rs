@@ -59,7 +59,7 @@ impl<U: Real> Descent<'_, '_, '_, U> {
         (self.used, self.error)
     }
 
-    /// Whether the threshold is reached, or nothing is left to go on with.
+    /// Whether the threshold is reached, or nothing is left to continue with.
     pub(super) fn is_over(&self) -> bool {
         let rules = &self.iteration.rules;
         let reached = rules
@@ -94,7 +94,7 @@ impl<U: Real> Descent<'_, '_, '_, U> {
     }
 
     /// Passes in the log domain until the next cannot go far; whether the iterations end there, or
-    /// at what is no number.
+    /// at what is not a number.
     fn settle(&mut self) -> bool {
         loop {
             let step = self.iteration.log_pass();

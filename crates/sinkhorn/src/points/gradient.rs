@@ -15,7 +15,7 @@ use crate::{PointCost, Real};
 const CHECKED: &str = "points with mass were checked";
 
 impl<T: Real, C: PointCost<T> + ?Sized> PointSolution<'_, T, C> {
-    /// The gradient of the least regularised cost in the points of one side, `x` for
+    /// Returns the gradient of the least regularised cost in the points of one side, `x` for
     /// [`Side::Rows`] and `y` for [`Side::Columns`], with weights and the other side held: a vector
     /// of the dimension for each point, one behind the other; zero for points without mass.
     ///
@@ -37,7 +37,7 @@ impl<T: Real, C: PointCost<T> + ?Sized> PointSolution<'_, T, C> {
         }
     }
 
-    /// The plan with rows and columns exchanged.
+    /// Returns the plan with rows and columns exchanged.
     fn exchanged<U: Real>(&self, clouds: &Clouds<'_, T>, plan: &Plan<'_, U>) -> Plan<'static, U> {
         let marginals = plan.operator.marginals.exchanged();
         let gather = |places: &[usize], all: &[f64]| -> Vec<f64> {
@@ -51,7 +51,7 @@ impl<T: Real, C: PointCost<T> + ?Sized> PointSolution<'_, T, C> {
     }
 }
 
-/// The gradient in the points of the rows.
+/// Returns the gradient in the points of the rows.
 fn of_rows<T: Real>(clouds: &Clouds<'_, T>, plan: &Precision<'_, T>) -> Vec<T> {
     let (d, marginals) = (clouds.dimension(), plan.marginals());
     let origin = clouds.origin(&marginals.columns).expect(CHECKED);

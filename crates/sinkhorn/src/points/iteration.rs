@@ -126,7 +126,7 @@ impl<'s, 'a, U: Real> Iteration<'s, 'a, U> {
         self.scale * (largest - least) + (high - low) <= bound
     }
 
-    /// The factors and what the last pass found for them.
+    /// Returns the factors and what the last pass found for them.
     pub(super) fn point(&self, error: f64) -> Point<U> {
         Point {
             factors: self.factors.clone(),
@@ -270,13 +270,13 @@ impl<'s, 'a, U: Real> Iteration<'s, 'a, U> {
         missed * self.operator.marginals.mass
     }
 
-    /// The column sums called for, in units of the mass.
+    /// Returns the column sums called for, in units of the mass.
     pub(super) fn column_targets(&self) -> Vec<f64> {
         let potentials = self.column_potentials();
         self.rules.relaxed[1].targets(&self.operator.marginals.b, &potentials)
     }
 
-    /// The dual objective up to a constant, in units of the mass.
+    /// Returns the dual objective up to a constant, in units of the mass.
     pub(super) fn dual(&self) -> f64 {
         let [rows, columns] = self.rules.relaxed;
         let marginals = &self.operator.marginals;
@@ -292,13 +292,13 @@ impl<'s, 'a, U: Real> Iteration<'s, 'a, U> {
         missed * self.operator.marginals.mass
     }
 
-    /// The plan's column sums, in units of the mass.
+    /// Returns the plan's column sums, in units of the mass.
     pub(super) fn column_sums(&self) -> impl Iterator<Item = f64> {
         let columns = self.sums[1].iter().zip(&self.factors.v);
         columns.map(|(sum, v)| sum * v.to_f64())
     }
 
-    /// The plan's row sums, in units of the mass.
+    /// Returns the plan's row sums, in units of the mass.
     pub(super) fn row_sums(&self) -> impl Iterator<Item = f64> {
         let rows = self.sums[0].iter().zip(&self.factors.u);
         rows.map(|(sum, u)| sum * u.to_f64())
@@ -388,7 +388,7 @@ impl<'s, 'a, U: Real> Iteration<'s, 'a, U> {
         all.map(|(i, f)| f.to_f64() + shift(i)).collect()
     }
 
-    /// The potentials with `P_ij = a_i b_j exp((f_i + g_j - C_ij) / epsilon)`, in units of the cost.
+    /// Returns the potentials with `P_ij = a_i b_j exp((f_i + g_j - C_ij) / epsilon)`, in units of the cost.
     pub(super) fn row_potentials(&self) -> Vec<f64> {
         let shift = self.row_shift();
         let rows = self.factors.f.iter().zip(&self.logarithms).enumerate();
@@ -407,7 +407,7 @@ impl<'s, 'a, U: Real> Iteration<'s, 'a, U> {
             .collect()
     }
 
-    /// The column potentials that a plain iteration would go on from.
+    /// Returns the column potentials that a plain iteration would resume from.
     pub(super) fn next_potentials(&self) -> Vec<f64> {
         let here = self.column_potentials();
         let next = self.column_potentials_at(&self.image());

@@ -197,7 +197,7 @@ fn add_tile<U: Real, A: Arch, const COLUMNS: usize>(
     (*largest, *sums) = (new, total);
 }
 
-/// The maximum as vector instructions have it.
+/// Returns the maximum as vector instructions have it.
 #[inline(always)]
 fn larger<U: Real>(x: U, y: U) -> U {
     if x > y { x } else { y }

@@ -50,7 +50,7 @@ impl Marginals {
         })
     }
 
-    /// The same problem with rows and columns exchanged.
+    /// Returns the same problem with rows and columns exchanged.
     pub(super) fn exchanged(&self) -> Self {
         Self {
             rows: self.columns.clone(),
@@ -61,7 +61,7 @@ impl Marginals {
         }
     }
 
-    /// The least weight, in units of the mass.
+    /// Returns the least weight, in units of the mass.
     pub(super) fn least(&self) -> f64 {
         let all = self.a.iter().chain(&self.b);
         all.fold(f64::INFINITY, |least, weight| least.min(*weight))

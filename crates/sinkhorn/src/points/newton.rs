@@ -169,7 +169,7 @@ impl<U: Real> Descent<'_, '_, '_, U> {
         Direction::within(solution, &gradient, flat, self.reach(), rules.epsilon)
     }
 
-    /// The negative Hessian, times epsilon, times a vector.
+    /// Returns the negative Hessian, times epsilon, times a vector.
     fn hessian_product(&self, vector: &[f64], diagonal: &[f64], shares: &[f64]) -> Vec<f64> {
         let factors = &self.iteration.factors;
         let weights = factors.v.iter().zip(vector);
@@ -212,7 +212,7 @@ struct Direction {
 }
 
 impl Direction {
-    /// The direction of potentials in units of epsilon, shortened to what the costs can justify, or
+    /// Returns the direction of potentials in units of epsilon, shortened to what the costs can justify, or
     /// lengthened to it where the dual is flat.
     fn within(
         values: Vec<f64>,

@@ -1,7 +1,7 @@
 //! The similarities of rows and columns, computed a panel of rows at a time.
 //!
 //! A cost is `C_ij = alpha_i + beta_j - D_ij`. For points the similarity `D` is an inner product; for
-//! other costs it is what a cost lies below the row's least, so that an offset of all costs takes no
+//! other costs it is what a cost is below the row's least, so that an offset of all costs takes no
 //! digits of it.
 
 use std::ops::Range;
@@ -100,7 +100,7 @@ impl<'a, U: Real> Operator<'a, U> {
         self.alpha.len().next_multiple_of(PANEL)
     }
 
-    /// The largest cost less the smallest at most.
+    /// Returns the largest cost less the smallest at most.
     pub(super) fn spread(&self) -> f64 {
         let extent = |values: &[f64]| {
             let least = values.iter().copied().fold(f64::INFINITY, f64::min);

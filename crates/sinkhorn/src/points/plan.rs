@@ -20,7 +20,7 @@ pub(super) enum Precision<'a, T> {
 }
 
 impl<'a, U: Real> Plan<'a, U> {
-    /// The plan of potentials on the support, with `scale = log2(e) / epsilon`.
+    /// Returns the plan of potentials on the support, with `scale = log2(e) / epsilon`.
     pub(super) fn of_potentials(
         operator: Operator<'a, U>,
         scale: f64,
@@ -78,7 +78,7 @@ impl<'a, U: Real> Plan<'a, U> {
         self.scaled(&swept.columns, &self.factors.v)
     }
 
-    /// The product with a matrix, given its rows on the support, row by row, and the plan's row sums.
+    /// Returns the product with a matrix, given its rows on the support, row by row, and the plan's row sums.
     pub(super) fn multiply<I: Iterator<Item = f64>>(
         &self,
         columns: usize,

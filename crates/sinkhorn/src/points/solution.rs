@@ -129,7 +129,7 @@ impl<T: Real> Precision<'_, T> {
         }
     }
 
-    /// The plan times a matrix, given the row of a column, and the plan's row sums.
+    /// Returns the plan times a matrix, given the row of a column, and the plan's row sums.
     pub(super) fn multiply<'s, I: Iterator<Item = f64>>(
         &'s self,
         columns: usize,

@@ -9,7 +9,7 @@ use super::plan::{Plan, Precision};
 use super::solution::PointSolution;
 use crate::real::Lanes;
 use crate::relaxation::Relaxation;
-use crate::sinkhorn::{WARM_START_THRESHOLD, warm_start};
+use crate::sinkhorn::WARM_START_THRESHOLD;
 use crate::{Cost, Error, Real, Sinkhorn};
 
 /// Marginal errors that single precision can reach, in units of its rounding times the mass.
@@ -24,7 +24,7 @@ const LEAST_WEIGHT: f64 = 1e-30;
 /// Exponents beyond this are no longer told from those of columns without mass.
 const LARGEST_EXPONENT: f64 = 1e28;
 
-/// Where to go on from: column potentials on the support, if any, and the iterations made so far.
+/// Where to resume from: column potentials on the support, if any, and the iterations made so far.
 #[derive(Clone)]
 struct Attempt {
     start: Option<Vec<f64>>,
@@ -65,7 +65,7 @@ impl Sinkhorn {
     /// For weights as [`Problem::new`](crate::Problem::new); [`Error::Point`] if a coordinate of a
     /// point with mass is not finite, [`Error::ZeroPoint`] if such a point has no direction but needs
     /// one, [`Error::Cost`] if a cost between positive weights is not finite, [`Error::OutOfRange`] if
-    /// the result is not. Running out of iterations is no error.
+    /// the result is not. Running out of iterations is not an error.
     pub fn solve_points<'a, T, C>(
         &self,
         cost: &'a C,
@@ -80,7 +80,7 @@ impl Sinkhorn {
         self.solve_support(cost, marginals, None)
     }
 
-    /// As [`solve_points`](Self::solve_points), starting from column potentials `g` in units of the
+    /// Works as [`solve_points`](Self::solve_points), starting from column potentials `g` in units of the
     /// cost, which are not read where a column has no mass.
     ///
     /// # Errors
@@ -243,7 +243,7 @@ impl Sinkhorn {
             vec![0.0; operator.beta.len()]
         };
         let [least, largest] = operator.extremes;
-        for epsilon in warm_start(largest - least, rules.epsilon) {
+        for epsilon in self.stages(largest - least) {
             let left = rules.iterations - *used;
             // At most half of what is left: the epsilon asked for must get its share.
             if left == 1 {

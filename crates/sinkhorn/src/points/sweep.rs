@@ -56,7 +56,7 @@ pub(super) struct RowUpdate<'s> {
 }
 
 impl RowUpdate<'_> {
-    /// The factor, and its logarithm `x_i`, which does not vanish with it.
+    /// Returns the factor, and its logarithm `x_i`, which does not vanish with it.
     fn factor(&self, i: usize, sum: f64) -> (f64, f64) {
         let logarithm = -sum.log2();
         match self.relaxed {

@@ -65,7 +65,7 @@ impl<T: Real> Anderson<T> {
         self.best = f64::INFINITY;
     }
 
-    /// Replaces `v`, the image of `before` under an iteration, by a better point to go on from.
+    /// Replaces `v`, the image of `before` under an iteration, by a better point to continue from.
     ///
     /// `error` is the marginal error at `before`; lanes without mass hold zero in `masses`.
     #[inline(always)]

@@ -65,7 +65,7 @@ impl<T: Real> Scaling<T> {
         cost
     }
 
-    /// The costs of a plan whose marginals have to be met, and its certificate.
+    /// Returns the costs of a plan whose marginals have to be met, and its certificate.
     ///
     /// Since `log(P_ij / (a_i b_j)) = (f_i + g_j - C_ij) / epsilon`, the costs follow from the
     /// marginals. All is computed on costs less the smallest, so that it costs the gap no digits.

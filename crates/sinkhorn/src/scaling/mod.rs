@@ -192,7 +192,7 @@ impl<T: Real> Kernel for Solve<'_, T> {
 }
 
 impl<T: Real> Scaling<T> {
-    /// The smallest cost of the problem, by which potentials `f` are short: with it, a cost of 1e6
+    /// Returns the smallest cost of the problem, by which potentials `f` are short: with it, a cost of 1e6
     /// would leave them ten digits for differences that epsilon divides.
     pub(crate) fn offset(&self) -> f64 {
         self.offset
@@ -300,7 +300,7 @@ impl<T: Real> Scaling<T> {
         }
     }
 
-    /// The marginal error of the plan that the factors now make.
+    /// Returns the marginal error of the plan that the factors now make.
     #[inline(always)]
     fn error<A: Arch>(&mut self, rules: &Rules) -> f64 {
         match rules.relaxed {
@@ -378,7 +378,7 @@ impl<T: Real> Scaling<T> {
         let (n, m) = (view.a.len(), view.b.len());
         let exponent =
             |i: usize, j: usize| rules.scale() * (self.lowest[i] - view.row(i)[j].to_f64());
-        // A row factor that is no number either is left out: its row begins anew.
+        // A row factor that is not a number either is left out: its row begins anew.
         let factor = |u: &T| Some(u.to_f64().log2()).filter(|log| log.is_finite());
         let rows = self.f.iter().zip(self.u.get());
         let f: Vec<f64> = rows.map(|(f, u)| f + factor(u).unwrap_or(0.0)).collect();

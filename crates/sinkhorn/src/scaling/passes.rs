@@ -190,7 +190,7 @@ fn fused_rows<T: Real, A: Arch, const ROWS: usize, const SUMS: usize>(
     }
 }
 
-/// The blocks of `R` rows.
+/// Returns the blocks of `R` rows.
 #[inline(always)]
 fn row_blocks<T: Real, const R: usize>(rows: &[T], width: usize) -> [&[[T; BLOCK]]; R] {
     let count = width / BLOCK;
@@ -321,7 +321,7 @@ pub(super) fn extremes<T: Real>(costs: &[T]) -> (T::Key, T::Key) {
     (least, largest)
 }
 
-/// The factors of the last block of the costs of a row, zero where full blocks before it reach:
+/// Returns the factors of the last block of the costs of a row, zero where full blocks before it reach:
 /// costs are not padded, so that block may overlap the one before.
 #[inline(always)]
 pub(super) fn tail<T: Real>(v: &[T], m: usize) -> [T; BLOCK] {

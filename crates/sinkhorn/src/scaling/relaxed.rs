@@ -109,7 +109,7 @@ impl<T: Real> Scaling<T> {
         if error.is_nan() { f64::INFINITY } else { error }
     }
 
-    /// The costs of the plan and its certificate.
+    /// Returns the costs of the plan and its certificate.
     ///
     /// The plan is feasible as it is, unless its columns have to meet their weights: then they are
     /// scaled to them. Costs follow from the marginals, as in the balanced problem.

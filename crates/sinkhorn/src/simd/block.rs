@@ -12,7 +12,7 @@ pub trait Block<T>: Copy {
     /// Vector registers that one takes.
     const REGISTERS: usize;
 
-    /// The same number in every lane.
+    /// Returns the same number in every lane.
     fn splat(value: T) -> Self;
 
     /// Reads a block from memory.

@@ -82,6 +82,7 @@ impl Arch for Avx512 {
 
 /// Vector instructions that a solve may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Instructions {
     /// What every processor of the family has: SSE2 on x86-64, NEON on 64-bit ARM.
@@ -93,7 +94,7 @@ pub enum Instructions {
 }
 
 impl Instructions {
-    /// The best that this processor has.
+    /// Returns the best that this processor has.
     #[must_use]
     pub fn detected() -> Self {
         #[cfg(target_arch = "x86_64")]

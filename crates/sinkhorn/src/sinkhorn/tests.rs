@@ -1,3 +1,5 @@
+use std::ops::ControlFlow;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -32,11 +34,7 @@ fn two_by_two_matches_the_closed_form() {
     let k = (1.2 / epsilon).exp();
     let half = (1.0 - a - b + k * (a + b)) / 2.0;
     let p = (half - (half * half - (k - 1.0) * k * a * b).sqrt()) / (k - 1.0);
-    assert_close(
-        &solution.plan(&problem),
-        &[p, a - p, b - p, 1.0 - a - b + p],
-        1e-9,
-    );
+    assert_close(&solution.plan(), &[p, a - p, b - p, 1.0 - a - b + p], 1e-9);
     assert!(solution.converged());
 }
 
@@ -58,8 +56,8 @@ fn plans_match_tabled_values() {
         ),
     ] {
         let solution = solve(&problem, epsilon);
-        assert_close(&solution.plan(&problem), &plan, 6e-7);
-        assert_close(&[solution.transport_cost(&problem)], &[cost], 6e-7);
+        assert_close(&solution.plan(), &plan, 6e-7);
+        assert_close(&[solution.transport_cost()], &[cost], 6e-7);
     }
 }
 
@@ -77,8 +75,8 @@ fn small_epsilon_reaches_the_linear_program() {
             "epsilon {epsilon}: {}",
             solution.marginal_error()
         );
-        assert_close(&solution.plan(&problem), &vertex, 1e-6);
-        assert_close(&[solution.transport_cost(&problem)], &[0.35], 1e-6);
+        assert_close(&solution.plan(), &vertex, 1e-6);
+        assert_close(&[solution.transport_cost()], &[0.35], 1e-6);
     }
 }
 
@@ -90,10 +88,10 @@ fn a_separable_cost_gives_the_product() {
     let problem = Problem::new(cost, &a, &b).unwrap();
     let solution = solve(&problem, 0.01);
     let product: Vec<f64> = a.iter().flat_map(|a| b.map(|b| a * b)).collect();
-    assert_close(&solution.plan(&problem), &product, 1e-12);
+    assert_close(&solution.plan(), &product, 1e-12);
     let expected = 0.2 * 1.0 + 0.3 * 2.0 + 0.5 * 5.0 + 0.9 * 0.1 + 0.1 * 0.3;
-    assert_close(&[solution.regularised_cost(&problem)], &[expected], 1e-12);
-    assert_close(&[solution.dual_cost(&problem)], &[expected], 1e-12);
+    assert_close(&[solution.regularised_cost()], &[expected], 1e-12);
+    assert_close(&[solution.dual_cost()], &[expected], 1e-12);
 }
 
 /// One row or one column leaves no choice.
@@ -104,11 +102,7 @@ fn degenerate_shapes_are_solved_at_once() {
         let problem = Problem::uniform(cost).unwrap();
         let solution = solve(&problem, 1e-3);
         assert!(solution.converged());
-        assert_close(
-            &solution.plan(&problem),
-            &vec![1.0 / (n * m) as f64; n * m],
-            1e-12,
-        );
+        assert_close(&solution.plan(), &vec![1.0 / (n * m) as f64; n * m], 1e-12);
     }
 }
 
@@ -122,8 +116,8 @@ fn a_large_common_cost_does_not_cost_digits() {
     for epsilon in [1.0, 1e-2, 1e-4] {
         let (near_solution, far_solution) = (solve(&near, epsilon), solve(&far, epsilon));
         assert!(far_solution.converged());
-        assert_close(&far_solution.plan(&far), &near_solution.plan(&near), 1e-12);
-        let difference = far_solution.transport_cost(&far) - near_solution.transport_cost(&near);
+        assert_close(&far_solution.plan(), &near_solution.plan(), 1e-12);
+        let difference = far_solution.transport_cost() - near_solution.transport_cost();
         // A marginal error of 1e-12 weighs 1e-6 at this cost.
         assert_close(&[difference], &[shift], 2e-6);
     }
@@ -143,11 +137,11 @@ fn costs_without_mass_are_not_read() {
     let kept = CostMatrix::new(&[0.1, 0.8, 0.6, 0.7, 0.2, 0.9], 2, 3).unwrap();
     let kept = Problem::new(kept, &[0.5, 0.5], &[0.25, 0.5, 0.25]).unwrap();
     let (solution, expected) = (solve(&problem, 0.1), solve(&kept, 0.1));
-    let p = expected.plan(&kept);
+    let p = expected.plan();
     let plan = [
         p[0], 0.0, p[1], p[2], 0.0, 0.0, 0.0, 0.0, p[3], 0.0, p[4], p[5],
     ];
-    assert_eq!(solution.plan(&problem), plan);
+    assert_eq!(solution.plan(), plan);
     assert_eq!(solution.f()[1], 0.0);
     assert!(
         solution
@@ -157,14 +151,8 @@ fn costs_without_mass_are_not_read() {
             .all(|potential| potential.is_finite())
     );
     assert_close(
-        &[
-            solution.transport_cost(&problem),
-            solution.regularised_cost(&problem),
-        ],
-        &[
-            expected.transport_cost(&kept),
-            expected.regularised_cost(&kept),
-        ],
+        &[solution.transport_cost(), solution.regularised_cost()],
+        &[expected.transport_cost(), expected.regularised_cost()],
         1e-15,
     );
 }
@@ -177,9 +165,9 @@ fn rows_without_mass_have_no_part_in_the_dual() {
     let costs = CostMatrix::new(&[-1e4, 0.4], 2, 1).unwrap();
     let problem = Problem::unbalanced(costs, &[0.0, 0.75], &[1.5]).unwrap();
     let solution = solver.solve(&problem).unwrap();
-    let cost = solution.regularised_cost(&problem);
-    assert_close(&[solution.dual_cost(&problem)], &[cost], 1e-8);
-    assert_close(&[solution.duality_gap(&problem)], &[0.0], 1e-8);
+    let cost = solution.regularised_cost();
+    assert_close(&[solution.dual_cost()], &[cost], 1e-8);
+    assert_close(&[solution.duality_gap()], &[0.0], 1e-8);
 }
 
 #[test]
@@ -193,7 +181,7 @@ fn iterations_that_run_out_are_reported() {
     let solution = solver.solve(&problem).unwrap();
     assert_eq!(solution.status(), Status::MaxIterations);
     assert_eq!(solution.iterations(), 7);
-    let plan = solution.plan(&problem);
+    let plan = solution.plan();
     let rows = plan.chunks(3).zip(problem.a());
     let rows: f64 = rows
         .map(|(row, a)| (row.iter().sum::<f64>() - a).abs())
@@ -296,7 +284,7 @@ proptest! {
         let problem = case.problem();
         let solution = Sinkhorn::new(10.0_f64.powf(exponent)).unwrap().solve(&problem).unwrap();
         prop_assert!(solution.converged());
-        let plan = solution.plan(&problem);
+        let plan = solution.plan();
         for (row, mass) in plan.chunks(case.m).zip(problem.a()) {
             prop_assert!((row.iter().sum::<f64>() - mass).abs() <= 1e-9);
         }
@@ -304,7 +292,7 @@ proptest! {
             let column: f64 = plan.iter().skip(j).step_by(case.m).sum();
             prop_assert!((column - mass).abs() <= 1e-9);
         }
-        let gap = solution.regularised_cost(&problem) - solution.dual_cost(&problem);
+        let gap = solution.regularised_cost() - solution.dual_cost();
         prop_assert!(gap.abs() <= 1e-8, "{gap}");
     }
 
@@ -312,7 +300,7 @@ proptest! {
     fn plan_agrees_with_the_reference(case in cases(), epsilon in 0.1..1.0_f64) {
         let problem = case.problem();
         let expected = reference::plan(&problem, epsilon, 2000);
-        assert_close(&solve(&problem, epsilon).plan(&problem), &expected, 1e-9);
+        assert_close(&solve(&problem, epsilon).plan(), &expected, 1e-9);
     }
 
     #[test]
@@ -326,8 +314,8 @@ proptest! {
             b: case.a.clone(),
         };
         let (problem, flipped) = (case.problem(), flipped.problem());
-        let plan = solve(&problem, epsilon).plan(&problem);
-        let other = solve(&flipped, epsilon).plan(&flipped);
+        let plan = solve(&problem, epsilon).plan();
+        let other = solve(&flipped, epsilon).plan();
         let back: Vec<f64> = (0..n * m).map(|cell| other[cell % m * n + cell / m]).collect();
         assert_close(&plan, &back, 1e-8);
     }
@@ -341,7 +329,7 @@ proptest! {
         }
         let moved = moved.problem();
         let (plan, other) = (solve(&problem, epsilon), solve(&moved, epsilon));
-        assert_close(&plan.plan(&problem), &other.plan(&moved), 1e-8);
+        assert_close(&plan.plan(), &other.plan(), 1e-8);
     }
 
     #[test]
@@ -351,9 +339,9 @@ proptest! {
         scaled.a.iter_mut().chain(&mut scaled.b).for_each(|weight| *weight *= mass);
         let scaled = scaled.problem();
         let (solution, other) = (solve(&problem, 0.1), solve(&scaled, 0.1));
-        let expected: Vec<f64> = solution.plan(&problem).iter().map(|p| p * mass).collect();
-        assert_close(&other.plan(&scaled), &expected, 1e-9 * mass);
-        let gap = other.regularised_cost(&scaled) - other.dual_cost(&scaled);
+        let expected: Vec<f64> = solution.plan().iter().map(|p| p * mass).collect();
+        assert_close(&other.plan(), &expected, 1e-9 * mass);
+        let gap = other.regularised_cost() - other.dual_cost();
         prop_assert!(gap.abs() <= 1e-8 * mass * mass.max(1.0), "{gap}");
     }
 }
@@ -368,7 +356,80 @@ proptest! {
         let solution = Sinkhorn::new(10.0_f64.powf(exponent)).unwrap().solve(&problem).unwrap();
         prop_assert!(solution.converged(), "{:e}", solution.marginal_error());
         prop_assert!(solution.iterations() < 2000, "{}", solution.iterations());
-        let gap = solution.regularised_cost(&problem) - solution.dual_cost(&problem);
+        let gap = solution.regularised_cost() - solution.dual_cost();
         prop_assert!(gap.abs() <= 1e-8, "{gap}");
+    }
+}
+
+/// The observer sees every iteration, larger epsilons first, and can end the solve.
+#[test]
+fn observers_see_every_iteration() {
+    let problem = Problem::uniform(CostMatrix::from_fn(5, 7, |i, j| (i * j % 4) as f64).unwrap());
+    let problem = problem.unwrap();
+    let solver = Sinkhorn::new(0.01).unwrap();
+    let mut seen = Vec::new();
+    let observed = solver.solve_observed(&problem, |progress| {
+        seen.push(progress);
+        ControlFlow::Continue(())
+    });
+    let (observed, alone) = (observed.unwrap(), solver.solve(&problem).unwrap());
+    assert!(observed.converged());
+    assert_close(&observed.plan(), &alone.plan(), 1e-8);
+    assert_eq!(seen.len(), observed.iterations());
+    assert!(seen.iter().map(|at| at.iteration).eq(1..=seen.len()));
+    assert!(seen.is_sorted_by(|one, next| one.epsilon >= next.epsilon));
+    assert!(seen[0].epsilon > 0.01 && seen[seen.len() - 1].epsilon == 0.01);
+
+    for solver in [solver, solver.with_fixed_iterations(9)] {
+        let stopped = solver.solve_observed(&problem, |progress| match progress.iteration {
+            3 => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        });
+        let stopped = stopped.unwrap();
+        assert_eq!(stopped.status(), Status::MaxIterations);
+        assert!(stopped.iterations() <= 4);
+    }
+}
+
+#[test]
+fn schedules_begin_and_shrink_as_told() {
+    let problem = Problem::uniform(CostMatrix::from_fn(5, 7, |i, j| (i * j % 4) as f64).unwrap());
+    let problem = problem.unwrap();
+    let solver = Sinkhorn::new(0.1).unwrap();
+    let mut epsilons = Vec::new();
+    let scheduled = solver.with_schedule(0.8 / 3.0, 0.5).unwrap();
+    let solution = scheduled.solve_observed(&problem, |progress| {
+        epsilons.push(progress.epsilon);
+        ControlFlow::Continue(())
+    });
+    epsilons.dedup();
+    assert_close(&epsilons, &[0.8, 0.4, 0.2, 0.1], 1e-15);
+    let plan = solver.solve(&problem).unwrap().plan();
+    assert_close(&solution.unwrap().plan(), &plan, 1e-8);
+    assert_close(&scheduled.solve(&problem).unwrap().plan(), &plan, 1e-8);
+    for (first, ratio) in [(0.0, 0.5), (f64::NAN, 0.5), (1.0, 1.0), (1.0, f64::NAN)] {
+        assert!(solver.with_schedule(first, ratio).is_err());
+    }
+}
+
+/// A report has the numbers that the methods have.
+#[test]
+fn reports_agree_with_the_methods() {
+    let cost = [0.1, 0.8, 0.6, f64::INFINITY, 0.2, 0.9];
+    let cost = CostMatrix::new(&cost, 2, 3).unwrap();
+    let problem = Problem::new(cost, &[0.5, 0.5], &[0.25, 0.5, 0.25]).unwrap();
+    for rho in [f64::INFINITY, 2.0] {
+        let solver = Sinkhorn::new(0.1).unwrap().with_rho(rho, rho).unwrap();
+        let solution = solver.solve(&problem).unwrap();
+        let report = solution.report();
+        assert_eq!(report.transport_cost, solution.transport_cost());
+        assert_eq!(report.regularised_cost, solution.regularised_cost());
+        assert_eq!(report.dual_cost, solution.dual_cost());
+        assert_eq!(report.duality_gap, Some(solution.duality_gap()));
+        assert_eq!(
+            (report.status, report.iterations),
+            (solution.status(), solution.iterations())
+        );
+        assert!(report.converged() && report.duality_gap < Some(1e-8));
     }
 }

@@ -52,9 +52,8 @@ impl Setting {
 
     fn store(&self, cache: &str, host: Host) -> Store {
         Store {
-            cache: self.folder.path().join(cache),
-            offline: true,
             host,
+            ..Store::deaf(&self.folder.path().join(cache))
         }
     }
 
@@ -159,9 +158,9 @@ fn a_key_changes_with_all_that_vectors_follow_from() {
     }
     // Where it is kept, and who hears of it, changes nothing.
     let elsewhere = Store {
-        cache: PathBuf::from("elsewhere"),
         offline: false,
         host: stopping(),
+        ..Store::deaf("elsewhere".as_ref())
     };
     let indexing = Indexing {
         store: &elsewhere,

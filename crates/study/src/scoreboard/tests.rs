@@ -23,6 +23,7 @@ impl Place {
         let store = Store {
             cache: self.0.path().to_owned(),
             offline: true,
+            hub_token: None,
             host: Host::deaf(),
         };
         Scoreboard::open(&self.path(name), "map".parse()?, &store)

@@ -3,8 +3,8 @@
 mod text;
 
 use burn::prelude::*;
-use optical_sinkhorn::burn::{BatchSettings, solve, transport_loss};
-use optical_sinkhorn::{Error, Gradient};
+use optical_sinkhorn::burn::{solve, transport_loss};
+use optical_sinkhorn::{Error, Gradient, Sinkhorn};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -119,11 +119,9 @@ impl PlanSettings {
             Unit::Cost => 1.0,
             Unit::Spread => spread(cost.clone().without_autodiff(), &a, &b)?,
         };
-        let settings = BatchSettings {
-            epsilon: self.epsilon(step) * spread,
-            iterations,
-            threshold: None,
-        };
+        let settings = Sinkhorn::new(self.epsilon(step) * spread)
+            .map_err(|error| DistillError::Plan(error.to_string()))?
+            .with_fixed_iterations(iterations);
         let solution = solve(cost.clone(), a.clone(), b.clone(), &settings);
         let plan = solution.plan(cost.clone(), a.clone(), b.clone());
         let gradient = match gradient {

@@ -56,7 +56,7 @@ impl Text {
             } => {
                 let solver = Sinkhorn::new(epsilon)?.with_rho(rho, rho)?;
                 let solver = solver.with_threshold(1e-6).with_max_iterations(iterations);
-                solver.solve(&self.problem)?.plan(&self.problem)
+                solver.solve(&self.problem)?.plan()
             }
             PlanSettings::Greedy {} => greedy(&self.costs, rows, columns),
             PlanSettings::InOrder {} => {

@@ -20,19 +20,12 @@ use super::{
 };
 
 pub(in crate::ops) fn layer_norm(
-    x: Tensor<2>,
-    bias: Tensor<1>,
-    residual: Tensor<2>,
-    gamma: Tensor<1>,
-    beta: Tensor<1>,
+    inputs: [Tensor<2>; 2],
+    vectors: [Tensor<1>; 3],
     epsilon: f64,
 ) -> Tensor<2> {
-    let (x, bias, residual) = (
-        x.into_dispatch(),
-        bias.into_dispatch(),
-        residual.into_dispatch(),
-    );
-    let (gamma, beta) = (gamma.into_dispatch(), beta.into_dispatch());
+    let [x, residual] = inputs.map(Tensor::into_dispatch);
+    let [bias, gamma, beta] = vectors.map(Tensor::into_dispatch);
     Tensor::from_dispatch(Dispatch::residual_norm(
         x,
         bias,
@@ -56,7 +49,7 @@ pub(in crate::ops) fn norm(
         Tensor::zeros([width], &device),
         Tensor::zeros([1, width], &device),
     );
-    layer_norm(x, bias, residual, gamma, beta, epsilon)
+    layer_norm([x, residual], [bias, gamma, beta], epsilon)
 }
 
 #[backend_extension(Flex, Autodiff)]
@@ -304,7 +297,7 @@ mod tests {
         ]
     }
 
-    type Op = fn(Tensor<2>, Tensor<1>, Tensor<2>, Tensor<1>, Tensor<1>, f64) -> Tensor<2>;
+    type Op = fn([Tensor<2>; 2], [Tensor<1>; 3], f64) -> Tensor<2>;
 
     /// The output and the five gradients.
     fn run(
@@ -319,14 +312,8 @@ mod tests {
             .map(|(values, layout)| Leaf::new(values, shape, layout));
         let [bias, gamma, beta] =
             [bias, gamma, beta].map(|values| Leaf::new(values, [width], Layout::Plain));
-        let output = op(
-            x.view(),
-            bias.view(),
-            residual.view(),
-            gamma.view(),
-            beta.view(),
-            EPSILON,
-        );
+        let vectors = [bias.view(), gamma.view(), beta.view()];
+        let output = op([x.view(), residual.view()], vectors, EPSILON);
         let gradients = backward(output.clone(), direction, layouts[0]);
         [
             floats(output),
@@ -369,7 +356,7 @@ mod tests {
             let [x, residual] = [x, residual].map(|values| tensor(values, [rows, width], &device));
             let [bias, gamma, beta] = [bias, gamma, beta].map(|values| tensor(values, [width], &device));
             let norm = |x, residual| {
-                floats(layer_norm(x, bias.clone(), residual, gamma.clone(), beta.clone(), EPSILON))
+                floats(layer_norm([x, residual], [bias.clone(), gamma.clone(), beta.clone()], EPSILON))
             };
             let before = [floats(x.clone()), floats(residual.clone())];
             let shared = norm(x.clone(), residual.clone());

@@ -22,7 +22,7 @@ const PADDED_COST: f32 = 1e30;
 /// Smallest divisor of a scaling update.
 const TINY: f32 = 1e-30;
 
-/// Shared memory of a cube that has so many units, matrix included.
+/// Shared memory of a cube with this number of units, matrix included.
 pub(super) fn shared_bytes(units: usize) -> usize {
     (units * (units + 1) + 5 * units) * size_of::<f32>()
 }

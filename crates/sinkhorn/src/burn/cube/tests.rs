@@ -3,7 +3,7 @@
 use burn::prelude::*;
 use burn::tensor::{DType, DeviceKind};
 
-use crate::burn::{BatchSettings, Gradient, TensorSolution, library, transport_cost};
+use crate::burn::{Gradient, TensorSolution, library, transport_cost};
 use crate::{Batch, Sinkhorn};
 
 /// Problems of one shape, padded inside and at the end, with costs in padding that must not be
@@ -62,7 +62,7 @@ impl Problems {
     }
 
     /// Plans by the kernel, with what it says of them.
-    fn solved(&self, settings: &BatchSettings) -> (Vec<f64>, TensorSolution) {
+    fn solved(&self, settings: &Sinkhorn) -> (Vec<f64>, TensorSolution) {
         let (cost, a, b) = self.tensors(&device(), DType::F32);
         assert!(super::fits(&cost));
         let solution = super::solve(cost.clone(), a.clone(), b.clone(), settings);
@@ -76,12 +76,12 @@ impl Problems {
         let batch = batch.with_weights(&self.a, &self.b).unwrap();
         let solution = solver.solve_batch(&batch).unwrap();
         (0..self.batch)
-            .flat_map(|index| solution.plan(&batch, index))
+            .flat_map(|index| solution.plan(index))
             .collect()
     }
 
     /// Plans by library ops in double precision.
-    fn by_library(&self, settings: &BatchSettings) -> Vec<f64> {
+    fn by_library(&self, settings: &Sinkhorn) -> Vec<f64> {
         let (cost, a, b) = self.tensors(&Device::flex(), DType::F64);
         let solution = library::solve(cost.clone(), a.clone(), b.clone(), settings);
         values(solution.plan(cost, a, b))
@@ -101,12 +101,10 @@ fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
     tensor.into_data().convert::<f64>().try_to_vec().unwrap()
 }
 
-fn fixed(epsilon: f64, iterations: usize) -> BatchSettings {
-    BatchSettings {
-        epsilon,
-        iterations,
-        threshold: None,
-    }
+fn fixed(epsilon: f64, iterations: usize) -> Sinkhorn {
+    Sinkhorn::new(epsilon)
+        .unwrap()
+        .with_fixed_iterations(iterations)
 }
 
 /// Every size of cube, matrices in shared memory and out of it.
@@ -187,11 +185,10 @@ fn a_threshold_ends_each_problem_for_itself() {
     let threshold = 1e-5;
     for (batch, n, m) in SHAPES {
         let problems = Problems::new(batch, n, m);
-        let settings = BatchSettings {
-            epsilon: 0.1,
-            iterations: 3000,
-            threshold: Some(threshold),
-        };
+        let settings = Sinkhorn::new(0.1)
+            .unwrap()
+            .with_threshold(threshold)
+            .with_max_iterations(3000);
         let (found, solution) = problems.solved(&settings);
         let errors = values(solution.marginal_error);
         assert!(errors.iter().all(|error| *error <= threshold), "{errors:?}");

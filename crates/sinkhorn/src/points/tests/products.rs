@@ -17,7 +17,7 @@ proptest! {
             let cost = case.cost(kind);
             let found = solver.solve_points(&*cost, &case.a, &case.b).unwrap();
             let problem = case.dense(kind);
-            let plan = solver.solve(&problem).unwrap().plan(&problem);
+            let plan = solver.solve(&problem).unwrap().plan();
             let (n, m, d) = (case.a.len(), case.b.len(), case.d);
             let values = |count: usize| -> Vec<f64> {
                 (0..count).map(|index| (index as f64 * seed).sin()).collect()

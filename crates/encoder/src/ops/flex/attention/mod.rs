@@ -23,14 +23,12 @@ use self::head::{Forward, Heads, Reverse};
 use super::{contiguous, shaped_like, values};
 
 pub(in crate::ops) fn attention(
-    query: Tensor<2>,
-    key: Tensor<2>,
-    value: Tensor<2>,
+    inputs: [Tensor<2>; 3],
     bias: Tensor<4>,
     heads: usize,
     scale: f32,
 ) -> Tensor<2> {
-    let [query, key, value] = [query, key, value].map(Tensor::into_dispatch);
+    let [query, key, value] = inputs.map(Tensor::into_dispatch);
     let bias = bias.into_dispatch();
     Tensor::from_dispatch(Dispatch::many_headed_attention(
         query, key, value, bias, heads, scale,

@@ -65,7 +65,7 @@ fn inputs(
     )
 }
 
-type Op = fn(Tensor<2>, Tensor<2>, Tensor<2>, Tensor<4>, usize, f32) -> Tensor<2>;
+type Op = fn([Tensor<2>; 3], Tensor<4>, usize, f32) -> Tensor<2>;
 
 /// The output and the three gradients.
 fn run(
@@ -81,7 +81,7 @@ fn run(
     let [query, key, value] = leaves.each_ref().map(Leaf::view);
     let bias_shape = [texts, 1, bias.len() / texts / tokens, tokens];
     let bias = tensor(bias, bias_shape, &query.device());
-    let output = op(query, key, value, bias, heads, SCALE);
+    let output = op([query, key, value], bias, heads, SCALE);
     let gradients = backward(output.clone(), direction, layouts[0]);
     let [query, key, value] = leaves.each_ref().map(|leaf| leaf.gradient(&gradients));
     [floats(output), query, key, value]
@@ -129,7 +129,7 @@ fn wide_heads_and_long_texts_are_those_of_library_ops() {
         let [query, key, value] = inputs.each_ref().map(|values| plain(values));
         let bias = tensor(&bias, [texts, 1, 1, tokens], &device);
         assert_eq!(
-            floats(attention(query, key, value, bias, heads, SCALE)),
+            floats(attention([query, key, value], bias, heads, SCALE)),
             tracked[0]
         );
     }

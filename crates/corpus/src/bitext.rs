@@ -27,7 +27,7 @@ use crate::report::BitextReport;
 pub struct BitextSource {
     /// How often training sees each of its pairs in one round through their language; one where the
     /// key is absent. More of a small source that is like the queries to come.
-    #[serde(default = "once")]
+    #[serde(default = "once", skip_serializing_if = "is_once")]
     pub repeat: u32,
     /// Where its pairs are.
     #[serde(flatten)]
@@ -39,6 +39,11 @@ const MOST_REPEATS: u32 = 1000;
 
 fn once() -> u32 {
     1
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_once(repeat: &u32) -> bool {
+    *repeat == once()
 }
 
 /// The layouts of bitext, by the key `format`.

@@ -37,6 +37,20 @@ pub struct TrainingDevices {
     devices: usize,
 }
 
+/// What a command that encodes texts may use.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub struct EncodingDevice {
+    /// Tokens that go through the encoder at once, padding included
+    #[arg(long, value_name = "TOKENS", default_value_t = 4096)]
+    pub batch: usize,
+    /// Do not download: use what the cache has
+    #[arg(long)]
+    pub offline: bool,
+    /// Where to compute
+    #[arg(long, value_enum, default_value = "flex")]
+    pub device: Backend,
+}
+
 impl TrainingDevices {
     /// Opens them; there is at least one.
     pub fn open(self) -> anyhow::Result<Vec<Device>> {

@@ -1,20 +1,22 @@
 //! `optical encode`, as a user runs it.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "main_job/setting.rs"]
+#[allow(dead_code, reason = "the main job's tests use more of it")]
+mod setting;
+
 use std::path::Path;
 use std::process::{Command, Output};
 
 use optical_encoder::testing::{HIDDEN, tiny_checkpoint};
 use safetensors::SafeTensors;
+use setting::{change_tokenizer, optical};
 
 fn encode(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_optical"))
-        .current_dir(folder)
-        .env("OPTICAL_CACHE", folder.join("cache"))
-        .args(["encode", "--model", "model"])
-        .args(arguments)
-        .output()
-        .unwrap()
+    optical(
+        folder,
+        &[&["encode", "--model", "model"], arguments].concat(),
+    )
 }
 
 fn folder() -> tempfile::TempDir {
@@ -93,11 +95,9 @@ fn a_text_gets_one_vector_if_asked_to() {
 #[test]
 fn a_text_of_no_token_at_all_has_no_vector() {
     let folder = folder();
-    let path = folder.path().join("model/tokenizer.json");
-    let mut json: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-    json["post_processor"] = serde_json::Value::Null;
-    std::fs::write(&path, json.to_string()).unwrap();
+    change_tokenizer(folder.path(), |json| {
+        json["post_processor"] = serde_json::Value::Null;
+    });
     std::fs::write(folder.path().join("texts.tsv"), "d1\t\nd2\twater\nd3\t\n").unwrap();
     for pool in ["tokens", "mean"] {
         let arguments = ["--input", "texts.tsv", "--output", pool, "--pool", pool];

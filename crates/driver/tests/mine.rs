@@ -1,12 +1,17 @@
 //! `optical mine`, as a user runs it, and its output as a teacher's training reads it.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "main_job/setting.rs"]
+#[allow(dead_code, reason = "the main job's tests use more of it")]
+mod setting;
+
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use optical_corpus::bitext::DataRoots;
 use optical_corpus::relevance::{Example, RelevanceSource};
 use optical_encoder::testing::tiny_checkpoint;
+use setting::{normalise, optical};
 
 const WORDS: [&str; 6] = ["water", "fire", "star", "sun", "tree", "fish"];
 
@@ -41,13 +46,7 @@ fn folder() -> tempfile::TempDir {
 }
 
 fn mine(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_optical"))
-        .current_dir(folder)
-        .env("OPTICAL_CACHE", folder.join("cache"))
-        .arg("mine")
-        .args(arguments)
-        .output()
-        .unwrap()
+    optical(folder, &[&["mine"], arguments].concat())
 }
 
 fn succeeds(output: &Output) -> String {
@@ -67,6 +66,15 @@ fn read(folder: &Path, source: &str) -> Vec<Example> {
 
 const N_WAY: &str =
     "format = 'n-way'\nfile = 'out.jsonl'\nqueries = 'pairs.jsonl'\ndocuments = 'docs.jsonl'";
+const BY_MODEL: [&str; 6] = [
+    "--relevance",
+    "spec.toml",
+    "--method",
+    "model",
+    "--model",
+    "model",
+];
+
 const FROM_THE_TOP: [&str; 8] = [
     "--skip",
     "0",
@@ -117,17 +125,7 @@ fn negatives_are_never_relevant_by_id_or_by_text() {
 #[test]
 fn a_model_ranks_and_scores() {
     let folder = folder();
-    let arguments = [
-        "--relevance",
-        "spec.toml",
-        "--method",
-        "model",
-        "--model",
-        "model",
-        "--scores",
-        "--negatives",
-        "2",
-    ];
+    let arguments = [&BY_MODEL[..], &["--scores", "--negatives", "2"]].concat();
     let arguments = [&arguments[..], &FROM_THE_TOP].concat();
     succeeds(&mine(folder.path(), &arguments));
     let examples = read(folder.path(), N_WAY);
@@ -314,12 +312,7 @@ fn faults_are_told_and_leave_no_output() {
 #[test]
 fn texts_without_tokens_are_told_and_passed_over() {
     let folder = folder();
-    let path = folder.path().join("model/tokenizer.json");
-    let mut json: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-    json["normalizer"] = serde_json::json!({"type": "Replace",
-        "pattern": {"Regex": "[\u{200b}\u{200d}\u{ad}]"}, "content": ""});
-    std::fs::write(&path, json.to_string()).unwrap();
+    normalise(folder.path());
     let append = |name: &str, more: &str| {
         let path = folder.path().join(name);
         let text = std::fs::read_to_string(&path).unwrap();
@@ -334,20 +327,7 @@ fn texts_without_tokens_are_told_and_passed_over() {
         "{\"id\": \"q4\", \"query\": \"\u{200b}\u{200d}\", \"doc\": \"d2\"}\n\
          {\"id\": \"q5\", \"query\": \"star\", \"doc\": \"z1\"}\n",
     );
-    let arguments = [
-        "--relevance",
-        "spec.toml",
-        "--method",
-        "model",
-        "--model",
-        "model",
-        "--skip",
-        "0",
-        "--max-score-share",
-        "none",
-        "--output",
-        "negatives.jsonl",
-    ];
+    let arguments = [&BY_MODEL[..], &FROM_THE_TOP].concat();
     let said = succeeds(&mine(folder.path(), &arguments));
     for expected in [
         "warning: queries without a token, which are passed over, 1 of 5: q4",
@@ -357,7 +337,7 @@ fn texts_without_tokens_are_told_and_passed_over() {
     ] {
         assert!(said.contains(expected), "{expected}: {said}");
     }
-    let mined = std::fs::read_to_string(folder.path().join("negatives.jsonl")).unwrap();
+    let mined = std::fs::read_to_string(folder.path().join("out.jsonl")).unwrap();
     assert_eq!(mined.lines().count(), 3);
     assert!(!mined.contains("z1") && !mined.contains("z2"), "{mined}");
     let short = [&arguments[..], &["--query-length", "2"]].concat();

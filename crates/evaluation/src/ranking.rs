@@ -262,3 +262,6 @@ impl Evaluator<'_> {
         Ok(found)
     }
 }
+
+#[cfg(test)]
+mod tests;

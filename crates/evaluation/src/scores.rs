@@ -142,3 +142,112 @@ pub fn join_students(evaluations: &mut Evaluations, repetitions: usize) -> anyho
     evaluations.insert(BuiltIn::Distilled.name().to_owned(), joined);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use optical_corpus::collection::Judgement;
+    use optical_retrieval::Hit;
+
+    use super::*;
+
+    fn judgement(query: &str, document: &str, grade: i32) -> Judgement {
+        Judgement {
+            query: query.to_owned(),
+            document: document.to_owned(),
+            grade,
+        }
+    }
+
+    fn query(id: &str) -> Query {
+        Query {
+            id: id.to_owned(),
+            text: "maji".to_owned(),
+            language: "swa".to_owned(),
+            own_document: None,
+            origin: None,
+        }
+    }
+
+    /// What a run of one topic each finds, first first; each topic's relevant document is `d1`.
+    fn evaluated(rankings: &[(&str, &[&str])]) -> BTreeMap<String, Evaluation> {
+        let judged = rankings.iter();
+        let judged = judged.map(|(topic, _)| ((*topic).to_owned(), "d1".to_owned(), 1));
+        let qrels = Qrels::from_judgements(judged).unwrap();
+        let mut run = Run::new("test");
+        for (topic, documents) in rankings {
+            let hits = documents.iter().enumerate().map(|(place, id)| Hit {
+                id: (*id).to_owned(),
+                score: -(place as f32),
+            });
+            run.insert(topic, hits).unwrap();
+        }
+        let measures = measures(&["map"]).unwrap();
+        BTreeMap::from([("swa".to_owned(), measure(&qrels, &run, &measures))])
+    }
+
+    /// Average precision of one relevant document is one over its rank.
+    #[test]
+    fn students_are_joined_topic_by_topic() {
+        let first = evaluated(&[("q1", &["d1"]), ("q2", &["d2", "d1"])]);
+        let second = evaluated(&[("q1", &["d2", "d3", "d4", "d1"]), ("q2", &[])]);
+        let mut evaluations = Evaluations::from([
+            ("distilled-1".to_owned(), first.clone()),
+            ("distilled-2".to_owned(), second),
+        ]);
+        join_students(&mut evaluations, 2).unwrap();
+        let joined = &evaluations["distilled"]["swa"];
+        let map = "map".parse().unwrap();
+        let expected = [("q1", (1.0 + 0.25) / 2.0), ("q2", 0.5 / 2.0)];
+        let expected = expected.map(|(topic, value)| (topic.to_owned(), value));
+        assert_eq!(joined.per_topic(map), BTreeMap::from(expected));
+        assert_eq!(joined.aggregate(map), Some((0.625 + 0.25) / 2.0));
+        assert_eq!(evaluations.len(), 3);
+
+        let other = evaluated(&[("q1", &["d1"]), ("q3", &["d1"])]);
+        evaluations.insert("distilled-2".to_owned(), other);
+        let error = join_students(&mut evaluations, 2).unwrap_err();
+        assert_eq!(error.to_string(), "swa: students differ in their topics");
+
+        // One student is the distilled system itself.
+        let mut alone = Evaluations::from([(student_name(0, 1), first)]);
+        join_students(&mut alone, 1).unwrap();
+        assert_eq!(alone.keys().collect::<Vec<_>>(), ["distilled"]);
+    }
+
+    #[test]
+    fn judgements_of_other_queries_stay_out() {
+        let collection = Collection {
+            judgements: vec![
+                judgement("q1", "d1", 2),
+                judgement("q10", "d1", 1),
+                judgement("q1", "d2", 0),
+            ],
+            ..Collection::default()
+        };
+        let qrels = judgements(&collection, &[query("q1"), query("q2")]).unwrap();
+        assert_eq!(qrels.topics().collect::<Vec<_>>(), ["q1"]);
+        assert_eq!(qrels.grade("q1", "d1"), Some(2));
+        assert_eq!(qrels.grade("q1", "d2"), Some(0));
+    }
+
+    #[test]
+    fn a_query_that_finds_nothing_counts_as_zero() {
+        let map = "map".parse().unwrap();
+        let found = evaluated(&[("q1", &["d1"]), ("q2", &[])]);
+        assert_eq!(found["swa"].aggregate(map), Some(0.5));
+        assert_eq!(found["swa"].value("q2", map), Some(0.0));
+    }
+
+    #[test]
+    fn what_is_rounded_is_read_back_as_the_same() {
+        let scores = |value| {
+            let topics = BTreeMap::from([("q1".to_owned(), value)]);
+            Scores::from([("swa".to_owned(), topics)])
+        };
+        assert_eq!(rounded(scores(1.0 / 3.0)), scores(0.333_333));
+        assert_eq!(rounded(scores(2.0 / 3.0)), scores(0.666_667));
+        let error = measures(&["map", "mop"]).unwrap_err();
+        assert_eq!(error.to_string(), "measure mop");
+    }
+}

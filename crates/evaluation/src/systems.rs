@@ -74,3 +74,37 @@ impl BuiltIn {
         Self::ALL.into_iter().find(|system| system.name() == name)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::BuiltIn;
+
+    #[test]
+    fn names_are_unique_and_lead_back() {
+        for system in BuiltIn::ALL {
+            assert_eq!(BuiltIn::named(system.name()), Some(system));
+        }
+        let names: BTreeSet<_> = BuiltIn::ALL.map(BuiltIn::name).into();
+        assert_eq!(names.len(), BuiltIn::ALL.len());
+        let descriptions: BTreeSet<_> = BuiltIn::ALL.map(BuiltIn::description).into();
+        assert_eq!(descriptions.len(), BuiltIn::ALL.len());
+        assert_eq!(BuiltIn::named("psq"), None);
+        assert_eq!(BuiltIn::named("distilled-1"), None);
+    }
+
+    /// A bound that reads English by an encoder is both.
+    #[test]
+    fn bounds_and_untrained_encoders_are_told_apart() {
+        let those = |is: fn(BuiltIn) -> bool| {
+            let all = BuiltIn::ALL.into_iter();
+            all.filter(|it| is(*it))
+                .map(BuiltIn::name)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(those(BuiltIn::is_bound), ["bm25-english", "english"]);
+        let untrained = those(BuiltIn::is_untrained_encoder);
+        assert_eq!(untrained, ["zero-shot-raw", "zero-shot", "english"]);
+    }
+}

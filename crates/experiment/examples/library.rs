@@ -142,6 +142,7 @@ bitext = [{{ format = "tsv", file = '{folder}/{{language}}.tsv', languages = ["s
 collection = {{ format = "wiki-questions", folder = '{folder}', split = "dev", languages = ["swa"] }}
 bitext_filter.languages = {{ swa = {{ scripts = ["Latin"], length = 1.0 }} }}
 distill.layers = 2
+distill.maximum_length = 16
 distill.bitext = {{ swa = 0.8 }}
 distill.retention = {{ eng = 0.2 }}
 distill.head = {{ exponent = 0.3, sentences = 20, documents = 6 }}
@@ -151,6 +152,8 @@ distill.training.checkpoint_every = 30
 distill.training.instruments = {{ every = 30, held_out = 4 }}
 distill.training.optimiser.learning_rate = 2e-3
 distill.training.optimiser.warm_up = 3
+retrieval.query_length = 16
+retrieval.document_length = 16
 "#
     );
     change(&mut table, changes.parse()?);

@@ -266,3 +266,6 @@ impl RunSettings {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

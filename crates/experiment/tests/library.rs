@@ -35,15 +35,4 @@ fn a_program_trains_searches_and_measures_by_library_calls() {
     let kept = RunFile::load(&run.join("run.toml")).unwrap();
     let made = RunFile::of_settings((*kept).clone()).unwrap();
     assert_eq!(*made, *kept);
-    let text = kept.text().replace("recall_5", "recall_1");
-    let other = RunFile::named("run.toml".as_ref(), text).unwrap();
-    assert_ne!(other.fingerprint().unwrap(), kept.fingerprint().unwrap());
-    let text = kept.text().replace("repetitions = 1", "repetitions = 3");
-    let more = RunFile::named("run.toml".as_ref(), text).unwrap();
-    assert_eq!(more.fingerprint().unwrap(), kept.fingerprint().unwrap());
-    let text = kept.text().replace("\"map\"", "\"mop\"");
-    let error = RunFile::named("run.toml".as_ref(), text).unwrap().checked();
-    let error = error.unwrap_err().to_string();
-    assert!(error.starts_with("run.toml:"), "{error}");
-    assert!(error.contains("measures: measure mop"), "{error}");
 }

@@ -122,11 +122,7 @@ mod tests {
     use super::*;
 
     fn read(text: impl AsRef<[u8]>) -> Result<Qrels, String> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("qrels");
-        std::fs::write(&path, text).unwrap();
-        let name = path.display().to_string();
-        Qrels::read(&path).map_err(|error| error.to_string().replace(&name, "qrels"))
+        crate::trec::read_as("qrels", text.as_ref(), Qrels::read)
     }
 
     #[test]

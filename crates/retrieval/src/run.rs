@@ -217,11 +217,7 @@ mod tests {
     }
 
     fn read(text: impl AsRef<[u8]>) -> Result<Run, String> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("run");
-        std::fs::write(&path, text).unwrap();
-        let name = path.display().to_string();
-        Run::read(&path).map_err(|error| error.to_string().replace(&name, "run"))
+        crate::trec::read_as("run", text.as_ref(), Run::read)
     }
 
     fn order(run: &Run, topic: &str, precision: ScorePrecision) -> Vec<String> {

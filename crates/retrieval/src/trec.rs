@@ -38,3 +38,17 @@ pub(crate) fn writable(id: &str, is_topic: bool) -> io::Result<()> {
         )),
     }
 }
+
+/// Reads a file of this text, for tests; in an error it is called `name`.
+#[cfg(test)]
+pub(crate) fn read_as<T>(
+    name: &str,
+    text: &[u8],
+    read: impl Fn(&Path) -> Result<T, TrecError>,
+) -> Result<T, String> {
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let path = folder.path().join(name);
+    std::fs::write(&path, text).map_err(|error| error.to_string())?;
+    let place = path.display().to_string();
+    read(&path).map_err(|error| error.to_string().replace(&place, name))
+}

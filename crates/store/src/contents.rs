@@ -141,17 +141,11 @@ fn measure(path: &Path, bytes: &mut u64, written: &mut SystemTime) -> std::io::R
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::Host;
 
     #[test]
     fn entries_are_listed_with_their_sizes_and_go_unless_they_are_in_use() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store {
-            cache: folder.path().to_owned(),
-            offline: true,
-            hub_token: None,
-            host: Host::deaf(),
-        };
+        let store = Store::deaf(folder.path());
         assert!(store.contents().unwrap().is_empty());
         let write = |name: &str, text: &str| {
             let path = folder.path().join(name);

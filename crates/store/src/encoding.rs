@@ -141,3 +141,139 @@ impl FileEncoding {
         Ok(all)
     }
 }
+
+#[cfg(all(test, feature = "flex"))]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::path::PathBuf;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::{Arc, Mutex};
+
+    use optical_encoder::testing::tiny_checkpoint;
+
+    use super::*;
+    use crate::Notice;
+
+    const TOKENS: FileEncoding = FileEncoding {
+        pooling: None,
+        settings: EncodeSettings {
+            role: Role::Document,
+            maximum_length: 16,
+            tokens_per_batch: 32,
+        },
+    };
+
+    /// A tiny model, and a file of texts that takes two chunks.
+    struct Setting {
+        folder: tempfile::TempDir,
+        device: Device,
+        reader: Reader,
+    }
+
+    impl Setting {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let device = Device::flex();
+            let model = folder.path().join("model");
+            tiny_checkpoint(&model, "bert", &["water", "fire"], 5).unwrap();
+            // Blank lines are no texts, and fill a chunk all the same.
+            let blank = "\n".repeat(1 << 18);
+            let texts = format!("a\twater\nb\tfire water\n{blank}c\twater fire\nd\tfire\n");
+            std::fs::write(folder.path().join("texts.tsv"), texts).unwrap();
+            Self {
+                reader: Reader::load(&model, &device).unwrap(),
+                device,
+                folder,
+            }
+        }
+
+        fn path(&self, name: &str) -> PathBuf {
+            self.folder.path().join(name)
+        }
+
+        fn run(&self, encoding: FileEncoding, output: &str, host: &Host) -> anyhow::Result<u64> {
+            let texts = Texts::open(&self.path("texts.tsv"))?;
+            encoding.run(texts, &self.path(output), &self.reader, &self.device, host)
+        }
+    }
+
+    /// A host that stops the work after the first chunk.
+    fn impatient() -> Host {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stops = stop.clone();
+        Host::new(stop, move |notice| {
+            if let Notice::Progress { position, .. } = notice {
+                stops.fetch_or(0 < position, Ordering::SeqCst);
+            }
+        })
+    }
+
+    #[test]
+    fn a_stopped_encoding_resumes_to_the_same_bytes() {
+        let setting = Setting::new();
+        assert_eq!(setting.run(TOKENS, "whole", &Host::deaf()).unwrap(), 4);
+        let error = setting.run(TOKENS, "parts", &impatient()).unwrap_err();
+        assert!(error.to_string().starts_with("stopped"), "{error}");
+        assert!(!setting.path("parts").exists());
+        let heard: Arc<Mutex<Vec<String>>> = Arc::default();
+        let keeps = heard.clone();
+        let host = Host::new(Arc::default(), move |notice| {
+            if let Notice::Line(line) = notice {
+                keeps.lock().unwrap().push(line.to_owned());
+            }
+        });
+        assert_eq!(setting.run(TOKENS, "parts", &host).unwrap(), 4);
+        assert_eq!(heard.lock().unwrap().len(), 1);
+        assert!(heard.lock().unwrap()[0].starts_with("resumes after 26"));
+        let bytes = |name| std::fs::read(setting.path(name)).unwrap();
+        assert_eq!(bytes("whole"), bytes("parts"));
+    }
+
+    #[test]
+    fn nothing_resumes_in_another_way_or_with_other_texts() {
+        let setting = Setting::new();
+        setting.run(TOKENS, "out", &impatient()).unwrap_err();
+        let mut shorter = TOKENS;
+        shorter.settings.maximum_length = 8;
+        let mut query = TOKENS;
+        query.settings.role = Role::Query;
+        let pooled = FileEncoding {
+            pooling: Some(Pooling::Mean),
+            ..TOKENS
+        };
+        for (changed, expected) in [
+            (shorter, "length 16, not 8"),
+            (query, "role document, not query"),
+            (pooled, "pool tokens, not mean"),
+        ] {
+            let error = setting.run(changed, "out", &Host::deaf()).unwrap_err();
+            let error = format!("{error:#}");
+            assert!(error.contains(expected), "{error}");
+        }
+        std::fs::write(setting.path("texts.tsv"), "a\twater\nb\tfire fire\n").unwrap();
+        let error = setting.run(TOKENS, "out", &Host::deaf()).unwrap_err();
+        let error = error.to_string();
+        assert!(
+            error.contains("is not the file that the output was begun with"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn lengths_that_a_model_cannot_have_are_refused_before_the_work() {
+        let setting = Setting::new();
+        let with = |maximum_length| {
+            let mut encoding = TOKENS;
+            encoding.settings.maximum_length = maximum_length;
+            encoding.check(&setting.reader)
+        };
+        with(3).unwrap();
+        let error = with(2).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "--length 2 leaves no token of a text, expected at least 3"
+        );
+        let error = format!("{:#}", with(1000).unwrap_err());
+        assert!(error.starts_with("--length: "), "{error}");
+    }
+}

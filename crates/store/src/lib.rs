@@ -44,6 +44,19 @@ pub struct Store {
     pub host: Host,
 }
 
+#[cfg(test)]
+impl Store {
+    /// Makes a store that downloads nothing and that nobody hears.
+    pub(crate) fn deaf(cache: &Path) -> Self {
+        Self {
+            cache: cache.to_owned(),
+            offline: true,
+            hub_token: None,
+            host: Host::deaf(),
+        }
+    }
+}
+
 impl Store {
     /// Takes the right to make `entry` of the cache; waits while another process makes it. What is
     /// there needs no lock, so that a cache that cannot be written serves what it has.

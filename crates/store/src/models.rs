@@ -243,6 +243,9 @@ fn is_module(folder: &str) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use std::sync::Barrier;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
     use super::*;
 
     fn chosen(listed: &[&str]) -> Vec<String> {
@@ -255,12 +258,7 @@ mod tests {
     #[test]
     fn a_folder_is_a_models_wherever_its_encoder_is() {
         let place = tempfile::tempdir().unwrap();
-        let store = Store {
-            cache: place.path().to_owned(),
-            offline: true,
-            hub_token: None,
-            host: crate::Host::deaf(),
-        };
+        let store = Store::deaf(place.path());
         let found = |model: &Path| store.model(model.to_str().unwrap());
         let error = format!("{:#}", found(place.path()).unwrap_err());
         assert!(error.contains("expected a model's folder"), "{error}");
@@ -270,6 +268,29 @@ mod tests {
         let modules = r#"[{"path": "0_Transformer", "type": "x.Transformer"}]"#;
         std::fs::write(place.path().join("modules.json"), modules).unwrap();
         assert_eq!(found(place.path()).unwrap(), place.path());
+    }
+
+    /// All begin together; who comes too late finds what the first has made.
+    #[test]
+    fn of_several_who_want_a_model_one_makes_it() {
+        let place = tempfile::tempdir().unwrap();
+        let store = Store::deaf(place.path());
+        let (made, together) = (AtomicU32::new(0), Barrier::new(3));
+        let folder = place.path().join("models/tiny");
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    together.wait();
+                    let found = store.made_once(folder.clone(), |new| {
+                        made.fetch_add(1, Ordering::SeqCst);
+                        optical_encoder::testing::tiny_checkpoint(new, "bert", &["maji"], 3)?;
+                        Ok(())
+                    });
+                    assert_eq!(model_files(&found.unwrap()).unwrap().len(), 3);
+                });
+            }
+        });
+        assert_eq!(made.into_inner(), 1);
     }
 
     #[test]

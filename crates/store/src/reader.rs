@@ -99,3 +99,56 @@ pub fn encode(
     })?;
     Ok(vectors)
 }
+
+#[cfg(all(test, feature = "flex"))]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use optical_encoder::testing::{HIDDEN, tiny_checkpoint};
+    use optical_tokenize::Role;
+
+    use super::*;
+
+    const SETTINGS: EncodeSettings = EncodeSettings {
+        role: Role::Document,
+        maximum_length: 16,
+        tokens_per_batch: 8,
+    };
+
+    #[test]
+    fn a_folder_becomes_a_reader_with_its_own_head() {
+        let folder = tempfile::tempdir().unwrap();
+        let device = Device::flex();
+        let store = Store::deaf(&folder.path().join("cache"));
+        let model = folder.path().join("model");
+        let name = model.to_str().unwrap();
+        let error = format!("{:#}", store.reader(name, &device).unwrap_err());
+        assert!(error.contains(name), "{error}");
+
+        tiny_checkpoint(&model, "bert", &["water", "fire"], 5).unwrap();
+        let raw = store.reader(name, &device).unwrap();
+        assert_eq!(raw.key, key::of_model(&model).unwrap());
+        assert_eq!(raw.head, Head::identity(HIDDEN));
+        // Sorted by length on the way: each text has its vectors all the same.
+        let texts = ["fire water fire", "water", "water fire"];
+        let all = raw.encode(&texts, SETTINGS, &device).unwrap();
+        for (text, vectors) in texts.iter().zip(&all) {
+            let tokens = text.split(' ').count();
+            assert_eq!(vectors.len(), tokens * HIDDEN, "{text}");
+            let alone = raw.encode(&[text], SETTINGS, &device).unwrap();
+            for (one, other) in alone[0].iter().zip(vectors) {
+                assert!((one - other).abs() < 1e-5, "{text}: {one} and {other}");
+            }
+        }
+
+        // A head in the folder is another model, whose vectors come after it.
+        Head::identity(HIDDEN)
+            .truncated(3)
+            .save(&model.join("1_Dense"))
+            .unwrap();
+        let headed = store.reader(name, &device).unwrap();
+        assert_ne!(headed.key, raw.key);
+        assert_eq!(headed.head.output, 3);
+        let vectors = headed.encode(&texts, SETTINGS, &device).unwrap();
+        assert_eq!(vectors[0].len(), 9);
+    }
+}

@@ -24,16 +24,12 @@ pub struct Jsonl {
 }
 
 impl Jsonl {
-    pub(crate) fn read(
-        &self,
-        roots: &DataRoots,
-        intake: &mut Intake<'_>,
-    ) -> Result<(), CorpusError> {
+    pub(crate) fn read(&self, roots: &DataRoots, into: &mut Intake<'_>) -> Result<(), CorpusError> {
         for (language, file, key) in called_in(&self.file, &self.foreign, &self.languages)? {
             let path = roots.named(&file);
             let keys = [self.english.clone(), key];
             let mut lines = Lines::open(&path)?;
-            let mut file = intake.file(&path, &language)?;
+            let mut file = into.file(&path, &language)?;
             while let Some(line) = lines.next()? {
                 if line.as_ref().is_ok_and(|line| line.trim().is_empty()) {
                     file.skip();

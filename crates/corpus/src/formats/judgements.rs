@@ -5,7 +5,7 @@ use std::path::Path;
 
 use optical_files::trec;
 
-use crate::collection::records::{Document, Judgement};
+use crate::collection::records::{Collection, Document, Judgement};
 use crate::error::{CorpusError, LineProblem};
 use crate::report::BadLine;
 
@@ -26,9 +26,9 @@ impl<'a> Asked<'a> {
 /// Judgements of several files.
 pub(super) struct Judgements<'a> {
     documents: HashSet<&'a str>,
-    pub(super) all: Vec<Judgement>,
+    all: Vec<Judgement>,
     /// Lines that name a query or a document that is not there.
-    pub(super) unknown: Vec<BadLine>,
+    unknown: Vec<BadLine>,
 }
 
 impl<'a> Judgements<'a> {
@@ -70,6 +70,15 @@ impl<'a> Judgements<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Returns a collection that has the judgements, and nothing else yet.
+    pub(super) fn collection(self) -> Collection {
+        Collection {
+            judgements: self.all,
+            unknown: self.unknown,
+            ..Collection::default()
+        }
     }
 
     fn take(&mut self, path: &Path, judged: trec::Judgement, queries: &Asked<'_>) {

@@ -28,17 +28,13 @@ pub struct ParallelLines {
 }
 
 impl ParallelLines {
-    pub(crate) fn read(
-        &self,
-        roots: &DataRoots,
-        intake: &mut Intake<'_>,
-    ) -> Result<(), CorpusError> {
+    pub(crate) fn read(&self, roots: &DataRoots, into: &mut Intake<'_>) -> Result<(), CorpusError> {
         for language in languages_of(&self.folder, &self.foreign, &self.languages)? {
             let path = |file: &str| path_of(roots, &self.folder, file, &language);
             let (english_path, foreign_path) = (path(&self.english), path(&self.foreign));
             let mut english = Lines::open(&english_path)?;
             let mut foreign = Lines::open(&foreign_path)?;
-            let mut file = intake.file(&foreign_path, &language)?;
+            let mut file = into.file(&foreign_path, &language)?;
             loop {
                 match (english.next()?, foreign.next()?) {
                     (Some(Ok(english)), Some(Ok(foreign))) => file.pair(english, foreign)?,

@@ -116,13 +116,12 @@ impl Parts {
         }
         let mut judgements = Judgements::of(&documents);
         judgements.read_apart(paths.iter().map(PathBuf::as_path), &asked)?;
-        let (judgements, unknown) = (judgements.all, judgements.unknown);
+        let judged = judgements.collection();
         Ok(Collection {
             documents,
             queries,
             english,
-            judgements,
-            unknown,
+            ..judged
         })
     }
 }

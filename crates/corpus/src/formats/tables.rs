@@ -22,6 +22,7 @@ use std::sync::Arc;
 use optical_files::text::Lines;
 use serde_json::Value;
 
+use crate::bitext::records::DataRoots;
 use crate::collection::records::{Document, Origin};
 use crate::error::{CorpusError, LineProblem};
 use crate::formats::lines::{collapse, names_id};
@@ -151,6 +152,16 @@ impl Iterator for Table {
         }
         read.transpose()
     }
+}
+
+/// Reads the tables of queries and of documents that relevance data name.
+pub(crate) fn both(
+    roots: &DataRoots,
+    queries: &Path,
+    documents: &Path,
+) -> Result<(Texts, Texts), CorpusError> {
+    let queries = read(&roots.resolve(queries), Kind::Queries)?;
+    Ok((queries, read(&roots.resolve(documents), Kind::Documents)?))
 }
 
 /// Reads a table; an id may come twice with the same text.

@@ -31,17 +31,13 @@ pub struct Tmx {
 }
 
 impl Tmx {
-    pub(crate) fn read(
-        &self,
-        roots: &DataRoots,
-        intake: &mut Intake<'_>,
-    ) -> Result<(), CorpusError> {
+    pub(crate) fn read(&self, roots: &DataRoots, into: &mut Intake<'_>) -> Result<(), CorpusError> {
         for (language, file, tag) in called_in(&self.file, &self.foreign, &self.languages)? {
             let path = roots.named(&file);
             let tags = [self.english.clone(), tag];
             let mut found = BTreeSet::new();
             let mut units = Units::open(&path)?;
-            let mut file = intake.file(&path, &language)?;
+            let mut file = into.file(&path, &language)?;
             while let Some((line, unit)) = units.next()? {
                 file.go_to(line);
                 let sides = unit.and_then(|unit| {

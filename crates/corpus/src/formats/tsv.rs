@@ -21,15 +21,11 @@ pub struct Tsv {
 }
 
 impl Tsv {
-    pub(crate) fn read(
-        &self,
-        roots: &DataRoots,
-        intake: &mut Intake<'_>,
-    ) -> Result<(), CorpusError> {
+    pub(crate) fn read(&self, roots: &DataRoots, into: &mut Intake<'_>) -> Result<(), CorpusError> {
         for (language, file) in files_of(&self.file, &self.languages)? {
             let path = roots.named(&file);
             let mut lines = Lines::open(&path)?;
-            let mut file = intake.file(&path, &language)?;
+            let mut file = into.file(&path, &language)?;
             let mut is_first = true;
             while let Some(line) = lines.next()? {
                 if line.as_ref().is_ok_and(|line| line.trim().is_empty()) {

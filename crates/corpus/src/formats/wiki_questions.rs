@@ -51,13 +51,12 @@ impl WikiQuestions {
             judgements.read(&qrels, &Asked::new(asked))?;
         }
         let (queries, english) = queries::of_languages(&rows, &self.languages, &path)?;
-        let (judgements, unknown) = (judgements.all, judgements.unknown);
+        let judged = judgements.collection();
         Ok(Collection {
             documents,
             queries,
             english,
-            judgements,
-            unknown,
+            ..judged
         })
     }
 

@@ -7,7 +7,7 @@ use optical_encoder::{EncodeSettings, Pooling};
 use optical_store::{FileEncoding, Texts};
 use optical_tokenize::Role;
 
-use crate::device::Backend;
+use crate::device::EncodingDevice;
 use crate::say::say;
 use crate::{console, site};
 
@@ -42,15 +42,8 @@ pub struct EncodeArgs {
     /// files say, or its positions
     #[arg(long, value_name = "TOKENS")]
     length: Option<usize>,
-    /// Tokens that go through the encoder at once, padding included
-    #[arg(long, value_name = "TOKENS", default_value_t = 4096)]
-    batch: usize,
-    /// Do not download: use what the cache has
-    #[arg(long)]
-    offline: bool,
-    /// Where to compute
-    #[arg(long, value_enum, default_value = "flex")]
-    device: Backend,
+    #[command(flatten)]
+    on: EncodingDevice,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -65,7 +58,10 @@ enum Pool {
 /// # Errors
 /// If the model or a text is refused, a file cannot be read or written, or somebody stops it.
 pub fn run(args: &EncodeArgs) -> anyhow::Result<()> {
-    ensure!(args.batch > 0, "--batch 0 leaves nothing to encode at once");
+    ensure!(
+        args.on.batch > 0,
+        "--batch 0 leaves nothing to encode at once"
+    );
     ensure!(
         args.length != Some(0),
         "--length 0 leaves nothing of a text"
@@ -73,7 +69,7 @@ pub fn run(args: &EncodeArgs) -> anyhow::Result<()> {
     // Before the model is loaded, so that a misspelt name is told at once.
     site::not_over_input(&args.output, &[&args.input])?;
     let texts = Texts::open(&args.input)?;
-    let site = site::on(args.device, args.offline, console::listening()?)?;
+    let site = site::on(args.on.device, args.on.offline, console::listening()?)?;
     let device = site.device();
     let reader = site.store.reader(&args.model, device)?;
     let role = match args.query {
@@ -90,7 +86,7 @@ pub fn run(args: &EncodeArgs) -> anyhow::Result<()> {
         settings: EncodeSettings {
             role,
             maximum_length: args.length.unwrap_or_else(most),
-            tokens_per_batch: args.batch,
+            tokens_per_batch: args.on.batch,
         },
     };
     encoding.check(&reader)?;

@@ -8,7 +8,7 @@ use optical_corpus::relevance::RelevanceSource;
 use optical_mining::{Method, Mining, ModelRanking, mine, source_of_file};
 use optical_retrieval::{Bm25Settings, NegativeSettings};
 
-use crate::device::Backend;
+use crate::device::EncodingDevice;
 use crate::say::say;
 use crate::{console, site};
 
@@ -78,15 +78,8 @@ pub struct MineArgs {
     /// The most tokens per document; the model's most if not given
     #[arg(long, value_name = "TOKENS")]
     document_length: Option<usize>,
-    /// Tokens that go through the encoder at once, padding included
-    #[arg(long, value_name = "TOKENS", default_value_t = 4096)]
-    batch: usize,
-    /// Do not download: use what the cache has
-    #[arg(long)]
-    offline: bool,
-    /// Where to compute
-    #[arg(long, value_enum, default_value = "flex")]
-    device: Backend,
+    #[command(flatten)]
+    on: EncodingDevice,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -118,7 +111,7 @@ pub fn run(args: &MineArgs) -> anyhow::Result<()> {
     for (name, value) in [
         ("--depth", args.depth),
         ("--negatives", args.negatives),
-        ("--batch", args.batch),
+        ("--batch", args.on.batch),
     ] {
         ensure!(0 < value, "{name} 0, expected at least 1");
     }
@@ -148,7 +141,7 @@ pub fn run(args: &MineArgs) -> anyhow::Result<()> {
         negatives: settings,
         scores: args.scores,
     };
-    let site = site::on(args.device, args.offline, console::listening()?)?;
+    let site = site::on(args.on.device, args.on.offline, console::listening()?)?;
     let counts = mine(&mining, &args.output, &site)?;
     say(format_args!("{}: {counts}", args.output.display()));
     Ok(())
@@ -185,7 +178,7 @@ impl MineArgs {
                 model: self.model.clone().unwrap_or_default(),
                 query_length: self.query_length,
                 document_length: self.document_length,
-                tokens_per_batch: self.batch,
+                tokens_per_batch: self.on.batch,
             }),
         }
     }

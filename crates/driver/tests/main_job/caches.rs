@@ -4,7 +4,7 @@ use std::path::Path;
 
 use optical_encoder::testing::tiny_checkpoint;
 
-use crate::setting::{WORDS, command, fails, optical, prepare, succeeds};
+use crate::setting::{WORDS, command, fails, optical, prepared, succeeds};
 
 const PROMPTS: &str = "{\"prompts\": {\"query\": \"\", \"document\": \"water fire star: \"}}";
 
@@ -17,8 +17,7 @@ fn change(path: &Path, from: &str, to: &str) {
 /// Prompts, lengths, and weights in a folder of their own.
 #[test]
 fn document_vectors_follow_from_every_file_of_the_model() {
-    let folder = tempfile::tempdir().unwrap();
-    prepare(folder.path());
+    let folder = prepared();
     let write = |name: &str, text: &str| {
         let path = folder.path().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -31,26 +30,10 @@ fn document_vectors_follow_from_every_file_of_the_model() {
     );
     write("qrels.txt", "q1 0 d1 1\nq2 0 d3 1\n");
     let mine = |cache: &str| {
-        let arguments = [
-            "mine",
-            "--queries",
-            "queries.tsv",
-            "--positives",
-            "qrels.txt",
-            "--documents",
-            "documents.tsv",
-            "--method",
-            "model",
-            "--model",
-            "model",
-            "--skip",
-            "0",
-            "--max-score-share",
-            "none",
-            "--scores",
-            "--output",
-            "negatives.jsonl",
-        ];
+        let arguments = "mine --queries queries.tsv --positives qrels.txt --documents documents.tsv \
+                         --method model --model model --skip 0 --max-score-share none --scores \
+                         --output negatives.jsonl";
+        let arguments: Vec<&str> = arguments.split(' ').collect();
         let mut command = command(folder.path(), &arguments);
         command.env("OPTICAL_CACHE", folder.path().join(cache));
         succeeds(&command.output().unwrap());
@@ -88,8 +71,7 @@ fn document_vectors_follow_from_every_file_of_the_model() {
 /// The prompt before documents is changed between two runs that share a cache.
 #[test]
 fn a_changed_prompt_changes_the_scores() {
-    let folder = tempfile::tempdir().unwrap();
-    prepare(folder.path());
+    let folder = prepared();
     let score = |run: &str| {
         succeeds(&optical(
             folder.path(),
@@ -111,8 +93,7 @@ fn a_changed_prompt_changes_the_scores() {
 /// What was trained goes on with the data and the model that it began with, or not at all.
 #[test]
 fn a_training_is_not_resumed_with_other_data_or_another_model() {
-    let folder = tempfile::tempdir().unwrap();
-    prepare(folder.path());
+    let folder = prepared();
     let train = || optical(folder.path(), &["train", "run.toml"]);
     let shown = succeeds(&train());
     let student = folder.path().join("runs/run/student/model.safetensors");
@@ -185,8 +166,7 @@ fn a_training_is_not_resumed_with_other_data_or_another_model() {
 /// Without a training, a folder follows its data.
 #[test]
 fn baselines_follow_what_they_read() {
-    let folder = tempfile::tempdir().unwrap();
-    prepare(folder.path());
+    let folder = prepared();
     let baselines = |run: &str| {
         let shown = optical(folder.path(), &["baselines", "run.toml", "--run", run]);
         let shown = succeeds(&shown);
@@ -219,8 +199,7 @@ fn baselines_follow_what_they_read() {
 fn modes_are_those_that_the_umask_asks_for() {
     use std::os::unix::fs::PermissionsExt;
 
-    let folder = tempfile::tempdir().unwrap();
-    prepare(folder.path());
+    let folder = prepared();
     let line = "umask 027; set -e; \
         \"$0\" train run.toml; \
         \"$0\" watch runs/run --once --tensorboard runs/run/curves; \

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::setting::{fails, optical, prepare, succeeds};
+use crate::setting::{fails, normalise, optical, prepare, prepared, succeeds};
 
 /// Characters without width, which the normalisers of large models take away.
 const NOTHING: &str = "\u{200b}\u{200d}";
@@ -10,12 +10,7 @@ const NOTHING: &str = "\u{200b}\u{200d}";
 /// What [`prepare`] makes, with a tokenizer that takes characters without width away.
 fn prepare_normalised(folder: &Path) {
     prepare(folder);
-    let path = folder.join("model/tokenizer.json");
-    let mut json: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-    json["normalizer"] = serde_json::json!({"type": "Replace",
-        "pattern": {"Regex": "[\u{200b}\u{200d}\u{ad}]"}, "content": ""});
-    std::fs::write(&path, json.to_string()).unwrap();
+    normalise(folder);
 }
 
 /// Changes a file below `folder`.
@@ -106,9 +101,8 @@ fn texts_without_tokens_are_told_before_the_training_and_end_no_run() {
 
 #[test]
 fn three_faults_are_told_at_once_and_nothing_is_written() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = prepared();
     let folder = folder.path();
-    prepare(folder);
     change(folder, "run.toml", |text| {
         text.replace("query_length = 16", "query_length = 2")
             .replace("[\"swa\"]", "[\"swa\", \"deu\"]")
@@ -163,9 +157,8 @@ fn three_faults_are_told_at_once_and_nothing_is_written() {
 
 #[test]
 fn a_check_writes_nothing_and_says_what_the_run_takes() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = prepared();
     let folder = folder.path();
-    prepare(folder);
     let shown = succeeds(&optical(folder, &["train", "run.toml", "--check"]));
     for expected in [
         "  time    ",
@@ -197,9 +190,8 @@ fn a_check_writes_nothing_and_says_what_the_run_takes() {
 
 #[test]
 fn each_thing_that_can_be_known_is_told_before_anything_is_computed() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = prepared();
     let folder = folder.path();
-    prepare(folder);
     let run_file = std::fs::read_to_string(folder.join("run.toml")).unwrap();
     let told = |from: &str, to: &str| {
         assert!(run_file.contains(from), "{from}");
@@ -318,9 +310,8 @@ fn each_thing_that_can_be_known_is_told_before_anything_is_computed() {
 
 #[test]
 fn all_variants_of_a_study_and_all_finished_runs_are_checked_first() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = prepared();
     let folder = folder.path();
-    prepare(folder);
     let study = "title = \"Two\"\nrun = \"run.toml\"\nstudents = 1\nkeep_students = false\n\
                  reference = \"one\"\n[[variant]]\nname = \"one\"\n[[variant]]\nname = \"two\"\n\
                  set = { \"distill.layers\" = 7 }\n[[variant]]\nname = \"three\"\n\

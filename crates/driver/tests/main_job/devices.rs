@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::setting::{optical, prepare, succeeds};
+use crate::setting::{optical, prepared, succeeds};
 
 /// Losses of the steps, and MAP of each system, of a run below `folder`.
 fn numbers(folder: &Path, run: &str) -> (Vec<f64>, Vec<(String, f64)>) {
@@ -25,8 +25,7 @@ fn numbers(folder: &Path, run: &str) -> (Vec<f64>, Vec<(String, f64)>) {
 
 #[test]
 fn a_graphics_processor_trains_and_finds_as_the_processor_does() {
-    let folder = tempfile::tempdir().unwrap();
-    prepare(folder.path());
+    let folder = prepared();
     let run_file = std::fs::read_to_string(folder.path().join("run.toml")).unwrap();
     let run_file = run_file.replace("steps = 30", "steps = 10");
     let [(steps, maps), (their_steps, their_maps)] = ["flex", "wgpu"].map(|device| {

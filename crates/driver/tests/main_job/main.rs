@@ -14,7 +14,7 @@ mod training;
 use std::path::Path;
 use std::sync::LazyLock;
 
-use setting::{fails, optical, prepare, succeeds};
+use setting::{fails, optical, prepare, prepared, succeeds};
 
 /// A run of the main job, made once for all tests that ask it something; each gets a copy.
 fn trained() -> tempfile::TempDir {
@@ -57,8 +57,7 @@ fn score(results: &serde_json::Value, system: &str) -> f64 {
 
 #[test]
 fn what_baselines_have_found_is_not_done_again() {
-    let folder = tempfile::tempdir().unwrap();
-    prepare(folder.path());
+    let folder = prepared();
     // What needs no encoder first; then all, which finds it done.
     let baselines = succeeds(&optical(folder.path(), &["baselines", "run.toml"]));
     let run = folder.path().join("runs/run");
@@ -238,8 +237,7 @@ fn the_final_test_is_scored_once() {
 
 #[test]
 fn bad_input_is_named_and_leaves_nothing_behind() {
-    let folder = tempfile::tempdir().unwrap();
-    prepare(folder.path());
+    let folder = prepared();
     let run_file = std::fs::read_to_string(folder.path().join("run.toml")).unwrap();
     let train = |from: &str, to: &str| {
         assert!(run_file.contains(from));
@@ -298,8 +296,7 @@ fn bad_input_is_named_and_leaves_nothing_behind() {
 
 #[test]
 fn a_filter_is_tried_without_training_and_its_drops_are_reported() {
-    let folder = tempfile::tempdir().unwrap();
-    prepare(folder.path());
+    let folder = prepared();
     let bitext = folder.path().join("bitext/swa.tsv");
     let mut text = std::fs::read_to_string(&bitext).unwrap();
     text += "water tree\tmaji вода вода\nsun\tjua\nsun\tjua\nfish\tFish!\nstar\n";
@@ -363,8 +360,7 @@ fn a_filter_is_tried_without_training_and_its_drops_are_reported() {
 
 #[test]
 fn a_run_folder_belongs_to_one_version_of_its_run_file() {
-    let folder = tempfile::tempdir().unwrap();
-    prepare(folder.path());
+    let folder = prepared();
     succeeds(&optical(folder.path(), &["train", "run.toml"]));
     let path = folder.path().join("run.toml");
     let changed = std::fs::read_to_string(&path)
@@ -425,8 +421,7 @@ fn the_run_files_that_come_along_are_accepted() {
 #[cfg(unix)]
 #[test]
 fn queries_go_through_an_external_translator_once() {
-    let folder = tempfile::tempdir().unwrap();
-    prepare(folder.path());
+    let folder = prepared();
     let run_file = std::fs::read_to_string(folder.path().join("run.toml")).unwrap();
     let baselines = |command: &str| {
         let path = folder.path().join("command.toml");

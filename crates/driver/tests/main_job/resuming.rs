@@ -2,12 +2,11 @@
 
 use std::fs::File;
 
-use crate::setting::{fails, optical, prepare, succeeds};
+use crate::setting::{fails, optical, prepared, succeeds};
 
 #[test]
 fn what_killed_processes_left_is_cleaned_up() {
-    let folder = tempfile::tempdir().unwrap();
-    prepare(folder.path());
+    let folder = prepared();
     let train = || optical(folder.path(), &["train", "run.toml"]);
     let shown = succeeds(&train());
     let run = folder.path().join("runs/run");
@@ -50,8 +49,7 @@ fn what_killed_processes_left_is_cleaned_up() {
 
 #[test]
 fn a_folder_in_use_is_named_and_may_be_read() {
-    let folder = tempfile::tempdir().unwrap();
-    prepare(folder.path());
+    let folder = prepared();
     succeeds(&optical(folder.path(), &["train", "run.toml"]));
     let path = folder.path().join("runs/run/.lock");
     std::fs::write(&path, "process 17 since 2026-01-02 03:04:05 UTC").unwrap();
@@ -75,8 +73,7 @@ fn a_folder_in_use_is_named_and_may_be_read() {
 /// A rate that is far too high, and the way on from there.
 #[test]
 fn a_failed_training_can_begin_from_its_last_checkpoint() {
-    let folder = tempfile::tempdir().unwrap();
-    prepare(folder.path());
+    let folder = prepared();
     let run_file = std::fs::read_to_string(folder.path().join("run.toml")).unwrap();
     let write = |name: &str, changes: &[(&str, &str)]| {
         let mut text = run_file.clone();

@@ -179,6 +179,30 @@ unknown = "drop"
     );
 }
 
+/// A folder of its own with what [`prepare`] makes.
+pub fn prepared() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    prepare(folder.path());
+    folder
+}
+
+/// Changes the tokenizer of the model below `folder`.
+pub fn change_tokenizer(folder: &Path, change: impl FnOnce(&mut serde_json::Value)) {
+    let path = folder.join("model/tokenizer.json");
+    let mut json = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    change(&mut json);
+    std::fs::write(&path, json.to_string()).unwrap();
+}
+
+/// Makes the tokenizer of the model below `folder` take characters without width away, as the
+/// normalisers of large models do.
+pub fn normalise(folder: &Path) {
+    change_tokenizer(folder, |json| {
+        json["normalizer"] = serde_json::json!({"type": "Replace",
+            "pattern": {"Regex": "[\u{200b}\u{200d}\u{ad}]"}, "content": ""});
+    });
+}
+
 /// The program in `folder`.
 pub fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_optical"));

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use crate::copy;
-use crate::setting::{fails, optical, prepare, succeeds};
+use crate::setting::{fails, optical, prepare, prepared, succeeds};
 
 const STUDY: &str = r#"
 title = "Three ways"
@@ -112,8 +112,7 @@ fn variants_are_trained_and_compared_with_one_of_them() {
 fn scores_are_enough_for_the_page_of_another_machine() {
     let (folder, shown) = studied();
     let scores = std::fs::read_to_string(folder.path().join("runs/ways/scores.jsonl")).unwrap();
-    let elsewhere = tempfile::tempdir().unwrap();
-    prepare(elsewhere.path());
+    let elsewhere = prepared();
     std::fs::copy(
         folder.path().join("ways.toml"),
         elsewhere.path().join("ways.toml"),
@@ -150,8 +149,7 @@ fn scores_are_enough_for_the_page_of_another_machine() {
 fn a_page_is_of_the_scores_that_are_there() {
     let (folder, _) = studied();
     let scores = std::fs::read_to_string(folder.path().join("runs/ways/scores.jsonl")).unwrap();
-    let elsewhere = tempfile::tempdir().unwrap();
-    prepare(elsewhere.path());
+    let elsewhere = prepared();
     let known = elsewhere.path().join("scores.jsonl");
     let study = std::fs::read_to_string(folder.path().join("ways.toml")).unwrap();
     let renamed = study.replace("name = \"attention\"", "name = \"weighted\"");
@@ -241,8 +239,7 @@ fn more_students_can_be_had_later() {
 /// Of other data, of a former version that said nothing of them, and by other words.
 #[test]
 fn scores_are_used_for_what_they_are_of() {
-    let folder = tempfile::tempdir().unwrap();
-    prepare(folder.path());
+    let folder = prepared();
     let study = STUDY.replace("students = 2", "students = 1");
     let study = study.replace("\"distill.training.warm_up\" = 2\n", "");
     let study = study + "[[variant]]\nname = \"plan\"\n";
@@ -306,8 +303,7 @@ fn scores_are_used_for_what_they_are_of() {
 /// Heads differ, documents do not: the teacher reads them once.
 #[test]
 fn documents_are_read_once_for_the_heads_of_all_variants() {
-    let folder = tempfile::tempdir().unwrap();
-    prepare(folder.path());
+    let folder = prepared();
     let mut study = STUDY.replace("students = 2", "students = 1");
     study = study.replace("\"distill.training.warm_up\" = 2\n", "");
     for (name, exponent) in [("plan", "0.5"), ("centred", "0.0"), ("whitened", "1.0")] {
@@ -327,8 +323,7 @@ fn documents_are_read_once_for_the_heads_of_all_variants() {
 
 #[test]
 fn a_study_that_cannot_be_is_refused_with_its_variant() {
-    let folder = tempfile::tempdir().unwrap();
-    prepare(folder.path());
+    let folder = prepared();
     let refused = |study: &str| {
         std::fs::write(folder.path().join("bad.toml"), study).unwrap();
         let error = fails(&optical(folder.path(), &["study", "bad.toml"]));

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::setting::{fails, optical, prepare, succeeds};
+use crate::setting::{fails, optical, prepared, succeeds};
 
 const FILES: [&str; 6] = [
     "bitext/swa.tsv",
@@ -20,10 +20,9 @@ fn change(folder: &Path, name: &str, change: impl FnOnce(String) -> Vec<u8>) {
 }
 
 /// Below a folder of its own, what `baselines` prints.
-fn baselines(prepared: impl FnOnce(&Path)) -> String {
-    let folder = tempfile::tempdir().unwrap();
-    prepare(folder.path());
-    prepared(folder.path());
+fn baselines(change: impl FnOnce(&Path)) -> String {
+    let folder = prepared();
+    change(folder.path());
     succeeds(&optical(folder.path(), &["baselines", "run.toml"]))
 }
 
@@ -63,8 +62,7 @@ fn marks_packing_and_headers_change_no_score() {
 /// The systems that need English are left out with a word, and the others are as they were.
 #[test]
 fn queries_without_english_versions_are_ranked() {
-    let folder = tempfile::tempdir().unwrap();
-    prepare(folder.path());
+    let folder = prepared();
     let report = |name: &str| {
         let output = optical(folder.path(), &["train", "run.toml", "--run", name]);
         succeeds(&output);
@@ -93,8 +91,7 @@ fn queries_without_english_versions_are_ranked() {
 
 #[test]
 fn a_run_file_in_another_encoding_is_named() {
-    let folder = tempfile::tempdir().unwrap();
-    prepare(folder.path());
+    let folder = prepared();
     change(folder.path(), "run.toml", |text| {
         let marked = format!("\u{feff}{text}");
         marked.encode_utf16().flat_map(u16::to_le_bytes).collect()

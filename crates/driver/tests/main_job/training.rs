@@ -2,13 +2,12 @@
 
 use std::path::Path;
 
-use crate::setting::{command, fails, optical, prepare, succeeds};
+use crate::setting::{command, fails, optical, prepare, prepared, succeeds};
 
 /// Two students with seeds of their own, the best reading of each, and code-switched sentences.
 #[test]
 fn several_students_are_judged_while_they_are_trained_and_averaged() {
-    let folder = tempfile::tempdir().unwrap();
-    prepare(folder.path());
+    let folder = prepared();
     let run_file = std::fs::read_to_string(folder.path().join("run.toml")).unwrap();
     let collection = run_file.find("[collection]").unwrap();
     let end = collection + run_file[collection..].find("[distill]").unwrap();
@@ -78,8 +77,7 @@ fn several_students_are_judged_while_they_are_trained_and_averaged() {
 /// A tiny encoder is taught, in two sittings of which the second has nothing left to do but to save.
 #[test]
 fn a_teacher_is_trained_and_saved() {
-    let folder = tempfile::tempdir().unwrap();
-    prepare(folder.path());
+    let folder = prepared();
     let things = ["water", "fire", "star", "sun", "tree", "fish"];
     let lines: String = (0..36)
         .map(|i| {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bitext::records::DataRoots;
 use crate::error::{CorpusError, LineProblem};
-use crate::formats::tables::{self, Kind};
+use crate::formats::tables;
 use crate::relevance::records::{Candidate, Example, Sink, Text, Texts};
 
 /// Judgements and a run, as named in a run file.
@@ -41,8 +41,7 @@ pub struct Negatives {
 
 impl Judged {
     pub(crate) fn read(&self, roots: &DataRoots, sink: Sink<'_>) -> Result<Texts, CorpusError> {
-        let queries = tables::read(&roots.resolve(&self.queries), Kind::Queries)?;
-        let documents = tables::read(&roots.resolve(&self.documents), Kind::Documents)?;
+        let (queries, documents) = tables::both(roots, &self.queries, &self.documents)?;
         let relevant = read_relevant(&roots.resolve(&self.qrels), &queries, &documents)?;
         let negatives = match &self.run {
             Some(run) => {

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use crate::bitext::records::DataRoots;
 use crate::error::{CorpusError, LineProblem};
 use crate::formats::lines::each_line;
-use crate::formats::tables::{self, Kind};
+use crate::formats::tables;
 use crate::formats::values::{first, id, score};
 use crate::relevance::records::{Candidate, Example, Sink, Texts};
 
@@ -33,8 +33,7 @@ pub struct NWay {
 
 impl NWay {
     pub(crate) fn read(&self, roots: &DataRoots, sink: Sink<'_>) -> Result<Texts, CorpusError> {
-        let queries = tables::read(&roots.resolve(&self.queries), Kind::Queries)?;
-        let documents = tables::read(&roots.resolve(&self.documents), Kind::Documents)?;
+        let (queries, documents) = tables::both(roots, &self.queries, &self.documents)?;
         each_line(&roots.resolve(&self.file), |_, line| {
             let line = Line::parse(line)?;
             let candidate = |(id, score): (String, Option<f32>)| {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::bitext::records::DataRoots;
 use crate::error::CorpusError;
 use crate::formats::lines::{collapse, columns, each_line, names_id};
-use crate::formats::tables::{self, Kind};
+use crate::formats::tables;
 use crate::formats::values::filled;
 use crate::relevance::records::{Candidate, Example, Numbered, Sink, Text, Texts};
 
@@ -28,8 +28,7 @@ pub struct IdTriples {
 
 impl IdTriples {
     pub(crate) fn read(&self, roots: &DataRoots, sink: Sink<'_>) -> Result<Texts, CorpusError> {
-        let queries = tables::read(&roots.resolve(&self.queries), Kind::Queries)?;
-        let documents = tables::read(&roots.resolve(&self.documents), Kind::Documents)?;
+        let (queries, documents) = tables::both(roots, &self.queries, &self.documents)?;
         let mut is_first = true;
         each_line(&roots.resolve(&self.file), |_, line| {
             let [query, positive, negative] = columns(line)?;

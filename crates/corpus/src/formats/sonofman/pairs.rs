@@ -27,11 +27,7 @@ pub struct BibleBitext {
 }
 
 impl BibleBitext {
-    pub(crate) fn read(
-        &self,
-        roots: &DataRoots,
-        intake: &mut Intake<'_>,
-    ) -> Result<(), CorpusError> {
+    pub(crate) fn read(&self, roots: &DataRoots, into: &mut Intake<'_>) -> Result<(), CorpusError> {
         if self.editions.is_empty() {
             return Err(CorpusError::EmptyList("editions"));
         }
@@ -49,7 +45,7 @@ impl BibleBitext {
                 .filter(|(verse, _)| asking.contains_key(verse))
                 .filter_map(|(_, text)| text.as_deref())
                 .collect();
-            let mut file = intake.file(&bible.path, language)?;
+            let mut file = into.file(&bible.path, language)?;
             for (verse, foreign) in editions.iter().flatten() {
                 let english = english.get(verse).and_then(Option::as_deref);
                 let sides = [english, foreign.as_deref()];

@@ -41,10 +41,18 @@ impl ExperimentData {
     /// # Errors
     /// If something cannot be had, or is not whole.
     pub fn load(run: &RunFile, store: &Store) -> anyhow::Result<Self> {
+        Self::load_below(run, store, &store.cache)
+    }
+
+    /// Fetches and reads what the run file names; temporary files are below `temporary`.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_below(run: &RunFile, store: &Store, temporary: &Path) -> anyhow::Result<Self> {
         store.data_sets(manifests(run).into_iter())?;
         let mut findings = Findings::default();
-        let (cache, roots) = (&store.cache, roots(&store.cache));
-        let data = Self::read(run, &roots, cache, None, &mut findings);
+        let roots = roots(&store.cache);
+        let data = Self::read(run, &roots, temporary, None, &mut findings);
         findings.told_problems()?;
         data.context("the data are not whole")
     }
@@ -64,7 +72,14 @@ impl ExperimentData {
             collection("[development]", source, roots, low, reader, findings)
         });
         let source = &run.collection;
-        let collection = collection("[collection]", source, roots, &languages, reader, findings);
+        let collection = collection(
+            run.collection_table(),
+            source,
+            roots,
+            &languages,
+            reader,
+            findings,
+        );
         let read = bitext::read_bitext(run, &roots.cache, temporary, bitext::EXAMPLES, findings);
         let (mut bitext, report) = read?;
         let training = &run.distill.training;

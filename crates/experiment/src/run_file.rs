@@ -23,12 +23,16 @@ use crate::{findings, places};
 
 pub use self::translation::{CodeSwitching, TableSource, TranslationSettings, TranslationSystem};
 
+const COLLECTION: &str = "[collection]";
+
 /// A run's settings with the text that they were read from, which a run folder keeps.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunFile {
     settings: RunSettings,
     text: String,
     path: Option<PathBuf>,
+    /// The table that the collection is from.
+    collection_table: &'static str,
 }
 
 /// What a run file says, as written in `configs/*.toml`; relative paths begin where the program is
@@ -146,6 +150,7 @@ impl RunFile {
             settings,
             text,
             path: Some(path.to_owned()),
+            collection_table: COLLECTION,
         })
     }
 
@@ -159,6 +164,7 @@ impl RunFile {
             settings: toml::from_str(&text)?,
             text,
             path: None,
+            collection_table: COLLECTION,
         };
         run.checked()
     }
@@ -173,6 +179,7 @@ impl RunFile {
             settings,
             text,
             path: None,
+            collection_table: COLLECTION,
         };
         run.checked()
     }
@@ -193,6 +200,11 @@ impl RunFile {
     /// Returns the text, as it was written.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// Returns the table that the collection is from, for errors.
+    pub(crate) fn collection_table(&self) -> &'static str {
+        self.collection_table
     }
 
     /// Returns the name of the file, if it was read from one.
@@ -216,6 +228,7 @@ impl RunFile {
     pub fn final_test(&self) -> Option<Self> {
         let mut run = self.clone();
         run.settings.collection = run.settings.final_test.take()?;
+        run.collection_table = "[final_test]";
         run.settings.title.push_str(" (final test)");
         Some(run)
     }

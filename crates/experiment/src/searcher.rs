@@ -35,7 +35,10 @@ impl Searcher {
         let student = experiment.student(0)?;
         let student = student.with_context(|| format!("{path} has no finished student"))?;
         let roots = roots(&experiment.site.store.cache);
-        let collection = run.collection.load(&roots).context("[collection]")?;
+        let collection = run
+            .collection
+            .load(&roots)
+            .context(run.collection_table())?;
         let index = match experiment.own_index(&student, &collection)? {
             Some(kept) => kept.index,
             None => {

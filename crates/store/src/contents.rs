@@ -41,7 +41,7 @@ pub struct Entry {
     pub path: PathBuf,
     /// Bytes on the disk.
     pub bytes: u64,
-    /// When its newest file was written.
+    /// When it, or what is in it, was written last.
     pub written: SystemTime,
 }
 
@@ -61,13 +61,16 @@ impl Store {
         let mut entries = Vec::new();
         for (kind, folder) in Kind::ALL {
             let folder = self.cache.join(folder);
-            if !folder.is_dir() {
-                continue;
-            }
             let named = || format!("{} cannot be read", folder.display());
-            for entry in std::fs::read_dir(&folder).with_context(named)? {
+            let inner = match std::fs::read_dir(&folder) {
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                inner => inner.with_context(named)?,
+            };
+            for entry in inner {
                 let path = entry.with_context(named)?.path();
-                if path.extension().is_some_and(|ending| ending == "lock") {
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                // Locks, and what is not whole yet: whoever makes it cleans up.
+                if name.starts_with('.') || name.ends_with(".lock") {
                     continue;
                 }
                 let (mut bytes, mut written) = (0, SystemTime::UNIX_EPOCH);
@@ -122,6 +125,7 @@ fn measure(path: &Path, bytes: &mut u64, written: &mut SystemTime) -> std::io::R
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         data => data?,
     };
+    *written = data.modified()?.max(*written);
     if data.is_dir() {
         let entries = match std::fs::read_dir(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
@@ -132,7 +136,6 @@ fn measure(path: &Path, bytes: &mut u64, written: &mut SystemTime) -> std::io::R
         }
     } else {
         *bytes += data.len();
-        *written = data.modified()?.max(*written);
     }
     Ok(())
 }
@@ -156,6 +159,7 @@ mod tests {
         write("models/a/1_Dense/config.json", "{ }");
         write("indexes/k.index", "12345");
         write("indexes/k.index.lock", "");
+        write("models/.b.x.part/config.json", "");
         write("elsewhere/file", "");
         let entries = store.contents().unwrap();
         let found: Vec<_> = entries.iter().map(|it| (it.kind, it.bytes)).collect();
@@ -164,8 +168,19 @@ mod tests {
         let held = store.lock(&entries[1].path).unwrap();
         assert!(!store.remove(&entries[1]).unwrap());
         drop(held);
+        // Who writes vectors holds the lock in their folder.
+        let held = Lock::acquire(&entries[0].path.join(".lock")).unwrap();
+        assert!(!store.remove(&entries[0]).unwrap());
+        drop(held);
         assert!(store.remove(&entries[0]).unwrap() && store.remove(&entries[1]).unwrap());
         assert!(store.contents().unwrap().is_empty());
         assert!(folder.path().join("elsewhere/file").is_file());
+        // A file in the place of a cache is not an empty cache.
+        let store = Store {
+            cache: folder.path().join("elsewhere/file"),
+            ..store
+        };
+        let error = store.contents().unwrap_err().to_string();
+        assert!(error.contains("elsewhere/file"), "{error}");
     }
 }

@@ -10,11 +10,11 @@ mod scoreboard;
 mod topics;
 mod variant;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
-use optical_experiment::{Findings, Inputs, Site, check};
+use optical_experiment::{Findings, Site, check};
 use optical_report::page::StudySummary;
 use optical_report::plot::dots;
 
@@ -134,19 +134,31 @@ impl Running<'_> {
     /// Takes from the scoreboard what is of today's data and model.
     fn recall(&mut self) -> anyhow::Result<()> {
         let host = &self.site.store.host;
-        // Neither the page nor a check brings what the cache lacks.
-        let reads = !self.options.page && !self.options.check_only;
-        for setting in self.settings.iter_mut().filter(|_| reads) {
-            if !self.board.has_inputs(&setting.fingerprint) {
+        let mut unreadable = Vec::new();
+        for (place, setting) in self.settings.iter_mut().enumerate() {
+            let several = self.board.questions(&setting.fingerprint).len() > 1;
+            // The page reads no data where it needs none, and neither it nor a check brings what the
+            // cache lacks.
+            if !self.board.has_inputs(&setting.fingerprint) || self.options.page && !several {
                 continue;
             }
-            let today = self.variants.inputs(&setting.experiment)?;
-            for line in self.board.others(&setting.fingerprint, &today) {
-                host.say(format_args!(
-                    "scores of other data or another model are not used: {line}"
-                ));
+            let at_hand = self.options.page || self.options.check_only;
+            let today = match at_hand {
+                true => self.variants.inputs_at_hand(&setting.experiment).ok(),
+                false => Some(self.variants.inputs(&setting.experiment)?),
+            };
+            match &today {
+                Some(today) if !self.options.page => {
+                    for line in self.board.others(&setting.fingerprint, today) {
+                        host.say(format_args!(
+                            "scores of other data or another model are not used: {line}"
+                        ));
+                    }
+                }
+                Some(_) => {}
+                None => unreadable.push(place),
             }
-            setting.today = Some(today);
+            setting.today = today;
         }
         let is_unknown = |setting: &Setting| self.board.lacks_inputs(&setting.fingerprint);
         if self.settings.iter().any(is_unknown) {
@@ -162,17 +174,24 @@ impl Running<'_> {
         });
         self.results = results.collect();
         if self.options.page {
-            // No data are read for the page, but scores of different questions are not to be compared.
-            let students = self.results.iter().flat_map(BTreeMap::values);
-            let inputs = students.filter_map(|student| student.inputs.as_ref());
-            let untrained = self.board.untrained(&self.reference().fingerprint, None);
-            let inputs = inputs.chain(untrained.and_then(|it| it.inputs.as_ref()));
-            let questions: BTreeSet<&str> = inputs.filter_map(Inputs::questions).collect();
+            // Scores of different questions are not to be compared.
+            let asked = self
+                .settings
+                .iter()
+                .flat_map(|setting| match &setting.today {
+                    Some(today) => today.questions().into_iter().collect(),
+                    None => self.board.questions(&setting.fingerprint),
+                });
+            let questions: BTreeSet<&str> = asked.collect();
             ensure!(
                 questions.len() <= 1,
                 "the scores are of different questions, documents or judgements, and cannot be compared; \
                  without --page, those of other data are made anew"
             );
+        }
+        // What is wrong with data that cannot be read is found where a variant is checked.
+        for place in unreadable.into_iter().filter(|_| self.options.check_only) {
+            self.results[place].clear();
         }
         let reference = self.study.reference();
         ensure!(

@@ -1,7 +1,7 @@
 //! The scores of studies, apart from their rankings and students: a small file that another machine,
 //! or another study with variants in common, can continue from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
@@ -261,6 +261,12 @@ impl Scoreboard {
         let untrained = self.untrained.iter().filter(move |(of, _)| of == settings);
         let untrained = untrained.map(|(_, it)| it.inputs.as_ref());
         untrained.chain(students.map(|it| it.scores.inputs.as_ref()))
+    }
+
+    /// Returns the questions that lines of some settings are of, each by a hash.
+    pub fn questions<'a>(&'a self, settings: &'a str) -> BTreeSet<&'a str> {
+        let inputs = self.inputs(settings).flatten();
+        inputs.filter_map(Inputs::questions).collect()
     }
 
     /// Tells whether some line of these settings says by what data and model it came to be.

@@ -12,7 +12,7 @@ use optical_experiment::{
     Experiment, ExperimentData, Inputs, Lexical, RunFile, RunSettings, Site, Space, Students,
     WORDS, head, read_events, write_bitext,
 };
-use optical_store::{Reader, key};
+use optical_store::{Place, Reader, Store, key};
 use serde_json::Value;
 
 use crate::{StudentScores, UntrainedScores};
@@ -128,6 +128,22 @@ impl<'a> Variants<'a> {
         }
         self.prepared = Some(prepared);
         Ok(())
+    }
+
+    /// Returns the data and the model that a variant's scores follow from, as far as they are in the
+    /// cache: nothing is fetched, converted or written there.
+    pub(crate) fn inputs_at_hand(&self, experiment: &Experiment) -> anyhow::Result<Inputs> {
+        let run = &experiment.run;
+        let store = Store {
+            offline: true,
+            ..self.site.store.clone()
+        };
+        let data = ExperimentData::load_below(run, &store, &self.site.temporary)?;
+        let inputs = Inputs::of_students(run, &data).with_questions(run, &data);
+        match store.place(&run.model)? {
+            Place::Here(folder) => Ok(inputs.with_model(&key::of_model(&folder)?)),
+            Place::Away(_) => Ok(inputs),
+        }
     }
 
     /// Returns the data and the model that a variant's scores follow from.

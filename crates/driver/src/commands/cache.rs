@@ -74,23 +74,19 @@ pub fn run(args: &CacheArgs) -> anyhow::Result<()> {
         CacheCommand::List => return print(listed(&entries)?),
         CacheCommand::Clear(args) => args,
     };
-    let (mut count, mut bytes, mut used) = (0, 0, Vec::new());
+    let (mut count, mut bytes, mut left) = (0, 0, Vec::new());
     for entry in entries.iter().filter(|entry| args.covers(entry)) {
-        if store.remove(entry)? {
-            (count, bytes) = (count + 1, bytes + entry.bytes);
-        } else {
-            used.push(entry.path.display().to_string());
+        match store.remove(entry) {
+            Ok(true) => (count, bytes) = (count + 1, bytes + entry.bytes),
+            Ok(false) => left.push(format!("{} is in use", entry.path.display())),
+            Err(error) => left.push(format!("{error:#}")),
         }
     }
     say(format_args!(
         "{count} entries removed, {} MB",
         bytes.div_ceil(1_000_000)
     ));
-    ensure!(
-        used.is_empty(),
-        "in use, and still there: {}",
-        used.join(", ")
-    );
+    ensure!(left.is_empty(), "{}", left.join("\n"));
     Ok(())
 }
 

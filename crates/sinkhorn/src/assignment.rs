@@ -118,35 +118,18 @@ impl Assignment {
         })
     }
 
-    /// Returns the matched rows and columns, by row.
-    #[must_use]
-    pub fn pairs(&self) -> &[(usize, usize)] {
-        &self.pairs
-    }
-
-    /// Sum of the matched costs.
-    #[must_use]
-    pub fn cost(&self) -> f64 {
-        self.cost
-    }
-
-    /// Row potentials: `f_i + g_j <= C_ij`, with equality for a pair. Those of the larger side, of the
-    /// columns if there are as many rows, are at most zero, and zero for what is left without a partner.
-    #[must_use]
-    pub fn f(&self) -> &[f64] {
-        &self.f
-    }
-
-    /// Column potentials; see [`f`](Self::f).
-    #[must_use]
-    pub fn g(&self) -> &[f64] {
-        &self.g
-    }
-
-    /// `cost` less the sum of all potentials, which no matching goes below: zero up to rounding.
-    #[must_use]
-    pub fn duality_gap(&self) -> f64 {
-        self.duality_gap
+    getters! {
+        /// Returns the matched rows and columns, by row.
+        ref pairs: [(usize, usize)];
+        /// Sum of the matched costs.
+        cost: f64;
+        /// Row potentials: `f_i + g_j <= C_ij`, with equality for a pair. Those of the larger side, of the
+        /// columns if there are as many rows, are at most zero, and zero for what is left without a partner.
+        ref f: [f64];
+        /// Column potentials; see [`f`](Self::f).
+        ref g: [f64];
+        /// `cost` less the sum of all potentials, which no matching goes below: zero up to rounding.
+        duality_gap: f64;
     }
 
     /// Returns all numbers about the matching; an iteration is a path along which a pair was found.

@@ -210,23 +210,14 @@ impl Barycentre {
         Some(cells.collect())
     }
 
-    /// Full iterations done, those of the warm start at larger epsilons included.
-    #[must_use]
-    pub fn iterations(&self) -> usize {
-        self.iterations
-    }
-
-    /// L1 distances of the plans' column sums from the barycentre's weights, averaged over the
-    /// measures by their shares; for a debiased one, with that of its plan to itself added.
-    #[must_use]
-    pub fn marginal_error(&self) -> f64 {
-        self.marginal_error
-    }
-
-    /// How the iterations ended.
-    #[must_use]
-    pub fn status(&self) -> Status {
-        self.status
+    getters! {
+        /// Full iterations done, those of the warm start at larger epsilons included.
+        iterations: usize;
+        /// L1 distances of the plans' column sums from the barycentre's weights, averaged over the
+        /// measures by their shares; for a debiased one, with that of its plan to itself added.
+        marginal_error: f64;
+        /// How the iterations ended.
+        status: Status;
     }
 
     /// Whether the marginal error is at most the threshold.

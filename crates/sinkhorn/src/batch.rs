@@ -174,22 +174,13 @@ pub struct BatchSolution<'a, T> {
 }
 
 impl<T: Real> BatchSolution<'_, T> {
-    /// Row potentials of all problems, laid out as the row weights.
-    #[must_use]
-    pub fn f(&self) -> &[f64] {
-        &self.f
-    }
-
-    /// Column potentials of all problems, laid out as the column weights.
-    #[must_use]
-    pub fn g(&self) -> &[f64] {
-        &self.g
-    }
-
-    /// How each problem ended, with the costs of its plan.
-    #[must_use]
-    pub fn reports(&self) -> &[Report] {
-        &self.reports
+    getters! {
+        /// Row potentials of all problems, laid out as the row weights.
+        ref f: [f64];
+        /// Column potentials of all problems, laid out as the column weights.
+        ref g: [f64];
+        /// How each problem ended, with the costs of its plan.
+        ref reports: [Report];
     }
 
     /// How problem `index` ended.

@@ -123,22 +123,13 @@ impl CostMatrix {
         })
     }
 
-    /// Number of rows.
-    #[must_use]
-    pub fn n(&self) -> usize {
-        self.n
-    }
-
-    /// Number of columns.
-    #[must_use]
-    pub fn m(&self) -> usize {
-        self.m
-    }
-
-    /// All values, row by row.
-    #[must_use]
-    pub fn values(&self) -> &[f64] {
-        &self.values
+    getters! {
+        /// Number of rows.
+        n: usize;
+        /// Number of columns.
+        m: usize;
+        /// All values, row by row.
+        ref values: [f64];
     }
 
     /// Returns the rows, each of `m` values.

@@ -43,22 +43,13 @@ impl DivergenceProblem {
         })
     }
 
-    /// Returns the problem between the two measures.
-    #[must_use]
-    pub fn between(&self) -> &Problem {
-        &self.between
-    }
-
-    /// Returns the problem of the row measure with itself.
-    #[must_use]
-    pub fn rows(&self) -> &Problem {
-        &self.rows
-    }
-
-    /// Returns the problem of the column measure with itself.
-    #[must_use]
-    pub fn columns(&self) -> &Problem {
-        &self.columns
+    getters! {
+        /// Returns the problem between the two measures.
+        ref between: Problem;
+        /// Returns the problem of the row measure with itself.
+        ref rows: Problem;
+        /// Returns the problem of the column measure with itself.
+        ref columns: Problem;
     }
 }
 
@@ -131,49 +122,24 @@ pub struct Divergence {
 }
 
 impl Divergence {
-    /// Returns the divergence, in units of the cost times mass. Rounding and what the solves leave open may
-    /// make that of equal measures a little less than zero.
-    #[must_use]
-    pub fn value(&self) -> f64 {
-        self.value
-    }
-
-    /// Returns the regularised costs, by their duals, between the measures, of the rows with themselves and
-    /// of the columns with themselves.
-    #[must_use]
-    pub fn parts(&self) -> [f64; 3] {
-        self.parts
-    }
-
-    /// Returns the solution between the measures.
-    #[must_use]
-    pub fn between(&self) -> &Solution {
-        &self.between
-    }
-
-    /// Returns the solution of the rows with themselves.
-    #[must_use]
-    pub fn rows(&self) -> &Solution {
-        &self.rows
-    }
-
-    /// Returns the solution of the columns with themselves.
-    #[must_use]
-    pub fn columns(&self) -> &Solution {
-        &self.columns
-    }
-
-    /// Debiased row potentials, the `f` between the measures less that of the rows with themselves.
-    /// If both marginals have to be met and mass is one, `<f, a> + <g, b>` is the divergence.
-    #[must_use]
-    pub fn f(&self) -> &[f64] {
-        &self.f
-    }
-
-    /// Debiased column potentials; see [`f`](Self::f).
-    #[must_use]
-    pub fn g(&self) -> &[f64] {
-        &self.g
+    getters! {
+        /// Returns the divergence, in units of the cost times mass. Rounding and what the solves leave open may
+        /// make that of equal measures a little less than zero.
+        value: f64;
+        /// Returns the regularised costs, by their duals, between the measures, of the rows with themselves and
+        /// of the columns with themselves.
+        parts: [f64; 3];
+        /// Returns the solution between the measures.
+        ref between: Solution;
+        /// Returns the solution of the rows with themselves.
+        ref rows: Solution;
+        /// Returns the solution of the columns with themselves.
+        ref columns: Solution;
+        /// Debiased row potentials, the `f` between the measures less that of the rows with themselves.
+        /// If both marginals have to be met and mass is one, `<f, a> + <g, b>` is the divergence.
+        ref f: [f64];
+        /// Debiased column potentials; see [`f`](Self::f).
+        ref g: [f64];
     }
 
     /// Full iterations of all three solves together.

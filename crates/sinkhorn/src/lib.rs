@@ -27,6 +27,9 @@
 //! # Ok::<(), optical_sinkhorn::Error>(())
 //! ```
 
+#[macro_use]
+mod getters;
+
 mod anderson;
 mod apply;
 mod assignment;

@@ -131,61 +131,28 @@ impl PartialSolution {
         }
     }
 
-    /// Returns the plan: `n * m` masses, row by row.
-    #[must_use]
-    pub fn plan(&self) -> &[f64] {
-        &self.plan
-    }
-
-    /// Row prices, at most zero, and zero for a row that is not used up: with
-    /// [`mass_price`](Self::mass_price) `p`, `f_i + g_j + p <= C_ij` everywhere.
-    #[must_use]
-    pub fn f(&self) -> &[f64] {
-        &self.f
-    }
-
-    /// Column prices; see [`f`](Self::f).
-    #[must_use]
-    pub fn g(&self) -> &[f64] {
-        &self.g
-    }
-
-    /// Total mass of the plan.
-    #[must_use]
-    pub fn mass(&self) -> f64 {
-        self.mass
-    }
-
-    /// What one more unit of mass would cost.
-    #[must_use]
-    pub fn mass_price(&self) -> f64 {
-        self.mass_price
-    }
-
-    /// `<P, C>`.
-    #[must_use]
-    pub fn transport_cost(&self) -> f64 {
-        self.transport_cost
-    }
-
-    /// `transport_cost` less the dual objective `<f, a> + <g, b> + p mass`, which no plan of this
-    /// mass goes below: zero up to rounding.
-    #[must_use]
-    pub fn duality_gap(&self) -> f64 {
-        self.duality_gap
-    }
-
-    /// What the plan's marginals exceed the weights by, plus the distance of its mass from the one
-    /// asked for.
-    #[must_use]
-    pub fn marginal_error(&self) -> f64 {
-        self.marginal_error
-    }
-
-    /// Paths along which mass was moved.
-    #[must_use]
-    pub fn iterations(&self) -> usize {
-        self.iterations
+    getters! {
+        /// Returns the plan: `n * m` masses, row by row.
+        ref plan: [f64];
+        /// Row prices, at most zero, and zero for a row that is not used up: with
+        /// [`mass_price`](Self::mass_price) `p`, `f_i + g_j + p <= C_ij` everywhere.
+        ref f: [f64];
+        /// Column prices; see [`f`](Self::f).
+        ref g: [f64];
+        /// Total mass of the plan.
+        mass: f64;
+        /// What one more unit of mass would cost.
+        mass_price: f64;
+        /// `<P, C>`.
+        transport_cost: f64;
+        /// `transport_cost` less the dual objective `<f, a> + <g, b> + p mass`, which no plan of this
+        /// mass goes below: zero up to rounding.
+        duality_gap: f64;
+        /// What the plan's marginals exceed the weights by, plus the distance of its mass from the one
+        /// asked for.
+        marginal_error: f64;
+        /// Paths along which mass was moved.
+        iterations: usize;
     }
 
     /// Returns all numbers about the plan.

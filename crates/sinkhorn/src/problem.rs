@@ -71,22 +71,13 @@ impl Problem {
         Self::new(cost, &vec![1.0 / n as f64; n], &vec![1.0 / m as f64; m])
     }
 
-    /// Returns the cost.
-    #[must_use]
-    pub fn cost(&self) -> &CostMatrix {
-        &self.cost
-    }
-
-    /// Returns the row weights.
-    #[must_use]
-    pub fn a(&self) -> &[f64] {
-        &self.a
-    }
-
-    /// Returns the column weights.
-    #[must_use]
-    pub fn b(&self) -> &[f64] {
-        &self.b
+    getters! {
+        /// Returns the cost.
+        ref cost: CostMatrix;
+        /// Returns the row weights.
+        ref a: [f64];
+        /// Returns the column weights.
+        ref b: [f64];
     }
 }
 

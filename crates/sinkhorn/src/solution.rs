@@ -134,46 +134,25 @@ impl Solution {
         }
     }
 
-    /// Returns the problem that was solved.
-    #[must_use]
-    pub fn problem(&self) -> &Problem {
-        &self.problem
-    }
-
-    /// Row potentials, in units of the cost.
-    ///
-    /// If both marginals have to be met, a constant can move between `f` and `g`; it is chosen so
-    /// that the `b`-weighted mean of `g` is zero. A row without mass gets the value that the row
-    /// update would give it, or zero if its costs are not finite, so every potential is finite.
-    #[must_use]
-    pub fn f(&self) -> &[f64] {
-        &self.f
-    }
-
-    /// Column potentials, in units of the cost; see [`f`](Self::f).
-    #[must_use]
-    pub fn g(&self) -> &[f64] {
-        &self.g
-    }
-
-    /// Full iterations done, those of the warm start at larger epsilons included.
-    #[must_use]
-    pub fn iterations(&self) -> usize {
-        self.iterations
-    }
-
-    /// L1 distance of the plan's row sums from `a` plus that of its column sums from `b`. Where a
-    /// marginal may be missed, from the sums that the potentials call for, `a_i exp(-f_i / rho)`:
-    /// zero at the optimum.
-    #[must_use]
-    pub fn marginal_error(&self) -> f64 {
-        self.marginal_error
-    }
-
-    /// How the solve ended.
-    #[must_use]
-    pub fn status(&self) -> Status {
-        self.status
+    getters! {
+        /// Returns the problem that was solved.
+        ref problem: Problem;
+        /// Row potentials, in units of the cost.
+        ///
+        /// If both marginals have to be met, a constant can move between `f` and `g`; it is chosen so
+        /// that the `b`-weighted mean of `g` is zero. A row without mass gets the value that the row
+        /// update would give it, or zero if its costs are not finite, so every potential is finite.
+        ref f: [f64];
+        /// Column potentials, in units of the cost; see [`f`](Self::f).
+        ref g: [f64];
+        /// Full iterations done, those of the warm start at larger epsilons included.
+        iterations: usize;
+        /// L1 distance of the plan's row sums from `a` plus that of its column sums from `b`. Where a
+        /// marginal may be missed, from the sums that the potentials call for, `a_i exp(-f_i / rho)`:
+        /// zero at the optimum.
+        marginal_error: f64;
+        /// How the solve ended.
+        status: Status;
     }
 
     /// Whether the marginal error is at most the threshold.

@@ -107,31 +107,18 @@ impl ExactSolution {
         in_range(self.transport_cost).map(|()| self)
     }
 
-    /// Returns the plan: `n * m` masses, row by row, at most `n + m - 1` of them positive unless several
-    /// plans cost the same.
-    #[must_use]
-    pub fn plan(&self) -> &[f64] {
-        &self.plan
-    }
-
-    /// Row potentials, in units of the cost: `f_i + g_j <= C_ij` wherever that is a number, up to
-    /// rounding. A row without mass gets the largest value that its finite costs to columns with mass
-    /// allow, and then a column without mass the largest that all rows do.
-    #[must_use]
-    pub fn f(&self) -> &[f64] {
-        &self.f
-    }
-
-    /// Column potentials, of `b`-weighted mean zero; see [`f`](Self::f).
-    #[must_use]
-    pub fn g(&self) -> &[f64] {
-        &self.g
-    }
-
-    /// `<P, C>`.
-    #[must_use]
-    pub fn transport_cost(&self) -> f64 {
-        self.transport_cost
+    getters! {
+        /// Returns the plan: `n * m` masses, row by row, at most `n + m - 1` of them positive unless several
+        /// plans cost the same.
+        ref plan: [f64];
+        /// Row potentials, in units of the cost: `f_i + g_j <= C_ij` wherever that is a number, up to
+        /// rounding. A row without mass gets the largest value that its finite costs to columns with mass
+        /// allow, and then a column without mass the largest that all rows do.
+        ref f: [f64];
+        /// Column potentials, of `b`-weighted mean zero; see [`f`](Self::f).
+        ref g: [f64];
+        /// `<P, C>`.
+        transport_cost: f64;
     }
 
     /// `<f, a> + <g, b>`: no plan costs less.
@@ -140,24 +127,15 @@ impl ExactSolution {
         self.transport_cost - self.duality_gap
     }
 
-    /// What the plan costs above the proven least: zero up to rounding, computed on costs less
-    /// their minimum. [`converged`](Self::converged) compares it with the costs that are in use,
-    /// however large others are.
-    #[must_use]
-    pub fn duality_gap(&self) -> f64 {
-        self.duality_gap
-    }
-
-    /// L1 distance of the plan's row sums from `a` plus that of its column sums from `b`.
-    #[must_use]
-    pub fn marginal_error(&self) -> f64 {
-        self.marginal_error
-    }
-
-    /// Paths along which mass was moved; of the proximal point method, the inner iterations.
-    #[must_use]
-    pub fn iterations(&self) -> usize {
-        self.iterations
+    getters! {
+        /// What the plan costs above the proven least: zero up to rounding, computed on costs less
+        /// their minimum. [`converged`](Self::converged) compares it with the costs that are in use,
+        /// however large others are.
+        duality_gap: f64;
+        /// L1 distance of the plan's row sums from `a` plus that of its column sums from `b`.
+        marginal_error: f64;
+        /// Paths along which mass was moved; of the proximal point method, the inner iterations.
+        iterations: usize;
     }
 
     /// Returns all numbers about the plan.

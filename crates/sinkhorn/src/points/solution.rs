@@ -34,25 +34,16 @@ impl<'a, T: Real, C: ?Sized> PointSolution<'a, T, C> {
         }
     }
 
-    /// Row potentials, in units of the cost; zero for rows without mass.
-    ///
-    /// If both marginals have to be met, a constant can move between `f` and `g`; it is chosen so
-    /// that the `b`-weighted mean of `g` is zero.
-    #[must_use]
-    pub fn f(&self) -> &[f64] {
-        &self.f
-    }
-
-    /// Column potentials, in units of the cost; zero for columns without mass.
-    #[must_use]
-    pub fn g(&self) -> &[f64] {
-        &self.g
-    }
-
-    /// How the solve ended, with the costs of the plan.
-    #[must_use]
-    pub fn report(&self) -> &Report {
-        &self.report
+    getters! {
+        /// Row potentials, in units of the cost; zero for rows without mass.
+        ///
+        /// If both marginals have to be met, a constant can move between `f` and `g`; it is chosen so
+        /// that the `b`-weighted mean of `g` is zero.
+        ref f: [f64];
+        /// Column potentials, in units of the cost; zero for columns without mass.
+        ref g: [f64];
+        /// How the solve ended, with the costs of the plan.
+        ref report: Report;
     }
 
     /// `P v` for a value of each column, in a pass over the plan. Values at columns without mass are

@@ -174,10 +174,11 @@ fn a_page_is_of_the_scores_that_are_there() {
     let other = scores.replacen("\"questions\":\"", "\"questions\":\"other", 1);
     assert_ne!(other, scores);
     for (scores, arguments, expected) in [
+        // Those of today's questions are taken, and there are none.
         (
-            other,
+            other.clone(),
             ["--page", "--offline"],
-            "the scores are of different questions",
+            "no scores yet of what is not trained",
         ),
         (
             without("plan"),
@@ -203,6 +204,13 @@ fn a_page_is_of_the_scores_that_are_there() {
         let error = fails(&page(&scores, &arguments));
         assert!(error.contains(expected), "{error}");
     }
+    // Which questions are today's is not known where the data are not there.
+    let data = elsewhere.path().join("data");
+    std::fs::rename(&data, elsewhere.path().join("gone")).unwrap();
+    let error = fails(&page(&other, &["--page", "--offline"]));
+    let expected = "the scores are of different questions";
+    assert!(error.contains(expected), "{error}");
+    std::fs::rename(elsewhere.path().join("gone"), &data).unwrap();
     let shown = succeeds(&page(&without("passages"), &["--only", "weighted,plan"]));
     assert!(!shown.contains("passages"), "{shown}");
     assert!(!elsewhere.path().join("runs/ways/passages").exists());
@@ -234,6 +242,12 @@ fn more_students_can_be_had_later() {
         "{shown}"
     );
     assert_eq!(ranking, read("plan/trec/student-1.swa.run"));
+    // What is wrong with today's data is found, whatever scores there are.
+    let documents = folder.path().join("data/clir/docs.jsonl");
+    let text = std::fs::read_to_string(&documents).unwrap();
+    std::fs::write(&documents, text.replace("\"d5\"", "\"d 5\"")).unwrap();
+    let error = fails(&optical(folder.path(), &["study", "ways.toml", "--check"]));
+    assert!(error.contains("docs.jsonl:6"), "{error}");
 }
 
 /// Of other data, of a former version that said nothing of them, and by other words.
@@ -272,6 +286,7 @@ fn scores_are_used_for_what_they_are_of() {
     for (water, is_first) in [("water", true), ("fish", false)] {
         let (shown, _, both, trained) = elsewhere(&known, water, &[]);
         assert!(both == known && !trained && (shown == first) == is_first);
+        assert_eq!(elsewhere(&known, water, &["--page"]).0, shown);
     }
     // As a former version wrote it.
     let mut old = String::new();

@@ -70,7 +70,7 @@ enum Slope {
 
 impl Question {
     /// Returns the same question out of an archive, whose numbers are binary.
-    pub fn archived(self) -> Self {
+    pub(crate) fn archived(self) -> Self {
         Self {
             binary: true,
             ..self
@@ -78,12 +78,12 @@ impl Question {
     }
 
     /// Whether numbers stand as they were written, in decimal digits.
-    pub fn is_decimal(&self) -> bool {
+    pub(crate) fn is_decimal(&self) -> bool {
         !self.binary
     }
 
     /// Refuses keys that the method cannot honour, and settings that exclude each other.
-    pub fn check(&self) -> anyhow::Result<()> {
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
         let takers = [
             (
                 "rho",
@@ -118,7 +118,7 @@ impl Question {
 
     /// Returns the costs with their weights, and what was done to these. They may differ in mass if something
     /// can be left unmoved.
-    pub fn problem(&self) -> anyhow::Result<(Problem, Vec<String>)> {
+    pub(crate) fn problem(&self) -> anyhow::Result<(Problem, Vec<String>)> {
         let n = self.cost.len();
         let m = self.cost.first().map_or(0, Vec::len);
         let mut values = Vec::with_capacity(n * m);
@@ -153,12 +153,12 @@ impl Question {
     }
 
     /// Returns the regularisation, or the first proximal step.
-    pub fn epsilon(&self) -> Option<f64> {
+    pub(crate) fn epsilon(&self) -> Option<f64> {
         self.epsilon
     }
 
     /// What missing the row and the column weights costs: infinite where they must be met.
-    pub fn rho(&self) -> [f64; 2] {
+    pub(crate) fn rho(&self) -> [f64; 2] {
         match self.rho {
             None => [f64::INFINITY; 2],
             Some(Rho::Both(rho)) => [held(rho); 2],
@@ -168,7 +168,7 @@ impl Question {
 
     /// Returns the mass to move, of `limit` at most, and what was done to it. All of the mass is meant by what
     /// is more only by the rounding of the weights.
-    pub fn mass(&self, limit: f64) -> anyhow::Result<(f64, Vec<String>)> {
+    pub(crate) fn mass(&self, limit: f64) -> anyhow::Result<(f64, Vec<String>)> {
         let mass = self.mass.with_context(|| self.missing("mass"))?;
         let sides = [&self.a, &self.b].into_iter().flatten();
         let tolerances = sides.map(|side| weights::tolerance(&side.0, self.is_decimal()));
@@ -183,7 +183,7 @@ impl Question {
     }
 
     /// Returns the derivative asked for, and the value that it is a derivative of.
-    pub fn gradient(&self) -> Option<(Gradient, &'static str)> {
+    pub(crate) fn gradient(&self) -> Option<(Gradient, &'static str)> {
         Some(match self.gradient? {
             Slope::Envelope => (Gradient::Envelope, "regularised_cost"),
             Slope::Detached => (
@@ -196,12 +196,12 @@ impl Question {
     }
 
     /// Why a key that the method cannot do without is refused in its absence.
-    pub fn missing(&self, key: &str) -> String {
+    pub(crate) fn missing(&self, key: &str) -> String {
         format!("missing field `{key}`: method {} needs it", self.method)
     }
 
     /// When to stop, if the question says so.
-    pub fn tolerance(&self) -> anyhow::Result<Option<f64>> {
+    pub(crate) fn tolerance(&self) -> anyhow::Result<Option<f64>> {
         if let Some(tolerance) = self.tolerance {
             ensure!(tolerance >= 0.0, "tolerance = {tolerance} is negative");
         }
@@ -209,12 +209,12 @@ impl Question {
     }
 
     /// Returns the most iterations, if the question says so.
-    pub fn max_iterations(&self) -> anyhow::Result<Option<usize>> {
+    pub(crate) fn max_iterations(&self) -> anyhow::Result<Option<usize>> {
         some_work("max_iterations", self.max_iterations)
     }
 
     /// Returns the number of plain iterations, if the question asks for these.
-    pub fn fixed_iterations(&self) -> anyhow::Result<Option<usize>> {
+    pub(crate) fn fixed_iterations(&self) -> anyhow::Result<Option<usize>> {
         some_work("fixed_iterations", self.fixed_iterations)
     }
 }
@@ -246,7 +246,7 @@ pub struct Number(pub f64);
 
 impl Number {
     /// What is not finite, by the names that programs give it.
-    pub fn named<E: de::Error>(name: &str) -> Result<Self, E> {
+    pub(crate) fn named<E: de::Error>(name: &str) -> Result<Self, E> {
         match name.to_ascii_lowercase().as_str() {
             "nan" | crate::json::SHORT_NAN => Ok(Self(f64::NAN)),
             "inf" | "+inf" | "infinity" | "+infinity" => Ok(Self(f64::INFINITY)),

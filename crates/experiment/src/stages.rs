@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, ensure};
+use optical_distill::Event;
 use optical_encoder::Head;
 use optical_evaluation::{Evaluations, join_students, student_name};
 use optical_report::Table;
@@ -89,16 +90,7 @@ pub fn train(started: Started, from: Option<&Path>) -> anyhow::Result<Report> {
             pictures::draw_alignment(&soft, &run.picture, &folder.file("alignment"))?;
         }
     }
-    let facts = facts(&experiment, &events, &clock);
-    write_run_json(folder, &facts)?;
-    let summary = page::write(&experiment, &data, &evaluations, &events, facts)?;
-    Ok(Report {
-        summary,
-        scored: Scored {
-            table: summary::table(&experiment, &evaluations)?,
-            evaluations,
-        },
-    })
+    report(&experiment, &data, evaluations, &events, &clock)
 }
 
 /// Ranks and scores the systems that need no encoder.
@@ -119,11 +111,10 @@ pub fn baselines(started: Started) -> anyhow::Result<Scored> {
     let lexical = Lexical::prepare(&experiment, &mut data)?;
     let systems = lexical.systems(&queries, &english);
     let evaluations = experiment.evaluator();
-    let evaluations = evaluations.evaluate(&data.collection, &systems)?;
-    Ok(Scored {
-        table: summary::table(&experiment, &evaluations)?,
-        evaluations,
-    })
+    scored(
+        &experiment,
+        evaluations.evaluate(&data.collection, &systems)?,
+    )
 }
 
 /// Scores a finished run on the questions of its `[final_test]`, in a folder of its own below the
@@ -161,16 +152,7 @@ pub fn final_test(finished: &Experiment, site: &Site) -> anyhow::Result<Report> 
     let evaluations = evaluate(&experiment, &data, &space, &lexical, &students)?;
     clock.stage("search");
     let events = read_events(folder)?;
-    let facts = facts(&experiment, &events, &clock);
-    write_run_json(&experiment.folder, &facts)?;
-    let summary = page::write(&experiment, &data, &evaluations, &events, facts)?;
-    Ok(Report {
-        summary,
-        scored: Scored {
-            table: summary::table(&experiment, &evaluations)?,
-            evaluations,
-        },
-    })
+    report(&experiment, &data, evaluations, &events, &clock)
 }
 
 /// Refuses a run that has no `[final_test]`, or neither a report of it nor all students.
@@ -226,4 +208,27 @@ fn evaluate(
     }
     join_students(&mut evaluations, students.len())?;
     Ok(evaluations)
+}
+
+/// Writes the report of what was found, and the facts beside it.
+fn report(
+    experiment: &Experiment,
+    data: &ExperimentData,
+    evaluations: Evaluations,
+    events: &[Event],
+    clock: &Clock,
+) -> anyhow::Result<Report> {
+    let facts = facts(experiment, events, clock);
+    write_run_json(&experiment.folder, &facts)?;
+    Ok(Report {
+        summary: page::write(experiment, data, &evaluations, events, facts)?,
+        scored: scored(experiment, evaluations)?,
+    })
+}
+
+fn scored(experiment: &Experiment, evaluations: Evaluations) -> anyhow::Result<Scored> {
+    Ok(Scored {
+        table: summary::table(experiment, &evaluations)?,
+        evaluations,
+    })
 }

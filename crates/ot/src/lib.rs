@@ -12,6 +12,7 @@ mod answer;
 mod json;
 mod npy;
 mod npz;
+mod number;
 mod question;
 mod text;
 mod weights;

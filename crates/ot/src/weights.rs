@@ -5,7 +5,7 @@ use std::fmt;
 use anyhow::ensure;
 use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
 
-use crate::question::Number;
+use crate::number::Number;
 
 /// Largest relative error of rounding in single precision.
 const SINGLE: f64 = f32::EPSILON as f64 / 2.0;

@@ -35,8 +35,8 @@ pub struct GroupPowerLaw {
     /// The fit.
     #[serde(flatten)]
     pub fit: PowerLaw,
-    /// 95 % percentile interval of the exponent; null where nothing is resampled, and where more than
-    /// one resample in forty is a step, which no exponent fits.
+    /// 95 % percentile interval of the exponent, where a resample whose error does not fall counts as
+    /// zero; null where nothing is resampled, and where the error of a resample falls in a step.
     pub alpha_interval: Option<[f64; 2]>,
 }
 
@@ -101,10 +101,13 @@ impl Sizes {
         }
         let (first, last) = EXPONENTS;
         let at = |step| first * (last / first).powf(f64::from(step) / f64::from(STEPS));
-        let rss = |step: &i32| self.project(at(*step), errors).rss;
-        let best = (0..=STEPS)
-            .min_by(|a, b| rss(a).total_cmp(&rss(b)))
-            .unwrap_or(0);
+        let (mut best, mut least) = (0, f64::INFINITY);
+        for step in 0..=STEPS {
+            let rss = self.project(at(step), errors).rss;
+            if rss < least {
+                (best, least) = (step, rss);
+            }
+        }
         let (mut below, mut above) = (at((best - 1).max(0)), at((best + 1).min(STEPS)));
         let (start, end) = (self.project(first, errors), self.project(last, errors));
         // A multiple of zero is a constant, which is all there is left of errors that rise.

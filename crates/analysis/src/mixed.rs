@@ -1,8 +1,9 @@
 //! The mixed model of language means: y = β0 + β1 x + β2 G + β3 x G + u + v x + e, x = log10 size.
 //!
-//! Every language has every size, so that the fit has a closed form (`docs/method.md`): intercepts and
-//! slopes of languages are their own least-squares lines, and what their scatter has beyond the error
-//! of a line is the covariance of languages. x is centred: an intercept is the value at its mean.
+//! Every language has every size, so that the fit has a closed form (`docs/method.md`, "Size and the
+//! gap"): intercepts and slopes of languages are their own least-squares lines, and what their scatter
+//! has beyond the error of a line is the covariance of languages. x is centred: an intercept is the
+//! value at its mean.
 
 use std::collections::BTreeMap;
 use std::f64::consts::TAU;

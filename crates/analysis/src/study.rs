@@ -39,6 +39,14 @@ pub enum StudyFault {
     /// A group is named twice.
     #[error("group {0} is named twice among those compared")]
     GroupTwice(String),
+    /// A name is a key of the answer, where it would stand beside that key.
+    #[error("{kind} {name} has a name that is a key of the answer: give it another one")]
+    Reserved {
+        /// `language` or `group`.
+        kind: &'static str,
+        /// The name.
+        name: String,
+    },
     /// A language is in two groups.
     #[error("language {language} is in the groups {first} and {second}")]
     TwoGroups {
@@ -103,6 +111,20 @@ pub enum StudyFault {
     },
 }
 
+/// Keys of the mixed model, beside which groups stand by their names.
+const KEYS_OF_GROUPS: [&str; 7] = [
+    "intercept",
+    "intercept_se",
+    "slope",
+    "slope_se",
+    "sigma2",
+    "d",
+    "log_likelihood",
+];
+
+/// Keys of the power laws, beside which languages stand by their names.
+const KEYS_OF_LANGUAGES: [&str; 2] = ["low", "high"];
+
 /// What a language is compared as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Side {
@@ -158,7 +180,7 @@ impl Study {
     /// Where `groups` names none, `low` and `high` are compared and the means of `control` are shown.
     ///
     /// # Errors
-    /// If a group has no row or is named twice, a language is in two groups, a cell lacks a language,
+    /// If a group has no row or is named twice, a name is a key of the answer, a language is in two groups, a cell lacks a language,
     /// seed or topic that others have, or topics of two languages overlap in part.
     pub fn new(table: &Table, groups: &Groups) -> Result<Self, StudyError> {
         arrange(table, groups).map_err(|fault| StudyError {
@@ -183,6 +205,14 @@ impl Study {
     }
 }
 
+fn reserved(kind: &'static str, name: &str, keys: &[&str]) -> Result<(), StudyFault> {
+    if keys.contains(&name) {
+        let name = name.to_owned();
+        return Err(StudyFault::Reserved { kind, name });
+    }
+    Ok(())
+}
+
 /// Which side each group is on.
 fn sides(table: &Table, groups: &Groups) -> Result<Vec<(String, Side)>, StudyFault> {
     let or = |names: &[String], default: &str| {
@@ -203,6 +233,7 @@ fn sides(table: &Table, groups: &Groups) -> Result<Vec<(String, Side)>, StudyFau
         .map(|row| table.name(row.group))
         .collect();
     for (place, (group, _)) in sides.iter().enumerate() {
+        reserved("group", group, &KEYS_OF_GROUPS)?;
         if !present.contains(&**group) {
             return Err(StudyFault::NoGroup {
                 group: group.clone(),
@@ -249,6 +280,9 @@ fn arrange(table: &Table, groups: &Groups) -> Result<Study, StudyFault> {
         .iter()
         .filter_map(|(&language, &group)| Some((language, group, side(group)?)))
         .collect();
+    for &(language, ..) in &kept {
+        reserved("language", table.name(language), &KEYS_OF_LANGUAGES)?;
+    }
     let place = |language: u32| kept.binary_search_by_key(&language, |it| it.0).ok();
     let rows = table.rows().iter();
     let rows: Vec<&Row> = rows.filter(|row| place(row.language).is_some()).collect();

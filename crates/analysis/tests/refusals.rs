@@ -226,6 +226,21 @@ fn groups_are_refused_by_name() {
     );
 }
 
+/// A language `low` would stand beside the group's power law under the same key.
+#[test]
+fn names_that_are_keys_of_the_answer_are_refused() {
+    let language = ["a,1,1,low,low,u1,0.5", "a,1,1,deu,high,v1,0.5"];
+    assert_eq!(
+        fault(&language, &Groups::default()).to_string(),
+        "language low has a name that is a key of the answer: give it another one"
+    );
+    let group = ["a,1,1,hau,slope,u1,0.5", "a,1,1,deu,high,v1,0.5"];
+    assert_eq!(
+        fault(&group, &groups(&["slope"], &[])).to_string(),
+        "group slope has a name that is a key of the answer: give it another one"
+    );
+}
+
 /// A group that nobody named is left out, whatever is in it; `control` too once groups are named.
 #[test]
 fn other_groups_are_left_out() {

@@ -362,3 +362,26 @@ fn tables_are_whole() {
     let last = sheets.last().unwrap();
     assert_eq!(last.rows[3][..2], ["a - b", "per decade"]);
 }
+
+/// One topic, by which two languages differ alike: parallel, it has one sign, and every flip is as far
+/// from zero; else the two signs agree in half of all flips. Without topics languages are the units.
+#[test]
+fn parallel_topics_change_their_signs_together() {
+    let p = |of_hau: &str, of_ibo: &str| {
+        let mut text = HEADER.to_owned();
+        for (method, value) in [("a", 0.5), ("b", 0.3)] {
+            for (language, topic) in [("hau", of_hau), ("ibo", of_ibo)] {
+                text.push_str(&format!("{method},1,1,{language},low,{topic},{value}\n"));
+            }
+            let topic = if of_hau.is_empty() { "" } else { "h" };
+            text.push_str(&format!("{method},1,1,deu,high,{topic},0.9\n"));
+        }
+        let found = json(&analysis(&text, &Settings::new(4_000, 2).unwrap()));
+        found["contrasts"][0]["p"].as_f64().unwrap()
+    };
+    assert_eq!(p("t", "t"), 1.0);
+    for share in [p("t", "u"), p("", "")] {
+        // Four standard errors of 4,000 flips.
+        assert!((share - 0.5).abs() < 0.032, "{share}");
+    }
+}

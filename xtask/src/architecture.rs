@@ -23,6 +23,7 @@ const ARROWS: &[(&str, &str)] = &[
     ("encoder", "tokenize files"),
     ("report", "retrieval files"),
     ("ot", "sinkhorn report files"),
+    ("analysis", "files"),
     (
         "benches",
         "sinkhorn report tokenize encoder distill retrieval",
@@ -47,7 +48,7 @@ const ARROWS: &[(&str, &str)] = &[
     ),
     (
         "driver",
-        "study mining experiment store ot report distill retrieval corpus encoder tokenize sinkhorn files",
+        "study mining experiment store ot analysis report distill retrieval corpus encoder tokenize sinkhorn files",
     ),
 ];
 

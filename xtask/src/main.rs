@@ -47,8 +47,9 @@ enum Job {
 }
 
 /// The commands of `optical`: another word is told before anything is built.
-const COMMANDS: [&str; 16] = [
+const COMMANDS: [&str; 17] = [
     "align",
+    "analyse",
     "baselines",
     "bitext",
     "cache",

@@ -48,6 +48,7 @@ enum Command {
     Search(commands::search::SearchArgs),
     /// Measure a run against judgements, as trec_eval does
     Evaluate(commands::evaluate::EvaluateArgs),
+    Analyse(commands::analyse::AnalyseArgs),
     /// Show the soft alignment of a sentence and its translation
     Align(commands::align::AlignArgs),
     /// Solve optimal transport problems
@@ -70,6 +71,7 @@ fn main() -> ExitCode {
         Command::Encode(args) => commands::encode::run(args),
         Command::Search(args) => commands::search::run(args),
         Command::Evaluate(args) => commands::evaluate::run(args),
+        Command::Analyse(args) => commands::analyse::run(args),
         Command::Align(args) => commands::align::run(args),
         Command::Ot(args) => commands::ot::run(args),
         Command::Cache(args) => commands::cache::run(args),

@@ -1,6 +1,7 @@
 //! One file per command.
 
 pub mod align;
+pub mod analyse;
 pub mod baselines;
 pub mod bitext;
 pub mod cache;

@@ -32,6 +32,7 @@ const READING: &[(&str, &[&str])] = &[
     ("watch @ --once", &[]),
     ("evaluate @ run.txt", &["empty"]),
     ("evaluate qrels.txt @", &["empty"]),
+    ("analyse @", &[]),
     ("encode --model model --input @ --output v", &["empty"]),
     (
         "encode --model @ --input texts.tsv --output v --offline",

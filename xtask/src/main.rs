@@ -19,7 +19,7 @@ use clap::{Args, Parser, Subcommand};
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 #[command(
     after_help = "Commands of optical: train, baselines, study, final-test, search, align, evaluate, \
-    encode, bitext, teach, mine, watch, fetch, ot, cache, completions"
+    encode, bitext, teach, mine, watch, fetch, ot, analyse, cache, completions"
 )]
 struct Cli {
     #[command(subcommand)]

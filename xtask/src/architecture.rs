@@ -23,7 +23,7 @@ const ARROWS: &[(&str, &str)] = &[
     ("encoder", "tokenize files"),
     ("report", "retrieval files"),
     ("ot", "sinkhorn report files"),
-    ("analysis", "files"),
+    ("analysis", "files retrieval"),
     (
         "benches",
         "sinkhorn report tokenize encoder distill retrieval",

@@ -86,15 +86,15 @@ pub struct SizeAnalysis {
 /// Intervals at one size; null where nothing is resampled or a resample has no such number.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Intervals {
-    /// Of the low-resource mean.
+    /// Bounds the low-resource mean.
     pub low: Option<[f64; 2]>,
-    /// Of the high-resource mean.
+    /// Bounds the high-resource mean.
     pub high: Option<[f64; 2]>,
-    /// Of the gap.
+    /// Bounds the gap.
     pub gap: Option<[f64; 2]>,
-    /// Of the relative gap.
+    /// Bounds the relative gap.
     pub relative_gap: Option<[f64; 2]>,
-    /// Of the log gap.
+    /// Bounds the log gap.
     pub log_gap: Option<[f64; 2]>,
 }
 

@@ -1,5 +1,6 @@
 //! Contrasts of methods: differences of gaps and of low-resource means, with corrected p-values.
 
+use optical_retrieval::holm;
 use rand::Rng;
 use rayon::prelude::*;
 use serde::Serialize;
@@ -193,33 +194,11 @@ fn sign_flips(units: &[f64], settings: &Settings) -> f64 {
     (1 + flips.count()) as f64 / (1 + settings.resamples.get()) as f64
 }
 
-/// Corrects the p-values of a family by Holm's step-down method (1979), in the order given.
-fn holm(p_values: &[f64]) -> Vec<f64> {
-    let mut order: Vec<usize> = (0..p_values.len()).collect();
-    order.sort_by(|&a, &b| p_values[a].total_cmp(&p_values[b]));
-    let mut corrected = vec![0.0; p_values.len()];
-    let mut least = 0.0_f64;
-    for (rank, place) in order.into_iter().enumerate() {
-        let factor = (p_values.len() - rank) as f64;
-        least = least.max((p_values[place] * factor).min(1.0));
-        corrected[place] = least;
-    }
-    corrected
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn holm_worked_by_hand() {
-        let corrected = holm(&[0.04, 0.01, 0.03, 0.9]);
-        for (found, expected) in corrected.iter().zip([0.09, 0.04, 0.09, 0.9]) {
-            assert!((found - expected).abs() < 1e-15, "{corrected:?}");
-        }
-    }
-
-    /// Of the 16 signs of 1, 2, 4 and -1, whose sum is 6, those of 1 + 2 + 4 + 1, 1 + 2 + 4 - 1 and
+    /// Counts, of the 16 signs of 1, 2, 4 and -1, whose sum is 6, those of 1 + 2 + 4 + 1, 1 + 2 + 4 - 1 and
     /// -1 + 2 + 4 + 1 and their opposites reach it: p approaches 6/16.
     #[test]
     fn flips_approach_the_enumeration() {

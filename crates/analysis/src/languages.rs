@@ -150,7 +150,7 @@ fn next(places: &mut [usize], all: usize) {
 mod tests {
     use super::*;
 
-    /// Of the six labelings of 1, 2, 4 and 8 the observed one and its mirror image are the farthest;
+    /// Counts, of the six labelings of 1, 2, 4 and 8 the observed one and its mirror image are the farthest;
     /// with one against three, 8 alone is farther than 1 alone.
     #[test]
     fn few_labels_are_enumerated() {

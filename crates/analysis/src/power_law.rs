@@ -44,11 +44,11 @@ pub struct GroupPowerLaw {
 /// where the error does not fall with size, or falls in a step after the first size.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PowerLaws {
-    /// Of the low-resource group's mean.
+    /// Fits the low-resource group's mean.
     pub low: Option<GroupPowerLaw>,
-    /// Of the high-resource group's mean.
+    /// Fits the high-resource group's mean.
     pub high: Option<GroupPowerLaw>,
-    /// Of each language's mean.
+    /// Fits each language's mean.
     #[serde(flatten)]
     pub languages: BTreeMap<String, Option<PowerLaw>>,
 }

@@ -365,7 +365,7 @@ fn covariates(run: &RunSettings, events: &[Event]) -> BTreeMap<String, Value> {
     });
     let known = [
         ("model", Some(Value::from(run.model.as_str()))),
-        ("layers", Some(run.distill.layers.into())),
+        ("layers", run.distill.layers.map(Value::from)),
         ("steps", Some(run.distill.training.steps.into())),
         ("pairs", pairs.map(Value::from)),
         (

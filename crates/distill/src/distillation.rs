@@ -19,6 +19,7 @@ use crate::passages::{PassageBatch, Passages};
 use crate::seat::Seat;
 use crate::settings::DistillSettings;
 use crate::state::{Moving, State};
+use crate::targets::TargetStates;
 use crate::task::Task;
 use crate::tokenized::TokenizedPairs;
 use crate::training::Run;
@@ -33,6 +34,9 @@ pub struct TrainingData<'a> {
     pub held_out: &'a [TrainingText],
     /// What the pairs' passages are read by, where an objective scores them.
     pub passages: Option<&'a dyn Passages>,
+    /// What the teacher makes of the pairs' targets, where it has read them before; it reads them in every
+    /// step otherwise.
+    pub targets: Option<&'a TargetStates>,
 }
 
 /// What a student begins as, before its vocabulary is pruned to what it trains.
@@ -119,6 +123,7 @@ struct Distillation<'a> {
     places: Vec<Place>,
     weights: Option<[PieceWeights; 2]>,
     passages: Option<&'a dyn Passages>,
+    targets: Option<&'a TargetStates>,
     order: BatchOrder<'a>,
     instruments: Instruments,
 }
@@ -188,6 +193,10 @@ impl<'a> Distillation<'a> {
             places,
             weights,
             passages: data.passages,
+            // What attention the teacher gives is not kept.
+            targets: data
+                .targets
+                .filter(|_| !settings.objectives.needs_attention()),
         })
     }
 }
@@ -228,7 +237,13 @@ impl Task for Distillation<'_> {
         let read = |encoder, projection, head, tokens, device| {
             Side::read(encoder, projection, head, tokens, attention, device)
         };
-        let target = read(teacher, None, &heads[0], &part.target, &seat.plain);
+        let target = match self.targets {
+            Some(targets) => {
+                let states = targets.of(&part.pairs, &part.target, &seat.plain)?;
+                Side::of(&part.target, states, &heads[0])
+            }
+            None => read(teacher, None, &heads[0], &part.target, &seat.plain),
+        };
         let (encoder, projection) = (&learner.encoder, learner.projection.as_ref());
         let input = read(encoder, projection, &heads[1], &part.input, &seat.tracked);
         let passages = self

@@ -23,7 +23,7 @@
 //! let texts = [Ok::<_, DistillError>(TrainingText::retention("Good morning.", "eng"))];
 //! let (tokenizers, length) = ([&teacher.tokenizer; 2], settings.maximum_length);
 //! let pairs = TokenizedPairs::write(texts, tokenizers, length, "temporary".as_ref())?;
-//! let data = TrainingData { pairs: &pairs, held_out: &[], passages: None };
+//! let data = TrainingData { pairs: &pairs, held_out: &[], passages: None, targets: None };
 //! let head = teacher.head_or_identity();
 //! let from = (&teacher, Beginning::Copy);
 //! distil(settings, from, &head, data, "checkpoints".as_ref(), &[device], &mut |event: &Event| {
@@ -54,6 +54,7 @@ pub mod settings;
 mod state;
 mod step;
 mod stopping;
+mod targets;
 mod task;
 pub mod teaching;
 pub mod tokenized;
@@ -70,4 +71,5 @@ pub use optimiser::{Optimiser, schedule};
 pub use pairs::TrainingText;
 pub use passages::{PassageBatch, Passages};
 pub use settings::DistillSettings;
+pub use targets::{TargetStates, Targets};
 pub use tokenized::TokenizedPairs;

@@ -17,8 +17,8 @@ use optical_distill::settings::{
     StoppingMetric, StoppingSettings, TrainingSettings,
 };
 use optical_distill::{
-    Beginning, DistillError, DistillSettings, Event, Observer, Outcome, TokenizedPairs, TrainingData,
-    TrainingText, distil,
+    Beginning, DistillError, DistillSettings, Event, Observer, Outcome, TokenizedPairs,
+    TrainingData, TrainingText, distil,
 };
 use optical_encoder::testing::tiny_checkpoint;
 use optical_encoder::{Head, Model, Precision};
@@ -75,6 +75,7 @@ fn tokenized(teacher: &Model, folder: &Path) -> TokenizedPairs {
 fn settings() -> DistillSettings {
     DistillSettings {
         training: training(),
+        teacher_reads: None,
         maximum_length: 12,
         layers: Some(2),
         frozen_layers: 0,
@@ -171,6 +172,7 @@ fn run_heard(
         pairs: &pairs,
         held_out: &texts[..6],
         passages: None,
+        targets: None,
     };
     let head = Head::identity(8);
     let checkpoints = folder.join("checkpoints");
@@ -224,6 +226,7 @@ fn parts_on_several_devices_sum_up_to_the_same_student() {
             pairs: &pairs,
             held_out: &texts[..6],
             passages: None,
+            targets: None,
         };
         let outcome = distil(
             &settings(),
@@ -445,6 +448,7 @@ fn a_run_ends_with_its_best_reading_whether_it_was_stopped_or_not() {
                     pairs: &pairs,
                     held_out: &texts[..6],
                     passages: None,
+                    targets: None,
                 },
                 &folder.path().join("checkpoints"),
                 &[Device::flex()],
@@ -483,6 +487,7 @@ fn a_checkpoint_of_other_settings_is_refused_and_kept() {
         pairs: &pairs,
         held_out: &[],
         passages: None,
+        targets: None,
     };
     let checkpoints = folder.path().join("checkpoints");
     let refused = distil(

@@ -1,7 +1,7 @@
 //! A student of its own: another tokenizer, another width, and a projection into the teacher's states.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -10,14 +10,14 @@ use optical_distill::objectives::Objectives;
 use optical_distill::projection::{ProjectionSettings, ProjectionTurn, find_projection};
 use optical_distill::settings::{
     Batches, Decay, HeadSettings, InstrumentSettings, OptimiserSettings, SamplingSettings,
-    TrainingSettings,
+    TeacherReads, TrainingSettings,
 };
 use optical_distill::{
-    Beginning, DistillError, DistillSettings, Event, Outcome, TokenizedPairs, TrainingData,
-    TrainingText, distil,
+    Beginning, DistillError, DistillSettings, Event, Outcome, Targets, TokenizedPairs,
+    TrainingData, TrainingText, distil,
 };
 use optical_encoder::testing::{HIDDEN, tiny_checkpoint, tiny_checkpoint_of_width};
-use optical_encoder::{EncodeSettings, Head, Model, Precision};
+use optical_encoder::{EncodeSettings, Head, Model, Precision, Vectors};
 use optical_tokenize::Role;
 
 /// What the teacher has whole; the student has every second word, and spells the others.
@@ -133,6 +133,7 @@ fn settings(steps: u64) -> DistillSettings {
             },
             stopping: None,
         },
+        teacher_reads: None,
         maximum_length: 20,
         layers: None,
         frozen_layers: 0,
@@ -166,15 +167,28 @@ fn train(
 ) -> Result<(Option<Model>, Vec<f64>), DistillError> {
     let texts: Vec<_> = sentences()
         .iter()
+        .chain(&sentences()[..10])
         .map(|it| TrainingText::retention(it, "eng"))
         .collect();
     let tokenizers = [&teacher.tokenizer, &student.tokenizer];
     let given = texts.clone().into_iter().map(Ok::<_, DistillError>);
     let pairs = TokenizedPairs::write(given, tokenizers, settings.maximum_length, folder)?;
+    let states = folder.join("states.safetensors");
+    let targets = match settings.teacher_reads {
+        Some(TeacherReads::Once) => {
+            let targets = Targets::of(&pairs, |_| ())?;
+            let place = (states.as_path(), &Device::flex());
+            let mut hear = |_, _| ControlFlow::Continue(());
+            assert!(targets.write(teacher, &pairs, 64, place, &mut hear)?);
+            Some(targets.open(&states, HIDDEN)?)
+        }
+        _ => None,
+    };
     let data = TrainingData {
         pairs: &pairs,
         held_out: &texts[..6],
         passages: None,
+        targets: targets.as_ref(),
     };
     let mut losses = Vec::new();
     let outcome = distil(
@@ -214,14 +228,20 @@ fn tensors(model: &Model) -> Vec<Vec<f32>> {
 #[test]
 fn english_text_brings_it_to_the_teacher_and_a_stop_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let models = begun(folder.path());
+    let mut models = begun(folder.path());
+    // A projection that is far from the best one.
+    let projection = models[1].head.as_mut().unwrap();
+    projection.weight.reverse();
     let whole = folder.path().join("whole");
     std::fs::create_dir(&whole).unwrap();
     let (student, losses) = train(&models, &settings(60), &whole, 0).unwrap();
     let student = student.unwrap();
     let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
     assert!(mean(&losses[50..]) < 0.7 * mean(&losses[..5]), "{losses:?}");
-    let (before, after) = (models[1].head.as_ref().unwrap(), student.head.as_ref().unwrap());
+    let (before, after) = (
+        models[1].head.as_ref().unwrap(),
+        student.head.as_ref().unwrap(),
+    );
     assert_eq!((after.input, after.output), (WIDTH, HIDDEN));
     assert_ne!(before.weight, after.weight);
     assert_ne!(before.bias, after.bias);
@@ -248,10 +268,74 @@ fn english_text_brings_it_to_the_teacher_and_a_stop_changes_nothing() {
     let folder = folder.path().join("half");
     std::fs::create_dir(&folder).unwrap();
     let half = train(&models, &half, &folder, 0).unwrap().0.unwrap();
-    let (found, expected) = (half.head.clone().unwrap(), (before.bias[1] + after.bias[1]) / 2.0);
+    let (found, expected) = (
+        half.head.clone().unwrap(),
+        (before.bias[1] + after.bias[1]) / 2.0,
+    );
     assert!((found.bias[1] - expected).abs() < 1e-6);
     let exported = half.with_head_after(&Head::identity(HIDDEN)).head.unwrap();
     assert_eq!(exported, found);
+}
+
+#[test]
+fn a_teacher_that_reads_once_gives_the_same_losses() {
+    let folder = tempfile::tempdir().unwrap();
+    let models = begun(folder.path());
+    let [every, once] = [None, Some(TeacherReads::Once)].map(|teacher_reads| {
+        let settings = DistillSettings {
+            teacher_reads,
+            ..settings(20)
+        };
+        let folder = folder.path().join(format!("{teacher_reads:?}"));
+        std::fs::create_dir(&folder).unwrap();
+        train(&models, &settings, &folder, 0).unwrap().1
+    });
+    // Sentences are padded by other ones, which rounds otherwise.
+    for (every, once) in every.iter().zip(&once) {
+        assert!((every - once).abs() < 1e-5 * every, "{every} {once}");
+    }
+    // Some sentences are there twice.
+    let states = folder.path().join("Some(Once)/states.safetensors");
+    let distinct: BTreeSet<String> = sentences().into_iter().collect();
+    assert_eq!(Vectors::open(&states).unwrap().texts(), distinct.len());
+}
+
+#[test]
+fn states_that_were_stopped_or_are_of_others_are_no_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let [teacher, _] = models(folder.path());
+    let given = |count: usize| {
+        let texts = sentences().into_iter().cycle().take(count).enumerate();
+        let texts = texts.map(|(i, it)| {
+            let text = format!("{it}{}", " star".repeat(i / 64));
+            Ok::<_, DistillError>(TrainingText::retention(&text, "eng"))
+        });
+        TokenizedPairs::write(texts, [&teacher.tokenizer; 2], 22, folder.path()).unwrap()
+    };
+    let pairs = given(1100);
+    let write = |path: &Path, stop_at: usize| {
+        let targets = Targets::of(&pairs, |_| ()).unwrap();
+        let mut hear = |done: usize, _: usize| match done < stop_at {
+            true => ControlFlow::Continue(()),
+            false => ControlFlow::Break(()),
+        };
+        let place = (path, &Device::flex());
+        targets
+            .write(&teacher, &pairs, 256, place, &mut hear)
+            .unwrap()
+    };
+    let [whole, parts] = ["whole", "parts"].map(|name| folder.path().join(name));
+    assert!(write(&whole, usize::MAX));
+    assert!(!write(&parts, 512));
+    assert!(!parts.exists());
+    assert!(write(&parts, usize::MAX));
+    assert_eq!(
+        std::fs::read(&whole).unwrap(),
+        std::fs::read(&parts).unwrap()
+    );
+    let fewer = Targets::of(&given(10), |_| ()).unwrap();
+    let error = fewer.open(&whole, HIDDEN).unwrap_err().to_string();
+    assert!(error.contains("delete it"), "{error}");
 }
 
 #[test]

@@ -10,9 +10,7 @@ use anyhow::{Context, ensure};
 use optical_corpus::draw::fingerprint;
 use optical_corpus::error::CorpusError;
 use optical_distill::projection::{ProjectionTurn, find_projection};
-use optical_distill::{
-    Beginning, Outcome, TokenizedPairs, TrainingData, TrainingText, distil,
-};
+use optical_distill::{Beginning, Outcome, TokenizedPairs, TrainingData, TrainingText, distil};
 use optical_encoder::{EncodeSettings, Head, Model};
 use optical_files::text::Lines;
 use optical_store::{Key, Reader, read_json, write_json};
@@ -22,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::metrics::{self, Metrics};
 use crate::run_file::{EnglishSettings, StudentSettings, Weights};
 use crate::watcher::Watcher;
-use crate::{Experiment, ExperimentData, RunFolder, Space};
+use crate::{Experiment, ExperimentData, RunFolder, Space, targets};
 
 /// What makes zero-shot students.
 pub(crate) struct EnglishStage<'a> {
@@ -130,7 +128,11 @@ impl<'a> EnglishStage<'a> {
         }
         let stage = english.stage(&run.distill, repetition);
         let layers = &self.settings.layers;
-        key.add(serde_json::to_string(&(layers, self.settings.weights, stage))?);
+        key.add(serde_json::to_string(&(
+            layers,
+            self.settings.weights,
+            stage,
+        ))?);
         key.add(serde_json::to_string(&english.projection)?);
         key.add(run.retrieval.tokens_per_batch.to_le_bytes());
         for text in texts(english, data)? {
@@ -167,10 +169,15 @@ impl<'a> EnglishStage<'a> {
         let length = settings.maximum_length;
         let pairs = TokenizedPairs::write(retained, tokenizers, length, &site.store.cache)?;
         let held_out: Vec<_> = data.held_out().map(TrainingText::bitext).collect();
+        let targets = match settings.training.steps {
+            0 => None,
+            _ => targets::read_once(self.experiment, &self.space.teacher, &pairs)?,
+        };
         let training = TrainingData {
             pairs: &pairs,
             held_out: &held_out,
             passages: None,
+            targets: targets.as_ref(),
         };
         let host = self.experiment.host();
         let steps = settings.training.steps;

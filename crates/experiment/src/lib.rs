@@ -28,6 +28,7 @@ mod site;
 mod space;
 pub mod stages;
 mod summary;
+mod targets;
 mod teach;
 mod teaching;
 mod translator;

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use optical_corpus::error::CorpusError;
 use optical_distill::{
-    Beginning, Outcome, Passages, TokenizedPairs, TrainingData, TrainingText, distil, estimate_head,
+    Beginning, Outcome, Passages, TargetStates, TokenizedPairs, TrainingData, TrainingText, distil,
+    estimate_head,
 };
 use optical_encoder::{EncodeSettings, Head};
 use optical_retrieval::translation::CodeSwitch;
@@ -16,7 +17,7 @@ use crate::english::{EnglishStage, ZeroShot};
 use crate::metrics::{self, Metrics};
 use crate::passages::ScoredPassages;
 use crate::watcher::Watcher;
-use crate::{Experiment, ExperimentData, Lexical, RunFile, Space, continuation, inputs};
+use crate::{Experiment, ExperimentData, Lexical, RunFile, Space, continuation, inputs, targets};
 
 /// Returns the head, estimated once and kept in the run folder.
 ///
@@ -117,6 +118,8 @@ pub struct Students<'a> {
     zero_shot: Option<(usize, ZeroShot)>,
     /// Made for the first student that has to be trained.
     pairs: Option<TokenizedPairs>,
+    /// What the teacher makes of their targets, where it reads them once.
+    targets: Option<TargetStates>,
 }
 
 impl<'a> Students<'a> {
@@ -141,6 +144,7 @@ impl<'a> Students<'a> {
             english: EnglishStage::open(experiment, space)?,
             zero_shot: None,
             pairs: None,
+            targets: None,
         })
     }
 
@@ -198,12 +202,20 @@ impl<'a> Students<'a> {
                 Ok::<_, CorpusError>(text)
             });
             let tokenizers = [&teacher.tokenizer, &begins.tokenizer];
-            let (length, cache) = (run.distill.maximum_length, &self.experiment.site.store.cache);
+            let (length, cache) = (
+                run.distill.maximum_length,
+                &self.experiment.site.store.cache,
+            );
             self.pairs = Some(TokenizedPairs::write(texts, tokenizers, length, cache)?);
         }
         let held_out: Vec<_> = data.held_out().map(TrainingText::bitext).collect();
+        let pairs = self.pairs.as_ref().expect("made above");
+        if self.targets.is_none() && 0 < run.distill.training.steps {
+            self.targets = targets::read_once(self.experiment, &self.space.teacher, pairs)?;
+        }
         let training = TrainingData {
-            pairs: self.pairs.as_ref().expect("made above"),
+            pairs,
+            targets: self.targets.as_ref(),
             held_out: &held_out,
             passages: self.passages.as_ref().map(|it| it as &dyn Passages),
         };

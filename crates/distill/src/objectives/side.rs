@@ -86,10 +86,18 @@ impl<'a> Side<'a> {
             None => states,
         };
         Self {
+            attention,
+            ..Self::of(tokens, states, head)
+        }
+    }
+
+    /// Takes states that are known, with a head after them and no attention.
+    pub fn of(tokens: &'a TokenBatch, states: Tensor<3>, head: &DeviceHead) -> Self {
+        Self {
             tokens,
             image: head.image(states.clone()),
             states,
-            attention,
+            attention: None,
         }
     }
 }

@@ -24,6 +24,9 @@ pub use self::training::{
 pub struct DistillSettings {
     /// The loop: steps, batches, rates, readings, checkpoints.
     pub training: TrainingSettings,
+    /// How often the teacher reads a training sentence; without the key, in every step that has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub teacher_reads: Option<TeacherReads>,
     /// Pairs with a longer side, in tokens with markers, are left out.
     pub maximum_length: usize,
     /// Transformer layers of a student that begins as the teacher's copy, from the bottom; a student of
@@ -53,6 +56,17 @@ pub struct DistillSettings {
     /// 1 is the student as trained, less gives some of its gain for less forgetting (Wortsman et
     /// al. 2022, arXiv 2109.01903).
     pub student_weight: f64,
+}
+
+/// How often the teacher reads a training sentence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TeacherReads {
+    /// In every step that has it.
+    EveryStep,
+    /// Once: its states are kept on the disk, 4 bytes times the teacher's width for each token of each
+    /// distinct sentence.
+    Once,
 }
 
 /// How pairs come into batches.
@@ -127,6 +141,10 @@ impl DistillSettings {
             faults.retain(|fault| fault.key != key("training.steps"));
         }
         faults.extend(self.objectives.faults("distill.objectives"));
+        if self.teacher_reads == Some(TeacherReads::Once) && self.objectives.needs_attention() {
+            let expected = "\"every-step\" with attention marginals, since attention is not kept";
+            faults.push(refuse(key("teacher_reads"), "\"once\"", expected));
+        }
         let (layers, frozen_layers) = (self.layers.unwrap_or(usize::MAX), self.frozen_layers);
         let frozen_key = key("frozen_layers");
         faults.extend(
@@ -223,6 +241,7 @@ mod tests {
     fn example() -> DistillSettings {
         DistillSettings {
             training: crate::teaching::tests::settings().training,
+            teacher_reads: None,
             maximum_length: 8,
             layers: Some(2),
             frozen_layers: 0,

@@ -53,6 +53,8 @@ enum Which {
     Indexes,
     /// What students of their own begin with: the ends of their English stages
     Students,
+    /// States of training sentences that a teacher has read once
+    States,
     /// What is left of downloaded models beside the models themselves
     Downloads,
 }
@@ -64,6 +66,7 @@ impl Which {
             Kind::Model => Self::Models,
             Kind::Index => Self::Indexes,
             Kind::Student => Self::Students,
+            Kind::States => Self::States,
             Kind::Download => Self::Downloads,
         }
     }

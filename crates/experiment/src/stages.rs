@@ -53,6 +53,7 @@ pub fn train(started: Started, from: Option<&Path>) -> anyhow::Result<Report> {
     data.tell(host)?;
     let teacher = experiment.teacher()?;
     let inputs = Inputs::of_students(run, &data).with_model(&teacher.key);
+    let inputs = inputs.with_student(run, &experiment.site.store)?;
     let from = from.map(|from| Predecessor::find(from, &experiment, &inputs));
     let from = from.transpose()?.flatten();
     folder.create(run.text())?;

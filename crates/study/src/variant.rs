@@ -146,6 +146,7 @@ impl<'a> Variants<'a> {
         };
         let data = ExperimentData::load_below(run, &store, &self.site.temporary)?;
         let inputs = Inputs::of_students(run, &data).with_questions(run, &data);
+        let inputs = inputs.with_student(run, &store)?;
         match store.place(&run.model)? {
             Place::Here(folder) => Ok(inputs.with_model(&key::of_model(&folder)?)),
             Place::Away(_) => Ok(inputs),
@@ -172,6 +173,7 @@ impl<'a> Variants<'a> {
     ) -> anyhow::Result<Inputs> {
         let run = &experiment.run;
         let mut inputs = Inputs::of_students(run, data).with_questions(run, data);
+        inputs = inputs.with_student(run, &self.site.store)?;
         let loaded = self.teacher.as_ref().filter(|(name, _)| *name == run.model);
         if let Some((_, teacher)) = loaded {
             // What students are made of, whatever is in the folder by now.
@@ -400,12 +402,14 @@ fn sources(run: &RunSettings) -> anyhow::Result<String> {
         bitext_filter,
         collection,
         development,
+        student,
         ..
     } = run;
+    let own = student.as_ref().map(|it| (&it.model, &it.english.texts));
     let training = &run.distill.training;
     Ok(serde_json::to_string(&(
         (model, languages, bitext, bitext_filter),
-        (collection, development),
+        (collection, development, own),
         // Which pairs are held out.
         (training.seed, training.instruments.held_out),
     ))?)

@@ -5,6 +5,7 @@ mod caches;
 mod checking;
 #[cfg(all(feature = "flex", feature = "wgpu"))]
 mod devices;
+mod grid;
 mod resuming;
 mod setting;
 mod study;

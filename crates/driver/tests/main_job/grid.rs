@@ -151,7 +151,7 @@ fn a_grid_becomes_tables_whoever_computes_it() {
         );
         assert_eq!(
             number("layers"),
-            if number("size") == size.parse().unwrap() {
+            if row[column("size")] == size {
                 1.0
             } else {
                 2.0
@@ -235,7 +235,7 @@ fn killed(kills: u32) {
         state = state
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1);
-        let share = (state >> 33) as f64 / f64::from(1 << 31);
+        let share = (state >> 33) as f64 / f64::from(1_u32 << 31);
         let mut process = command(broken.path(), &["study", "grid.toml"])
             .stdout(std::process::Stdio::null())
             .stderr(std::process::Stdio::null())

@@ -12,6 +12,16 @@ use crate::settings::SettingsError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DistillError {
+    /// A student of its own does not lead into the teacher's states.
+    #[error(
+        "the student's projection has the shape {found:?}, expected {expected:?}: from its states to the teacher's"
+    )]
+    Projection {
+        /// Width of its input and output, where there is one.
+        found: Option<[usize; 2]>,
+        /// Width of the student's states and of the teacher's.
+        expected: [usize; 2],
+    },
     /// Texts have different numbers of passages.
     #[error("a text has {found} passages, expected {expected} as of those before it")]
     PassageCount {

@@ -17,7 +17,7 @@ use optical_distill::settings::{
     StoppingMetric, StoppingSettings, TrainingSettings,
 };
 use optical_distill::{
-    DistillError, DistillSettings, Event, Observer, Outcome, TokenizedPairs, TrainingData,
+    Beginning, DistillError, DistillSettings, Event, Observer, Outcome, TokenizedPairs, TrainingData,
     TrainingText, distil,
 };
 use optical_encoder::testing::tiny_checkpoint;
@@ -69,14 +69,14 @@ fn alignment(plan: PlanSettings) -> Objectives {
 fn tokenized(teacher: &Model, folder: &Path) -> TokenizedPairs {
     let (texts, length) = (texts(), settings().maximum_length);
     let texts = texts.into_iter().map(Ok::<_, DistillError>);
-    TokenizedPairs::write(texts, &teacher.tokenizer, length, folder).unwrap()
+    TokenizedPairs::write(texts, [&teacher.tokenizer; 2], length, folder).unwrap()
 }
 
 fn settings() -> DistillSettings {
     DistillSettings {
         training: training(),
         maximum_length: 12,
-        layers: 2,
+        layers: Some(2),
         frozen_layers: 0,
         frozen_vocabulary: false,
         bitext: BTreeMap::from([("swa".into(), 0.8)]),
@@ -117,6 +117,7 @@ fn training() -> TrainingSettings {
         optimiser: OptimiserSettings {
             learning_rate: 5e-3,
             vocabulary_learning_rate: 2e-2,
+            projection_learning_rate: None,
             layer_decay: 0.9,
             warm_up: 4,
             decay: Decay::Linear,
@@ -175,7 +176,7 @@ fn run_heard(
     let checkpoints = folder.join("checkpoints");
     match distil(
         settings,
-        &teacher,
+        (&teacher, Beginning::Copy),
         &head,
         data,
         &checkpoints,
@@ -226,7 +227,7 @@ fn parts_on_several_devices_sum_up_to_the_same_student() {
         };
         let outcome = distil(
             &settings(),
-            &teacher,
+            (&teacher, Beginning::Copy),
             &Head::identity(8),
             data,
             &folder.path().join("checkpoints"),
@@ -438,7 +439,7 @@ fn a_run_ends_with_its_best_reading_whether_it_was_stopped_or_not() {
         let mut once = || {
             distil(
                 &settings,
-                &teacher,
+                (&teacher, Beginning::Copy),
                 &Head::identity(8),
                 TrainingData {
                     pairs: &pairs,
@@ -486,7 +487,7 @@ fn a_checkpoint_of_other_settings_is_refused_and_kept() {
     let checkpoints = folder.path().join("checkpoints");
     let refused = distil(
         &other,
-        &teacher,
+        (&teacher, Beginning::Copy),
         &Head::identity(8),
         data,
         &checkpoints,

@@ -25,6 +25,7 @@
 //! # }
 //! ```
 
+mod begin;
 mod config;
 mod conventions;
 mod e5s1;

@@ -120,6 +120,13 @@ impl ExperimentData {
         pairs.filter(theirs).collect()
     }
 
+    /// Reads all pairs that may be trained on.
+    pub(crate) fn all_training_pairs(
+        &mut self,
+    ) -> Result<impl Iterator<Item = Result<SentencePair, CorpusError>> + '_, CorpusError> {
+        training_pairs(&mut self.bitext, &self.split)
+    }
+
     /// Draws English sentences of the training pairs, no two alike.
     pub fn english(&mut self, count: usize, seed: u64) -> Result<Vec<String>, CorpusError> {
         let mut sample = Sample::new(count, seed, "sentences of the head");

@@ -80,13 +80,6 @@ pub(crate) fn of_training(run: &RunSettings, events: &[Event]) -> Covariates {
     let partners: Vec<f64> = partners.take(LAST_STEPS).collect();
     let partners = (!partners.is_empty())
         .then(|| rounded(partners.iter().sum::<f64>() / partners.len() as f64));
-    // By its name, since not every training tells of a projection.
-    let told = events
-        .iter()
-        .rev()
-        .filter_map(|event| serde_json::to_value(event).ok());
-    let mut projections = told.filter(|event| event["event"] == "projection");
-    let explained = projections.find_map(|event| event["r_squared"].as_f64().map(rounded));
     let mates = events.iter().rev().find_map(|event| match event {
         Event::Instruments { reading, .. } => {
             let mates = reading.mates.iter();
@@ -108,7 +101,6 @@ pub(crate) fn of_training(run: &RunSettings, events: &[Event]) -> Covariates {
             Some((seconds.sum::<f64>().round() as u64).into()),
         ),
         ("partners", partners),
-        ("projection_r2", explained),
         ("mate_mrr", mates),
     ];
     let known = known.into_iter();

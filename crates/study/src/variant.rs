@@ -9,7 +9,7 @@ use optical_distill::Event;
 use optical_encoder::Head;
 use optical_evaluation::{Queries, rounded, scores_of};
 use optical_experiment::{
-    Experiment, ExperimentData, Inputs, Lexical, RunFile, RunSettings, Site, Space, Students,
+    Experiment, ExperimentData, Inputs, Lexical, RunFile, RunSettings, Site, Space, StageNote, Students,
     WORDS, head, read_events, write_bitext,
 };
 use optical_store::{Place, Reader, Store, key, read_json, write_json};
@@ -270,6 +270,9 @@ impl<'a> Variants<'a> {
             (measure.to_string(), scores)
         });
         let mut all = of_training(&experiment.run, &events);
+        if let Some(turn) = StageNote::of(&folder)?.projection.last() {
+            all.insert("projection_r2".to_owned(), turn.r_squared.into());
+        }
         all.extend(covariates);
         Ok(StudentScores {
             scores: rounded(scores_of(&evaluations, first)),

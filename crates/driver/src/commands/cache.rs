@@ -51,6 +51,8 @@ enum Which {
     Models,
     /// Document vectors: those of models, documents or settings that have changed are not used again
     Indexes,
+    /// What students of their own begin with: the ends of their English stages
+    Students,
     /// What is left of downloaded models beside the models themselves
     Downloads,
 }
@@ -61,6 +63,7 @@ impl Which {
             Kind::DataSet => Self::Datasets,
             Kind::Model => Self::Models,
             Kind::Index => Self::Indexes,
+            Kind::Student => Self::Students,
             Kind::Download => Self::Downloads,
         }
     }

@@ -153,7 +153,9 @@ impl Sentences {
         };
         let plan = |sentence: &Sentence| {
             let [rows, columns] = &sentence.spans;
-            let cells = rows.iter().flat_map(|a| columns.iter().map(move |b| shared(a, b)));
+            let cells = rows
+                .iter()
+                .flat_map(|a| columns.iter().map(move |b| shared(a, b)));
             let mut plan: Vec<f64> = cells.collect();
             if plan.iter().all(|mass| *mass == 0.0) {
                 plan.fill(1.0);
@@ -176,7 +178,8 @@ impl Sentences {
             let y = targets.rows(rows.start, rows.len());
             let x = image.rows(columns.start, columns.len());
             let cosines = y * x.transpose();
-            let cost = CostMatrix::from_fn(rows.len(), columns.len(), |i, j| 1.0 - cosines[(i, j)])?;
+            let cost =
+                CostMatrix::from_fn(rows.len(), columns.len(), |i, j| 1.0 - cosines[(i, j)])?;
             let solution = ExactSolution::of(&Problem::uniform(cost)?)?;
             Ok((solution.plan().to_vec(), solution.transport_cost()))
         };
@@ -261,7 +264,9 @@ impl Side {
     ) -> Result<Self, DistillError> {
         let width = model.config.hidden_size;
         let spans = texts.par_iter().map(|text| {
-            let spans = model.tokenizer.kept_spans(text, encode.role, encode.maximum_length)?;
+            let spans = model
+                .tokenizer
+                .kept_spans(text, encode.role, encode.maximum_length)?;
             Ok(spans)
         });
         let mut spans: Vec<Vec<Range<usize>>> = spans.collect::<Result<_, DistillError>>()?;
@@ -349,7 +354,8 @@ mod tests {
         let mut cloud = |rows, columns| {
             DMatrix::from_fn(rows, columns, |_, _| random.random_range(-1.0..1.0) + 3.0)
         };
-        let spans = |count: usize, width: usize| (0..count).map(move |i| i * width..(i + 1) * width);
+        let spans =
+            |count: usize, width: usize| (0..count).map(move |i| i * width..(i + 1) * width);
         let sentence = |rows: [Range<usize>; 2], widths: [usize; 2]| Sentence {
             spans: [0, 1].map(|side| spans(rows[side].len(), widths[side]).collect()),
             rows,
@@ -381,7 +387,9 @@ mod tests {
         let image = |row: usize, output: usize| {
             let weights = &head.weight[output * head.input..(output + 1) * head.input];
             let inner = weights.iter().enumerate();
-            let sum: f64 = inner.map(|(i, w)| f64::from(*w) * sentences.x[(row, i)]).sum();
+            let sum: f64 = inner
+                .map(|(i, w)| f64::from(*w) * sentences.x[(row, i)])
+                .sum();
             sum + f64::from(head.bias[output])
         };
         let mut sum = 0.0;
@@ -413,7 +421,10 @@ mod tests {
                     None => other.weight[place] += step,
                     Some(place) => other.bias[place] += step,
                 }
-                assert!(least < objective(&sentences, &plans, &other, 0.0), "{place}");
+                assert!(
+                    least < objective(&sentences, &plans, &other, 0.0),
+                    "{place}"
+                );
             }
         }
         // Nothing explained is the mean alone.
@@ -438,7 +449,8 @@ mod tests {
         }
         let moment = |power: i32, column: usize| -> f64 {
             let rows = weights.iter().enumerate();
-            rows.map(|(row, w)| w * sentences.x[(row, column)].powi(power)).sum()
+            rows.map(|(row, w)| w * sentences.x[(row, column)].powi(power))
+                .sum()
         };
         let variance = |column| moment(2, column) - moment(1, column).powi(2) / 2.0;
         let ridge = 0.5 * (variance(0) + variance(1)) / 2.0;
@@ -451,7 +463,10 @@ mod tests {
                 // The best offset for the other map.
                 let (column, output) = (place % 2, place / 2);
                 other.bias[output] -= step * (moment(1, column) / 2.0) as f32;
-                assert!(least < objective(&sentences, &plans, &other, ridge), "{place}");
+                assert!(
+                    least < objective(&sentences, &plans, &other, ridge),
+                    "{place}"
+                );
             }
         }
     }

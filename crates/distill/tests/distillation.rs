@@ -17,8 +17,8 @@ use optical_distill::settings::{
     StoppingMetric, StoppingSettings, TrainingSettings,
 };
 use optical_distill::{
-    Beginning, DistillError, DistillSettings, Event, Observer, Outcome, TokenizedPairs, TrainingData,
-    TrainingText, distil,
+    Beginning, DistillError, DistillSettings, Event, Observer, Outcome, TokenizedPairs,
+    TrainingData, TrainingText, distil,
 };
 use optical_encoder::testing::tiny_checkpoint;
 use optical_encoder::{Head, Model, Precision};

@@ -221,7 +221,10 @@ fn english_text_brings_it_to_the_teacher_and_a_stop_changes_nothing() {
     let student = student.unwrap();
     let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
     assert!(mean(&losses[50..]) < 0.7 * mean(&losses[..5]), "{losses:?}");
-    let (before, after) = (models[1].head.as_ref().unwrap(), student.head.as_ref().unwrap());
+    let (before, after) = (
+        models[1].head.as_ref().unwrap(),
+        student.head.as_ref().unwrap(),
+    );
     assert_eq!((after.input, after.output), (WIDTH, HIDDEN));
     assert_ne!(before.weight, after.weight);
     assert_ne!(before.bias, after.bias);
@@ -248,7 +251,10 @@ fn english_text_brings_it_to_the_teacher_and_a_stop_changes_nothing() {
     let folder = folder.path().join("half");
     std::fs::create_dir(&folder).unwrap();
     let half = train(&models, &half, &folder, 0).unwrap().0.unwrap();
-    let (found, expected) = (half.head.clone().unwrap(), (before.bias[1] + after.bias[1]) / 2.0);
+    let (found, expected) = (
+        half.head.clone().unwrap(),
+        (before.bias[1] + after.bias[1]) / 2.0,
+    );
     assert!((found.bias[1] - expected).abs() < 1e-6);
     let exported = half.with_head_after(&Head::identity(HIDDEN)).head.unwrap();
     assert_eq!(exported, found);

@@ -40,7 +40,8 @@ fn one_pass_of_the_teachers_tokenizer_gives_the_students_tokens() {
     ];
     let maximum = 6;
     let given = texts.iter().cloned().map(Ok::<_, DistillError>);
-    let pairs = TokenizedPairs::write(given, [&teacher.tokenizer; 2], maximum, folder.path()).unwrap();
+    let pairs =
+        TokenizedPairs::write(given, [&teacher.tokenizer; 2], maximum, folder.path()).unwrap();
     assert_eq!((pairs.len(), pairs.left_out()), (3, 2));
     assert_eq!(pairs.without_tokens(), 1);
     // What only a text that is left out has, is not in use.

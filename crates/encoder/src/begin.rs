@@ -25,7 +25,9 @@ impl EncoderConfig {
         }
         let first = layers.iter().copied().eq(0..layers.len());
         if !first && !self.family.has_like_layers() {
-            return Some("expected the first layers: what a layer attends to follows from its place".into());
+            return Some(
+                "expected the first layers: what a layer attends to follows from its place".into(),
+            );
         }
         None
     }
@@ -47,14 +49,18 @@ impl Model {
             return Ok(self.with_layers(layers.len()));
         }
         let beginning = self.config.family.layer_names();
-        let chosen = self.encoder.tensors()?.into_iter().filter_map(|(name, shape, values)| {
-            let Some(rest) = name.strip_prefix(beginning) else {
-                return Some((name, shape, values));
-            };
-            let (number, rest) = rest.split_once('.')?;
-            let place = layers.binary_search(&number.parse().ok()?).ok()?;
-            Some((format!("{beginning}{place}.{rest}"), shape, values))
-        });
+        let chosen = self
+            .encoder
+            .tensors()?
+            .into_iter()
+            .filter_map(|(name, shape, values)| {
+                let Some(rest) = name.strip_prefix(beginning) else {
+                    return Some((name, shape, values));
+                };
+                let (number, rest) = rest.split_once('.')?;
+                let place = layers.binary_search(&number.parse().ok()?).ok()?;
+                Some((format!("{beginning}{place}.{rest}"), shape, values))
+            });
         let chosen = chosen.collect();
         self.config.num_hidden_layers = layers.len();
         self.rebuilt(chosen)

@@ -59,7 +59,9 @@ impl BuiltIn {
             }
             Self::ZeroShotRaw => "the unmodified encoder, on the query as it is",
             Self::Teacher => "the teacher after the head, on the query as it is",
-            Self::ZeroShot => "after the head, before any text of other languages: what distillation starts from",
+            Self::ZeroShot => {
+                "after the head, before any text of other languages: what distillation starts from"
+            }
             Self::Distilled => "the student after the same head",
             Self::English => "the teacher on the query's human English version: an upper bound",
         }
@@ -72,7 +74,10 @@ impl BuiltIn {
 
     /// Tells whether it ranks by vectors of an encoder that is not trained.
     pub fn is_untrained_encoder(self) -> bool {
-        matches!(self, Self::ZeroShotRaw | Self::Teacher | Self::ZeroShot | Self::English)
+        matches!(
+            self,
+            Self::ZeroShotRaw | Self::Teacher | Self::ZeroShot | Self::English
+        )
     }
 
     /// Finds a system by its name.
@@ -111,6 +116,9 @@ mod tests {
         };
         assert_eq!(those(BuiltIn::is_bound), ["bm25-english", "english"]);
         let untrained = those(BuiltIn::is_untrained_encoder);
-        assert_eq!(untrained, ["zero-shot-raw", "teacher", "zero-shot", "english"]);
+        assert_eq!(
+            untrained,
+            ["zero-shot-raw", "teacher", "zero-shot", "english"]
+        );
     }
 }

@@ -61,7 +61,12 @@ impl<'a> Development<'a> {
         let first = &self.experiment.measures()[..1];
         // What a student of its own has is its projection.
         let own = self.experiment.run.student.is_some();
-        let own = own.then(|| student.clone().with_head_after(self.head).head_or_identity());
+        let own = own.then(|| {
+            student
+                .clone()
+                .with_head_after(self.head)
+                .head_or_identity()
+        });
         let system = System::LateInteraction {
             model: student,
             head: own.as_ref().unwrap_or(self.head),

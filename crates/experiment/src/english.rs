@@ -10,9 +10,7 @@ use anyhow::{Context, ensure};
 use optical_corpus::draw::fingerprint;
 use optical_corpus::error::CorpusError;
 use optical_distill::projection::{ProjectionTurn, find_projection};
-use optical_distill::{
-    Beginning, Outcome, TokenizedPairs, TrainingData, TrainingText, distil,
-};
+use optical_distill::{Beginning, Outcome, TokenizedPairs, TrainingData, TrainingText, distil};
 use optical_encoder::{EncodeSettings, Head, Model};
 use optical_files::text::Lines;
 use optical_store::{Key, Reader, read_json, write_json};
@@ -130,7 +128,11 @@ impl<'a> EnglishStage<'a> {
         }
         let stage = english.stage(&run.distill, repetition);
         let layers = &self.settings.layers;
-        key.add(serde_json::to_string(&(layers, self.settings.weights, stage))?);
+        key.add(serde_json::to_string(&(
+            layers,
+            self.settings.weights,
+            stage,
+        ))?);
         key.add(serde_json::to_string(&english.projection)?);
         key.add(run.retrieval.tokens_per_batch.to_le_bytes());
         for text in texts(english, data)? {

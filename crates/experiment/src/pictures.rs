@@ -73,8 +73,8 @@ pub fn align(
     if teacher.1 != student.1 {
         settings.space = optical_distill::objectives::Space::Head;
     }
-    let [target_side, input_side] =
-        [(teacher, &target), (student, &input)].map(|(of, tokens)| side(of, tokens, attention, device));
+    let [target_side, input_side] = [(teacher, &target), (student, &input)]
+        .map(|(of, tokens)| side(of, tokens, attention, device));
     let result = settings.align(&target_side, &input_side, moment)?;
     let numbers =
         |data: burn::tensor::TensorData| data.try_to_vec::<f32>().ok().context("the device failed");

@@ -155,7 +155,8 @@ pub fn final_test(finished: &Experiment, site: &Site) -> anyhow::Result<Report> 
         .collect::<anyhow::Result<_>>()?;
     let mut kinds = vec![(BuiltIn::Distilled, students)];
     if run.student.is_some() {
-        let kept = (0..run.repetitions).map(|repetition| ZeroShot::kept(finished, repetition, &space));
+        let kept =
+            (0..run.repetitions).map(|repetition| ZeroShot::kept(finished, repetition, &space));
         let readers = kept.map(|kept| Ok(kept?.reader));
         kinds.push((BuiltIn::ZeroShot, readers.collect::<anyhow::Result<_>>()?));
     }

@@ -198,7 +198,10 @@ impl<'a> Students<'a> {
                 Ok::<_, CorpusError>(text)
             });
             let tokenizers = [&teacher.tokenizer, &begins.tokenizer];
-            let (length, cache) = (run.distill.maximum_length, &self.experiment.site.store.cache);
+            let (length, cache) = (
+                run.distill.maximum_length,
+                &self.experiment.site.store.cache,
+            );
             self.pairs = Some(TokenizedPairs::write(texts, tokenizers, length, cache)?);
         }
         let held_out: Vec<_> = data.held_out().map(TrainingText::bitext).collect();

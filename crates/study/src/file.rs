@@ -268,6 +268,7 @@ fn shape(run: &str) -> anyhow::Result<String> {
     let layers = student.and_then(|it| it.get("layers")).or(layers);
     let layers = match layers {
         Some(Value::Array(layers)) => layers.len().to_string(),
+        Some(Value::Integer(layers)) => layers.to_string(),
         layers => format!("{layers:?}"),
     };
     let model = student.and_then(|it| it.get("model"));

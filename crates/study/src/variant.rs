@@ -9,8 +9,8 @@ use optical_distill::Event;
 use optical_encoder::Head;
 use optical_evaluation::{Queries, rounded, scores_of};
 use optical_experiment::{
-    Experiment, ExperimentData, Inputs, Lexical, RunFile, RunSettings, Site, Space, StageNote, Students,
-    WORDS, head, read_events, write_bitext,
+    Experiment, ExperimentData, Inputs, Lexical, RunFile, RunSettings, Site, Space, StageNote,
+    Students, WORDS, head, read_events, write_bitext,
 };
 use optical_store::{Place, Reader, Store, key, read_json, write_json};
 

@@ -51,9 +51,21 @@ pub fn of_run(
 ) -> Result<(), TokenizeError> {
     let (retrieval, distill) = (&run.retrieval, &run.distill);
     let mut keys = vec![
-        ("retrieval.query_length", retrieval.query_length, Role::Query),
-        ("retrieval.document_length", retrieval.document_length, Role::Document),
-        ("distill.maximum_length", distill.maximum_length, Role::Query),
+        (
+            "retrieval.query_length",
+            retrieval.query_length,
+            Role::Query,
+        ),
+        (
+            "retrieval.document_length",
+            retrieval.document_length,
+            Role::Document,
+        ),
+        (
+            "distill.maximum_length",
+            distill.maximum_length,
+            Role::Query,
+        ),
     ];
     if let Some(own) = &run.student {
         let key = "student.english.maximum_length";
@@ -64,7 +76,9 @@ pub fn of_run(
     for (outline, is_reader) in [(teacher, true), (own, reads_documents)] {
         let Some(outline) = outline else { continue };
         let most = outline.config.maximum_length();
-        let those = keys.iter().filter(|(.., role)| is_reader || *role == Role::Query);
+        let those = keys
+            .iter()
+            .filter(|(.., role)| is_reader || *role == Role::Query);
         for &(key, value, role) in those {
             length(&outline.tokenizer, most, key, value, role, findings)?;
         }

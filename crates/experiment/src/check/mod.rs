@@ -302,8 +302,7 @@ impl Checked {
 
     /// The sizes that decide what the run takes, where all of it is there.
     fn shape(&self, run: &RunFile) -> anyhow::Result<Option<Shape>> {
-        let (Some(data), Some(outline), Some(student)) =
-            (&self.data, &self.outline, &self.student)
+        let (Some(data), Some(outline), Some(student)) = (&self.data, &self.outline, &self.student)
         else {
             return Ok(None);
         };

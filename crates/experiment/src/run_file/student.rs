@@ -3,10 +3,10 @@
 
 use std::path::PathBuf;
 
+use optical_distill::DistillSettings;
 use optical_distill::objectives::Objectives;
 use optical_distill::projection::ProjectionSettings;
 use optical_distill::settings::TrainingSettings;
-use optical_distill::DistillSettings;
 use optical_encoder::EncoderConfig;
 use serde::{Deserialize, Serialize};
 
@@ -98,7 +98,10 @@ impl Layers {
                 "student.layers = {count}, expected at least 1 and at most {}, the layers of the model",
                 model.num_hidden_layers
             ),
-            _ => format!("student.layers = {:?}: {reason}", self.of(model.num_hidden_layers)),
+            _ => format!(
+                "student.layers = {:?}: {reason}",
+                self.of(model.num_hidden_layers)
+            ),
         })
     }
 }
@@ -106,7 +109,10 @@ impl Layers {
 impl RunSettings {
     /// Returns the model that students begin as: the teacher, or one of their own.
     pub fn student_model(&self) -> &str {
-        let own = self.student.as_ref().and_then(|student| student.model.as_deref());
+        let own = self
+            .student
+            .as_ref()
+            .and_then(|student| student.model.as_deref());
         own.unwrap_or(&self.model)
     }
 
@@ -171,7 +177,9 @@ impl EnglishSettings {
     }
 
     fn faults(&self, stage: &DistillSettings) -> Vec<String> {
-        let mut faults: Vec<String> = self.projection.faults(&format!("{TABLE}.projection"))
+        let mut faults: Vec<String> = self
+            .projection
+            .faults(&format!("{TABLE}.projection"))
             .into_iter()
             .map(|fault| fault.to_string())
             .collect();

@@ -268,6 +268,7 @@ fn shape(run: &str) -> anyhow::Result<String> {
     let layers = student.and_then(|it| it.get("layers")).or(layers);
     let layers = match layers {
         Some(Value::Array(layers)) => layers.len().to_string(),
+        Some(Value::Integer(layers)) => layers.to_string(),
         layers => format!("{layers:?}"),
     };
     let model = student.and_then(|it| it.get("model"));
@@ -379,7 +380,7 @@ values = [{ name = "3", set = { "distill.training.steps" = 3 } }]
         assert_eq!(fingerprint(&cells[3]), fingerprint(&variants[1]));
     }
 
-    /// Each with its line, and what is wrong in several cells once; five lines are above the grids.
+    /// Each with its line, and what is wrong in several cells once.
     #[test]
     fn all_that_is_wrong_with_grids_is_told_at_once() {
         let both = GRID.replace("\"distill.layers\" = 2 ", "\"distill.layrs\" = 2 ");
@@ -394,28 +395,28 @@ values = [{ name = "3", set = { "distill.training.steps" = 3 } }]
                 head,
                 &both,
                 &[
-                    "study.toml:11: cell 2-optical and 1 more: unknown field `layrs`",
-                    "study.toml:18: cell 12-short: distill.training.steps = 0, expected",
+                    "study.toml:12: cell 2-optical and 1 more: unknown field `layrs`",
+                    "study.toml:19: cell 12-short: distill.training.steps = 0, expected",
                 ][..],
             ),
             (
                 head,
                 &alike,
                 &[
-                    "study.toml:25: cell control-3 is of method short and has the student of 12-short",
+                    "study.toml:26: cell control-3 is of method short and has the student of 12-short",
                 ],
             ),
             (
                 head,
                 &GRID.replace(name, "nam = \"12\""),
-                &["study.toml:12: unknown field `nam`"],
+                &["study.toml:13: unknown field `nam`"],
             ),
             (
                 head,
                 &GRID
                     .replace("\"control\"", "\"12\"")
                     .replace("name = \"3\"", "name = \"short\""),
-                &["study.toml:25: two cells are called 12-short"],
+                &["study.toml:26: two cells are called 12-short"],
             ),
             (
                 "students = 0\nreference = '12-optical'",
@@ -425,7 +426,7 @@ values = [{ name = "3", set = { "distill.training.steps" = 3 } }]
                 &[
                     "study.toml:4: students = 0, expected at least 1",
                     "study.toml:8: grid.students = 0, expected at least 1",
-                    "study.toml:22: grid.method = \"optical-{step}\", expected",
+                    "study.toml:23: grid.method = \"optical-{step}\", expected",
                 ],
             ),
             (

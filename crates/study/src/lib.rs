@@ -278,6 +278,8 @@ impl Running<'_> {
             reads.distill.objectives = Default::default();
             let first = &unfinished[0].1.experiment.run;
             reads.distill.training.optimiser = first.distill.training.optimiser.clone();
+            reads.distill.training.steps = first.distill.training.steps;
+            reads.repetitions = first.repetitions;
             if !known.contains(&reads) {
                 check(run, self.site, checked, true, &mut findings);
                 known.push(reads);

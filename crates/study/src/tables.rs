@@ -100,6 +100,10 @@ pub(crate) fn tables(first: &str, cells: &[(&Cell, &str, Students)]) -> anyhow::
             }
         }
     }
+    if !values.is_empty() && !values.contains_key(AVERAGE_PRECISION) {
+        let why = "all, as study.csv is of average precision, and measures lacks map";
+        tables.left_out.insert(why.to_owned());
+    }
     for (measure, rows) in values {
         let name = match measure {
             AVERAGE_PRECISION => "study.csv".to_owned(),
@@ -209,4 +213,126 @@ fn parallel<'a>(students: impl Iterator<Item = &'a StudentScores>) -> BTreeSet<S
 
 fn is_parallel(parallel: &BTreeSet<String>, student: &StudentScores, language: &str) -> bool {
     questions(student, language).is_some_and(|asked| parallel.contains(asked))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use serde_json::json;
+
+    use super::*;
+    use crate::StudyFile;
+
+    const RUN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../configs/quickstart.toml");
+
+    /// Two variants of one method and another one.
+    fn cells() -> Vec<Cell> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("study.toml");
+        let variants = [("b", "plan", 6), ("c", "plan", 2), ("a", "other", 6)];
+        let variants = variants.map(|(name, method, layers)| {
+            format!("[[variant]]\nname = '{name}'\nmethod = '{method}'\nset.'distill.layers' = {layers}\n")
+        });
+        let head = format!(
+            "title = 'T'\nrun = '{RUN}'\nkeep_students = false\nstudents = 2\nreference = 'a'\n"
+        );
+        std::fs::write(&path, head + &variants.concat()).unwrap();
+        StudyFile::load(&path).unwrap().1
+    }
+
+    /// A student of two languages, whose questions are the same if `asks` are.
+    fn student(value: f64, size: Option<u64>, asks: [&str; 2]) -> StudentScores {
+        let of = |language: &str, value: f64| {
+            let topics = [
+                (format!("q-{language}-1"), value),
+                (format!("q-{language}-2"), 0.1),
+            ];
+            (language.to_owned(), BTreeMap::from(topics))
+        };
+        let mut covariates = BTreeMap::from([
+            (
+                "questions".to_owned(),
+                json!({"swa": asks[0], "deu": asks[1]}),
+            ),
+            ("rankc".to_owned(), json!({"swa": 0.25})),
+            ("training_seconds".to_owned(), json!(17)),
+            ("pairs".to_owned(), json!(1200)),
+        ]);
+        if let Some(size) = size {
+            covariates.insert("parameters".to_owned(), json!(size + 5));
+            covariates.insert("embedding_parameters".to_owned(), json!(5));
+        }
+        StudentScores {
+            scores: Scores::from([of("swa", value), of("deu", 1.0)]),
+            measures: BTreeMap::from([("recall_5".to_owned(), Scores::from([of("swa", 1.0)]))]),
+            covariates,
+            within_sentence_cosine: Some(0.5),
+            inputs: None,
+        }
+    }
+
+    fn made(cells: &[(&Cell, &str, Students)]) -> (BTreeMap<String, String>, BTreeSet<String>) {
+        let Tables { files, left_out } = tables("map", cells).unwrap();
+        let text = |text| String::from_utf8(text).unwrap();
+        let files = files.into_iter().map(|(name, bytes)| (name, text(bytes)));
+        (files.collect(), left_out)
+    }
+
+    #[test]
+    fn rows_are_sorted_by_number_and_topics_are_shared_where_questions_are() {
+        let cells = cells();
+        let plan = Students::from([
+            (1, student(1e-7, Some(10), ["x", "x"])),
+            (0, student(1.0 / 3.0, Some(10), ["x", "x"])),
+        ]);
+        let small = Students::from([(0, student(0.5, Some(9), ["x", "y"]))]);
+        let known = [(&cells[0], "fb", plan), (&cells[1], "fc", small)];
+        let (files, left_out) = made(&known);
+        let expected = "method,size,seed,language,group,topic,value\n\
+                        plan,9,1,deu,high,q-deu-1,1\nplan,9,1,deu,high,q-deu-2,0.1\n\
+                        plan,9,1,swa,low,q-1,0.5\nplan,9,1,swa,low,q-2,0.1\n\
+                        plan,10,1,deu,high,q-1,1\nplan,10,1,deu,high,q-2,0.1\n\
+                        plan,10,1,swa,low,q-1,0.3333333333333333\nplan,10,1,swa,low,q-2,0.1\n\
+                        plan,10,2,deu,high,q-1,1\nplan,10,2,deu,high,q-2,0.1\n\
+                        plan,10,2,swa,low,q-1,0.0000001\nplan,10,2,swa,low,q-2,0.1\n";
+        assert_eq!(files["study.csv"], expected);
+        assert_eq!(files["study-recall_5.csv"].lines().count(), 1 + 3 * 2);
+        let rows: Vec<&str> = files["cells.csv"].lines().collect();
+        assert_eq!(
+            rows[..3],
+            [
+                "method,size,layers,parameters,seed,language,group,steps,pairs,rankc,overlap10,mate_mrr,partners,\
+                 cosine,fertility,projection_r2,tokens,flops",
+                "plan,9,,14,1,deu,high,,1200,,,,,0.5,,,,",
+                "plan,9,,14,1,swa,low,,1200,0.25,,,,0.5,,,,",
+            ]
+        );
+        assert_eq!(left_out, BTreeSet::new());
+        // The order in which cells come changes nothing.
+        let [one, other] = known;
+        assert_eq!(made(&[other, one]).0, files);
+    }
+
+    #[test]
+    fn students_without_a_size_and_of_one_that_is_taken_are_left_out() {
+        let cells = cells();
+        let one = |size| Students::from([(0, student(0.5, size, ["x", "y"]))]);
+        let (files, left_out) = made(&[
+            (&cells[0], "f", one(Some(10))),
+            (&cells[1], "g", one(Some(10))),
+            (&cells[2], "f", one(Some(10))),
+            (&cells[2], "h", one(None)),
+        ]);
+        // The same students under another method are rows of their own.
+        assert_eq!(files["study.csv"].lines().count(), 1 + 2 * 4);
+        let left_out: Vec<String> = left_out.into_iter().collect();
+        assert!(
+            left_out[0].starts_with("variant a: scores of a former version"),
+            "{left_out:?}"
+        );
+        assert!(
+            left_out[1].starts_with("variant c: another cell of method plan"),
+            "{left_out:?}"
+        );
+    }
 }

@@ -192,12 +192,16 @@ pub fn draw_training(events: &[Event], stem: &Path) -> anyhow::Result<()> {
         .into_iter()
         .map(|(language, points)| Series::new(language, points))
         .collect();
-    let aligned = !partners.is_empty();
+    let (stepped, aligned) = (!loss.is_empty(), !partners.is_empty());
     let (loss, partners) = ([smoothed("loss", loss)], [smoothed("plan", partners)]);
-    let mut shown = vec![Panel {
-        y: "loss",
-        series: &loss,
-    }];
+    let mut shown = Vec::new();
+    // A student that stays as its English stage has made it makes no step.
+    if stepped {
+        shown.push(Panel {
+            y: "loss",
+            series: &loss,
+        });
+    }
     // Only a run that aligns tokens has a plan.
     if aligned {
         shown.push(Panel {

@@ -72,6 +72,15 @@ fn tokenized(teacher: &Model, folder: &Path) -> TokenizedPairs {
     TokenizedPairs::write(texts, [&teacher.tokenizer; 2], length, folder).unwrap()
 }
 
+fn training_data<'a>(pairs: &'a TokenizedPairs, held_out: &'a [TrainingText]) -> TrainingData<'a> {
+    TrainingData {
+        pairs,
+        held_out,
+        passages: None,
+        targets: None,
+    }
+}
+
 fn settings() -> DistillSettings {
     DistillSettings {
         training: training(),
@@ -168,12 +177,7 @@ fn run_heard(
     let teacher = Model::load(&folder.join("teacher"), &device).unwrap();
     let texts = texts();
     let pairs = tokenized(&teacher, folder);
-    let data = TrainingData {
-        pairs: &pairs,
-        held_out: &texts[..6],
-        passages: None,
-        targets: None,
-    };
+    let data = training_data(&pairs, &texts[..6]);
     let head = Head::identity(8);
     let checkpoints = folder.join("checkpoints");
     match distil(
@@ -222,12 +226,7 @@ fn parts_on_several_devices_sum_up_to_the_same_student() {
         tiny_teacher(folder.path());
         let teacher = Model::load(&folder.path().join("teacher"), &Device::flex()).unwrap();
         let (texts, pairs) = (texts(), tokenized(&teacher, folder.path()));
-        let data = TrainingData {
-            pairs: &pairs,
-            held_out: &texts[..6],
-            passages: None,
-            targets: None,
-        };
+        let data = training_data(&pairs, &texts[..6]);
         let outcome = distil(
             &settings(),
             (&teacher, Beginning::Copy),
@@ -444,12 +443,7 @@ fn a_run_ends_with_its_best_reading_whether_it_was_stopped_or_not() {
                 &settings,
                 (&teacher, Beginning::Copy),
                 &Head::identity(8),
-                TrainingData {
-                    pairs: &pairs,
-                    held_out: &texts[..6],
-                    passages: None,
-                    targets: None,
-                },
+                training_data(&pairs, &texts[..6]),
                 &folder.path().join("checkpoints"),
                 &[Device::flex()],
                 &mut judge,
@@ -483,12 +477,7 @@ fn a_checkpoint_of_other_settings_is_refused_and_kept() {
         ..settings()
     };
     let pairs = tokenized(&teacher, folder.path());
-    let data = TrainingData {
-        pairs: &pairs,
-        held_out: &[],
-        passages: None,
-        targets: None,
-    };
+    let data = training_data(&pairs, &[]);
     let checkpoints = folder.path().join("checkpoints");
     let refused = distil(
         &other,

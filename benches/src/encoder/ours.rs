@@ -8,10 +8,10 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::prelude::*;
 use cpu_time::ProcessTime;
-use optical_distill::{Learner, Optimiser};
 use optical_distill::objectives::plan::{PlanGradient, PlanSettings, Unit};
 use optical_distill::objectives::{AlignmentSettings, Moment, Objectives, Side, Space};
 use optical_distill::settings::{Decay, OptimiserSettings};
+use optical_distill::{Learner, Optimiser};
 use optical_encoder::{Encoder, EncoderConfig, WeightsReader};
 use optical_tokenize::{TokenBatch, TokenSequence};
 

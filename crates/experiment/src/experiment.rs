@@ -201,6 +201,18 @@ impl Experiment {
         head.with_context(|| format!("{} is not there", file.display()))
     }
 
+    /// Returns the head that a student's documents are after: its own where it began as the teacher's copy,
+    /// which has it too.
+    ///
+    /// # Errors
+    /// If a student of its own is not where the run's head is.
+    pub fn head_of_documents(&self, teacher: &Reader, student: &Reader) -> anyhow::Result<Head> {
+        match &self.run.student {
+            None => Ok(student.head.clone()),
+            Some(_) => self.kept_head(teacher),
+        }
+    }
+
     /// Loads the student of a repetition, counted from zero; `None` where there is none yet.
     ///
     /// # Errors

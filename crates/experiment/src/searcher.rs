@@ -45,7 +45,7 @@ impl Searcher {
             Some(kept) => (kept.index, student.model.tokenizer.clone()),
             None => {
                 let teacher = experiment.checked_teacher()?;
-                let head = experiment.kept_head(&teacher)?;
+                let head = experiment.head_of_documents(&teacher, &student)?;
                 let documents = &collection.documents;
                 let mut kept = experiment.indexes(&teacher, &[&head], documents)?;
                 (kept.remove(0).index, teacher.model.tokenizer)

@@ -36,7 +36,7 @@ pub fn run(args: &AlignArgs) -> anyhow::Result<()> {
     let student =
         student.with_context(|| format!("{} has no finished student", args.run.display()))?;
     let sides = [args.english.as_str(), args.foreign.as_str()];
-    let head = experiment.kept_head(&teacher)?;
+    let head = experiment.head_of_documents(&teacher, &student)?;
     let models = [(&teacher.model, &head), (&student.model, &student.head)];
     let objectives = &experiment.run.distill.objectives;
     let soft = align(models, sides, objectives, experiment.device())?;

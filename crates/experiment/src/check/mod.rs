@@ -161,6 +161,7 @@ pub fn check(
     let models = [&checked.outline, &checked.student];
     let looked_at = lengths::of_run(run, models.map(Option::as_ref), findings);
     findings.take(looked_at.map_err(anyhow::Error::from));
+    retention(run, site, findings);
     if let Some(student) = &run.student {
         english_text(&student.english.texts, findings);
     }
@@ -188,6 +189,26 @@ pub fn check(
     }
     checked.data = data;
     checked
+}
+
+/// Finds languages that are to be held where a teacher puts them that says it does not read them.
+fn retention(run: &RunFile, site: &Site, findings: &mut Findings) {
+    if run.teacher_languages.is_some() {
+        return;
+    }
+    // A model that cannot be had is told where it is read.
+    let Ok(Some(read)) = site.store.languages(&run.model) else {
+        return;
+    };
+    for language in run.distill.retention.keys() {
+        if !read.contains(language) {
+            findings.fault(format!(
+                "distill.retention.{language}: {} reads {} alone, so its states of it are nothing to hold",
+                run.model,
+                read.join(", ")
+            ));
+        }
+    }
 }
 
 /// Finds files of English text that cannot be read.

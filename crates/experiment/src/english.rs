@@ -199,8 +199,13 @@ impl<'a> EnglishStage<'a> {
             Outcome::Finished(student) => student.save_whole(&folder.student())?,
         }
         let checkpoints = folder.checkpoints();
-        std::fs::remove_dir_all(&checkpoints)
-            .with_context(|| format!("{} cannot be removed", checkpoints.display()))
+        match std::fs::remove_dir_all(&checkpoints) {
+            // A stage without steps has none.
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("{} cannot be removed", checkpoints.display()))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// What the student of a repetition begins as, without a projection.

@@ -131,9 +131,15 @@ fn it_learns_english_first_and_is_searched_like_any_other() {
     ));
     assert_eq!(cached("students"), before[0] + 1);
     let random = folder.join("runs/random/trec");
-    // Without steps of its own stage, it is the zero-shot student.
+    // Without steps of its own, it is the zero-shot student, and without any the projection alone.
     let lines = |name: &str| read(&random.join(format!("{name}.swa.run"))).replace(name, "");
     assert_eq!(lines("zero-shot"), lines("distilled"));
+    change(folder, |text| text.replace("steps = 12", "steps = 0"));
+    succeeds(&optical(
+        folder,
+        &["train", "run.toml", "--run", "runs/closed"],
+    ));
+    assert_eq!(cached("students"), before[0] + 2);
 }
 
 #[test]

@@ -7,12 +7,11 @@
 use std::collections::HashSet;
 
 use anyhow::{Context, ensure};
-use optical_corpus::draw::fingerprint;
+use optical_corpus::draw::{Sample, fingerprint};
 use optical_corpus::error::CorpusError;
 use optical_distill::projection::{ProjectionTurn, find_projection};
 use optical_distill::{Beginning, Outcome, TokenizedPairs, TrainingData, TrainingText, distil};
 use optical_encoder::{EncodeSettings, Head, Model};
-use optical_files::text::Lines;
 use optical_store::{Key, Reader, read_json, write_json};
 use optical_tokenize::Role;
 use serde::{Deserialize, Serialize};
@@ -234,7 +233,12 @@ impl<'a> EnglishStage<'a> {
         let english = &self.settings.english;
         let host = self.experiment.host();
         let seed = run.distill.training.seed;
-        let sentences = data.english(english.projection.sentences, seed)?;
+        let mut sample = Sample::new(english.projection.sentences, seed, "sentences of the head");
+        for text in texts(english, data)? {
+            let text = text?;
+            sample.offer(&[&text], || text.clone());
+        }
+        let sentences = sample.into_drawn();
         let sentences: Vec<&str> = sentences.iter().map(String::as_str).collect();
         let encode = EncodeSettings {
             role: Role::Query,
@@ -314,22 +318,13 @@ fn of_text(text: &str) -> TrainingText {
     TrainingText::retention(text, "eng")
 }
 
-/// English text to learn from: the English sides of the pairs that are trained on, and the lines of files;
+/// English text to learn from: the English sides of the pairs that are trained on, and the texts of files;
 /// no two alike, in the order in which they are read.
 fn texts<'a>(
     settings: &'a EnglishSettings,
     data: &'a mut ExperimentData,
 ) -> anyhow::Result<impl Iterator<Item = Result<String, CorpusError>> + 'a> {
-    let mut passages = Vec::new();
-    for path in &settings.texts {
-        let mut lines = Lines::open(path)?;
-        while let Some((_, line)) = lines.next_good()? {
-            let line = line.trim();
-            if !line.is_empty() {
-                passages.push(Ok(line.to_owned()));
-            }
-        }
-    }
+    let passages = settings.passages()?.into_iter().map(Ok);
     let mut seen = HashSet::new();
     let is_new = move |text: &Result<String, CorpusError>| match text {
         Ok(text) => seen.insert(fingerprint(0, "English text", &[text])),

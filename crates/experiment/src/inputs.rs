@@ -56,8 +56,8 @@ impl Inputs {
         }
         if !student.english.texts.is_empty() {
             let mut key = Key::of("English text");
-            for path in &student.english.texts {
-                key.add_file(path)?;
+            for text in &student.english.texts {
+                key.add_file(text.path())?;
             }
             self.0.insert("English text".into(), key.text());
         }

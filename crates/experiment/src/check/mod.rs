@@ -8,14 +8,15 @@ pub mod pairs;
 mod translation;
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use burn::tensor::Device;
 use optical_corpus::bitext::DataRoots;
 use optical_corpus::collection::{CollectionSource, Document};
+use optical_corpus::formats::english_text::EnglishText;
 use optical_encoder::Outline;
-use optical_files::text::Lines;
 use optical_store::Place;
 
 use self::estimate::{Need, Shape, Sizes, Texts};
@@ -212,10 +213,10 @@ fn retention(run: &RunFile, site: &Site, findings: &mut Findings) {
 }
 
 /// Finds files of English text that cannot be read.
-fn english_text(texts: &[PathBuf], findings: &mut Findings) {
-    for path in texts {
-        let opened = Lines::open(path).and_then(|mut lines| lines.next().map(drop));
-        findings.take(opened.context("student.english.texts"));
+fn english_text(texts: &[EnglishText], findings: &mut Findings) {
+    for text in texts {
+        let first = text.each(|_| ControlFlow::Break(()));
+        findings.take(first.context("student.english.texts"));
     }
 }
 

@@ -1,8 +1,10 @@
 //! A student of its own: which model it begins as, and what it learns from English text alone before it
 //! learns languages.
 
-use std::path::PathBuf;
+use std::ops::ControlFlow;
 
+use optical_corpus::error::CorpusError;
+use optical_corpus::formats::english_text::EnglishText;
 use optical_distill::DistillSettings;
 use optical_distill::objectives::Objectives;
 use optical_distill::projection::ProjectionSettings;
@@ -62,8 +64,8 @@ pub enum Weights {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EnglishSettings {
-    /// Files of English text, a passage per line, beside the English sides of the bitext.
-    pub texts: Vec<PathBuf>,
+    /// English text, beside the English sides of the bitext.
+    pub texts: Vec<EnglishText>,
     /// Texts with more tokens on either side are left out.
     pub maximum_length: usize,
     /// Layers from the bottom that stay as they begin.
@@ -156,6 +158,21 @@ impl RunSettings {
 }
 
 impl EnglishSettings {
+    /// Reads the texts of the files.
+    ///
+    /// # Errors
+    /// If a file cannot be read, or has a line without a text.
+    pub fn passages(&self) -> Result<Vec<String>, CorpusError> {
+        let mut passages = Vec::new();
+        for text in &self.texts {
+            text.each(|passage| {
+                passages.push(passage);
+                ControlFlow::Continue(())
+            })?;
+        }
+        Ok(passages)
+    }
+
     /// Returns the settings of the stage for the student of a repetition, counted from zero.
     pub fn stage(&self, distill: &DistillSettings, repetition: usize) -> DistillSettings {
         let mut training = self.training.clone();

@@ -358,7 +358,7 @@ impl<'a> Variants<'a> {
     ) -> anyhow::Result<Space> {
         let teacher = self.teacher(experiment)?;
         let head = head(experiment, &teacher, data)?;
-        Space::open(experiment, teacher, head, &data.collection)
+        Space::open(experiment, teacher, head, data)
     }
 
     /// Returns a variant's teacher, loaded unless the last one had the same.

@@ -132,16 +132,29 @@ pub struct Shape {
 /// What a run takes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Need {
-    /// Seconds of a step, of all steps with readings, of encoding documents, of rankings.
+    /// Numbers in the weights of a student, and those outside of its word embedding.
+    pub parameters: [f64; 2],
+    /// Operations of a student that reads a query.
+    pub query: f64,
+    /// Pairs to train on.
+    pub pairs: usize,
+    /// Seconds of a step.
     pub step: f64,
+    /// Seconds of the English stages.
+    pub english: f64,
+    /// Seconds of all other steps, with readings.
     pub training: f64,
+    /// Seconds of encoding documents.
     pub encoding: f64,
+    /// Seconds of rankings.
     pub searching: f64,
     /// Bytes of memory.
     pub memory: u64,
-    /// Bytes in the run folder, in all and of the students alone; and in the cache.
+    /// Bytes in the run folder.
     pub run_folder: u64,
+    /// Bytes in it that the students take.
     pub student: u64,
+    /// Bytes in the cache.
     pub cache: u64,
     steps: u64,
     documents: usize,
@@ -208,11 +221,14 @@ impl Need {
         let kept = shape.depth.min(shape.documents.count) as f64;
         let rankings = 45.0 * systems * shape.queries.count as f64 * kept;
         let pair_bytes = shape.pair_bytes as f64 / shape.sampled.max(1) as f64;
+        let english = shape.english as f64 / shape.batch.max(1) as f64;
         Self {
+            parameters: [student.embedding(), 0.0].map(|embedding| student.in_layers() + embedding),
+            query: student.forward(shape.queries.tokens),
+            pairs: shape.pairs,
             step,
-            training: students
-                * ((shape.steps as f64 + shape.english as f64 / shape.batch.max(1) as f64) * step
-                    + shape.readings as f64 * read),
+            english: students * english * step,
+            training: students * (shape.steps as f64 * step + shape.readings as f64 * read),
             encoding,
             searching: ranked / (speed * SEARCHING),
             // The teacher as it is read, on the device, as the student begins, in the mean at the end;
@@ -236,14 +252,15 @@ impl Need {
     /// All of it in words.
     pub fn table(&self, folder: &Path, cache: &Path) -> String {
         let mut text = "on this machine, within a factor of two or so, the run takes\n".to_owned();
-        let whole = self.training + self.encoding + self.searching;
+        let training = self.english + self.training;
+        let whole = training + self.encoding + self.searching;
         let (steps, documents, queries) = (self.steps, self.documents, self.queries);
         let _ = writeln!(
             text,
             "  time    {}: {steps} steps of {:.2} s {}, {documents} documents {}, {queries} queries {}",
             duration(whole),
             self.step,
-            duration(self.training),
+            duration(training),
             duration(self.encoding),
             duration(self.searching)
         );
@@ -260,7 +277,8 @@ impl Need {
     }
 }
 
-fn duration(seconds: f64) -> String {
+/// A time in words.
+pub fn duration(seconds: f64) -> String {
     match seconds {
         few if few < 90.0 => format!("{:.0} s", few.ceil()),
         some if some < 5400.0 => format!("{:.0} min", some / 60.0),
@@ -347,7 +365,8 @@ mod tests {
             Need::of(&shape, 190e9, 2)
         };
         assert!(need.training * 1.9 < more(&|it| it.repetitions = 2).training);
-        assert!(need.training * 1.9 < more(&|it| it.english = it.steps * 16).training);
+        let with_english = more(&|it| it.english = it.steps * 16);
+        assert_eq!(with_english.english, with_english.step * 800.0);
         assert!(need.step * 1.2 < more(&|it| it.student.parameters *= 2).step);
         assert!(need.step * 1.5 < more(&|it| it.parts = 1).step);
         assert!(need.encoding * 1.9 < more(&|it| it.documents.count *= 2).encoding);

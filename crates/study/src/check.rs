@@ -151,7 +151,7 @@ impl Costs {
             table.push(row.iter().map(String::as_str))?;
         }
         let whole = match self.unknown {
-            true => "a cell with a question mark can be said once its files are in the cache\n"
+            true => "what a cell with question marks takes can be said once its files are in the cache\n"
                 .to_owned(),
             false => format!(
                 "within a factor of two or so, all of it takes {}\n",

@@ -51,7 +51,7 @@ held_out = 4
 "#;
 
 /// The tiny run with a student half as wide, whose vocabulary lacks every second word.
-fn with_student() -> tempfile::TempDir {
+pub fn with_student() -> tempfile::TempDir {
     let folder = prepared();
     let some: Vec<&str> = WORDS.into_iter().step_by(2).collect();
     let small = folder.path().join("small");

@@ -117,6 +117,7 @@ pub fn run(file: &Path, folder: &Path, site: &Site, options: &Options) -> anyhow
     };
     running.train(untrained.as_ref())?;
     running.write_tables(true)?;
+    running.leave_stages()?;
     match untrained {
         Some(untrained) => Ok(Outcome::Written {
             summary: Box::new(running.write(&untrained)?),
@@ -346,6 +347,19 @@ impl Running<'_> {
                     }
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Removes the English stages of a study that is done, of which nobody makes another share.
+    fn leave_stages(&self) -> anyhow::Result<()> {
+        let mut cells = self.cells.iter().zip(&self.results);
+        let is_done = cells.all(|(cell, found)| found.len() == cell.students);
+        if !is_done || self.options.page || self.options.shard.is_some() {
+            return Ok(());
+        }
+        for (cell, setting) in self.cells.iter().zip(&self.settings) {
+            self.variants.leave_stages(setting, cell.students)?;
         }
         Ok(())
     }

@@ -295,6 +295,16 @@ impl<'a> Variants<'a> {
         Ok(())
     }
 
+    /// Removes what a cell's students began with from the cache once the study is done, unless students
+    /// stay.
+    pub(crate) fn leave_stages(&self, setting: &Setting, students: usize) -> anyhow::Result<()> {
+        for student in (0..students).filter(|_| !self.keep_students) {
+            let folder = setting.experiment.folder.existing_repetition(student);
+            StageNote::of(&folder)?.remove(&self.site.store)?;
+        }
+        Ok(())
+    }
+
     /// Trains a student, or reads it back, writes down what is known of it, and ranks by it: the queries
     /// as the first of two systems, and as the second their English versions, where a study asks for them.
     fn train(

@@ -83,6 +83,17 @@ fn what_every_rung_takes_is_said_before_it_is_climbed() {
         );
     }
 
+    // What they began with stays until all of the study is done.
+    let stages = || {
+        let kept = std::fs::read_dir(folder.path().join("cache/students")).unwrap();
+        kept.filter(|it| it.as_ref().unwrap().path().is_dir())
+            .count()
+    };
+    assert_eq!(stages(), 4);
+    succeeds(&study(&[]));
+    assert_eq!(stages(), 0);
+
+    std::fs::remove_dir_all(folder.path().join("runs")).unwrap();
     std::fs::remove_dir_all(folder.path().join("mdeberta-v3-base")).unwrap();
     let refused = fails(&study(&["--check"]));
     assert!(

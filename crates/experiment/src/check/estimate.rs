@@ -105,6 +105,8 @@ pub struct Shape {
     pub sampled: usize,
     pub pair_tokens: [usize; 2],
     pub pair_bytes: usize,
+    /// Whether the teacher reads each sentence once, and not in each step.
+    pub once: bool,
     /// Pairs to train on, and pairs that are held out.
     pub pairs: usize,
     pub held_out: usize,
@@ -192,7 +194,13 @@ impl Need {
         let mean = |side: usize| shape.pair_tokens[side] as f64 / shape.sampled.max(1) as f64;
         let [target, input] = [0, 1].map(|side| mean(side) * PADDING);
         // Backward goes through each product twice.
-        let pair = teacher.forward(target) + 3.0 * student.forward(input);
+        let of_teacher = teacher.forward(target);
+        let (in_steps, before) = if shape.once {
+            (0.0, of_teacher)
+        } else {
+            (of_teacher, 0.0)
+        };
+        let pair = in_steps + 3.0 * student.forward(input);
         let side_by_side = shape.parts.min(threads).max(1) as f64 / threads.max(1) as f64;
         let growth = (shape.pairs as f64 / shape.sampled.max(1) as f64)
             .max(1.0)
@@ -228,7 +236,8 @@ impl Need {
             pairs: shape.pairs,
             step,
             english: students * english * step,
-            training: students * (shape.steps as f64 * step + shape.readings as f64 * read),
+            training: students * (shape.steps as f64 * step + shape.readings as f64 * read)
+                + shape.pairs as f64 * before / (speed * ENCODING),
             encoding,
             searching: ranked / (speed * SEARCHING),
             // The teacher as it is read, on the device, as the student begins, in the mean at the end;
@@ -310,6 +319,7 @@ mod tests {
             teacher: sizes,
             student: sizes,
             english: 0,
+            once: false,
             pieces: 22_000,
             sampled: 16_000,
             pair_tokens: [16_000 * 24, 16_000 * 27],
@@ -369,6 +379,7 @@ mod tests {
         assert_eq!(with_english.english, with_english.step * 800.0);
         assert!(need.step * 1.2 < more(&|it| it.student.parameters *= 2).step);
         assert!(need.step * 1.5 < more(&|it| it.parts = 1).step);
+        assert!(more(&|it| it.once = true).step < need.step * 0.9);
         assert!(need.encoding * 1.9 < more(&|it| it.documents.count *= 2).encoding);
         assert!(need.run_folder < more(&|it| it.stops = true).run_folder);
         let nothing = more(&|it| {

@@ -351,6 +351,7 @@ impl Checked {
             teacher: Sizes::of(outline, outline.config.num_hidden_layers),
             student: Sizes::of(student, layers),
             english,
+            once: run.distill.teacher_reads.is_some(),
             pieces: self.sample.pieces.len(),
             sampled: self.sample.pairs.max(1),
             pair_tokens: self.sample.tokens,

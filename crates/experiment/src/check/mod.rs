@@ -15,6 +15,7 @@ use anyhow::Context;
 use optical_corpus::bitext::DataRoots;
 use optical_corpus::collection::{CollectionSource, Document};
 use optical_corpus::formats::english_text::EnglishText;
+use optical_distill::settings::TeacherReads;
 use optical_encoder::Outline;
 use optical_store::Place;
 
@@ -351,7 +352,7 @@ impl Checked {
             teacher: Sizes::of(outline, outline.config.num_hidden_layers),
             student: Sizes::of(student, layers),
             english,
-            once: run.distill.teacher_reads.is_some(),
+            once: run.distill.teacher_reads == Some(TeacherReads::Once),
             pieces: self.sample.pieces.len(),
             sampled: self.sample.pairs.max(1),
             pair_tokens: self.sample.tokens,

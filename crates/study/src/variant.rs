@@ -14,7 +14,7 @@ use optical_experiment::{
 };
 use optical_store::{Place, Reader, Store, key, read_json, write_json};
 
-use crate::covariates::{Covariates, consistency, of_student, of_training, questions};
+use crate::covariates::{Covariates, consistency, hubs, of_student, of_training, questions};
 use crate::{StudentScores, UntrainedScores};
 
 /// Beside a student, what is known of it once it is gone.
@@ -256,6 +256,7 @@ impl<'a> Variants<'a> {
         {
             covariates.extend(consistency(&queries, &rankings, &english)?);
         }
+        covariates.insert("hub10".to_owned(), hubs(&queries, &rankings));
         let collection = &prepared.data.collection;
         covariates.insert("questions".to_owned(), questions(experiment, collection));
         let evaluations = evaluator.measured(collection, &queries, rankings)?;

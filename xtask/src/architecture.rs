@@ -24,6 +24,7 @@ const ARROWS: &[(&str, &str)] = &[
     ("report", "retrieval files"),
     ("ot", "sinkhorn report files"),
     ("analysis", "files retrieval"),
+    ("answer", "analysis report files"),
     (
         "benches",
         "sinkhorn report tokenize encoder distill retrieval",
@@ -40,7 +41,7 @@ const ARROWS: &[(&str, &str)] = &[
     ),
     (
         "study",
-        "experiment evaluation store distill report corpus encoder retrieval files",
+        "answer analysis experiment evaluation store distill report corpus encoder retrieval files",
     ),
     (
         "mining",
@@ -48,7 +49,7 @@ const ARROWS: &[(&str, &str)] = &[
     ),
     (
         "driver",
-        "study mining experiment store ot analysis report distill retrieval corpus encoder tokenize sinkhorn files",
+        "study mining experiment store ot answer analysis report distill retrieval corpus encoder tokenize sinkhorn files",
     ),
 ];
 

@@ -1,5 +1,7 @@
 //! Means of groups, and how far apart they are.
 
+use serde::{Deserialize, Serialize};
+
 use crate::study::{Cell, Side, Study};
 
 /// The means of the two groups that are compared.
@@ -17,6 +19,30 @@ pub(crate) enum Quantity {
     Gap,
     RelativeGap,
     LogGap,
+}
+
+/// What a hypothesis may be about: a quantity by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "each is what it is named after")]
+pub enum Measured {
+    Low,
+    High,
+    Gap,
+    RelativeGap,
+    LogGap,
+}
+
+impl Measured {
+    pub(crate) fn quantity(self) -> Quantity {
+        match self {
+            Self::Low => Quantity::Low,
+            Self::High => Quantity::High,
+            Self::Gap => Quantity::Gap,
+            Self::RelativeGap => Quantity::RelativeGap,
+            Self::LogGap => Quantity::LogGap,
+        }
+    }
 }
 
 impl Means {

@@ -11,6 +11,7 @@
 mod analysis;
 mod contrasts;
 mod gap;
+mod hypothesis;
 mod languages;
 mod line;
 mod mixed;
@@ -22,6 +23,8 @@ mod table;
 
 pub use analysis::{Analysis, Intervals, MethodAnalysis, Settings, SizeAnalysis, Slopes, analyse};
 pub use contrasts::Contrast;
+pub use gap::Measured;
+pub use hypothesis::{At, Decision, End, Hypothesis, Kind, LEVEL, Verdict, faults, verdicts};
 pub use languages::{LanguageTests, Welch};
 pub use mixed::{GroupDifference, Mixed, MixedFit};
 pub use power_law::{GroupPowerLaw, PowerLaw, PowerLaws};

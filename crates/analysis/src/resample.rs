@@ -80,6 +80,37 @@ pub(crate) fn resample(study: &Study, settings: &Settings) -> Vec<Vec<Vec<Means>
         .collect()
 }
 
+/// The means of each language of a method in every resample, by the same draws of topics and seeds:
+/// `[resample][size][language]`.
+pub(crate) fn of_languages(
+    study: &Study,
+    settings: &Settings,
+    method: usize,
+) -> Vec<Vec<Vec<f64>>> {
+    let one = |number| {
+        let mut random = stream(settings.seed, Purpose::Topics, number);
+        let topics = study.topics.iter();
+        let topics: Vec<Vec<f64>> = topics.map(|&it| weights(it, &mut random)).collect();
+        let mut random = stream(settings.seed, Purpose::Seeds, number);
+        for cell in study.methods[..method].iter().flat_map(|it| &it.cells) {
+            weights(cell.seeds, &mut random);
+        }
+        let cells = study.methods[method].cells.iter();
+        let mean = |cell: &Cell| {
+            let seeds = weights(cell.seeds, &mut random);
+            let languages = study.languages.iter().zip(&cell.values);
+            languages
+                .map(|(language, values)| weighted(values, &seeds, &topics[language.topics]))
+                .collect()
+        };
+        cells.map(mean).collect()
+    };
+    (0..settings.resamples.get())
+        .into_par_iter()
+        .map(one)
+        .collect()
+}
+
 fn one(
     study: &Study,
     settings: &Settings,

@@ -195,6 +195,13 @@ impl Study {
         &self.left_out
     }
 
+    /// Says whether a language is compared as a low-resource one; `None` if it is not compared.
+    #[must_use]
+    pub fn side_of(&self, language: &str) -> Option<bool> {
+        let known = self.languages.iter().find(|it| it.name == language)?;
+        (known.side != Side::Shown).then_some(known.side == Side::Low)
+    }
+
     /// Returns the places of the languages of a side.
     pub(crate) fn side(&self, side: Side) -> Vec<usize> {
         let languages = self.languages.iter().enumerate();

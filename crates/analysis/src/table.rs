@@ -118,11 +118,19 @@ impl Table {
     /// positive, a method, language or group is empty, topics are given in some rows only, or a row is
     /// there twice.
     pub fn read(path: &Path) -> Result<Self, TableError> {
+        Self::of(path, text::open(path)?)
+    }
+
+    /// Reads the same from text that is at hand; errors call it `path`.
+    ///
+    /// # Errors
+    /// As [`Table::read`].
+    pub fn of(path: &Path, text: impl std::io::Read) -> Result<Self, TableError> {
         let refused = |line, fault| {
             let path = path.to_owned();
             TableError::Line { path, line, fault }
         };
-        let mut reader = csv::Reader::from_reader(text::open(path)?);
+        let mut reader = csv::Reader::from_reader(text);
         let header = reader
             .headers()
             .map_err(|error| from_csv(path, &error, 1))?;

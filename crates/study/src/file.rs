@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use optical_analysis::Hypothesis;
 use optical_experiment::{Findings, RunFile, RunSettings};
 use optical_files::text;
 use serde::Deserialize;
@@ -44,7 +45,10 @@ pub struct StudyFile {
     variants: Vec<Variant>,
     /// What is crossed.
     #[serde(default, rename = "grid")]
-    grids: Vec<Grid>,
+    pub(crate) grids: Vec<Grid>,
+    /// What is claimed before it is run, to be judged on the page of the answer.
+    #[serde(default, rename = "hypothesis")]
+    pub(crate) hypotheses: Vec<Spanned<Hypothesis>>,
 }
 
 /// A run file with something changed in it.
@@ -178,6 +182,8 @@ impl StudyFile {
                 });
             }
         }
+        let methods = planned.iter().map(|plan| plan.method.as_str()).collect();
+        let of_hypotheses = crate::answer::faults(&self.hypotheses, &methods);
         // Where a grid is not sound, its cells are not known.
         if faults.is_empty() && !known.contains(self.reference.get_ref()) {
             let text = format!(
@@ -186,6 +192,7 @@ impl StudyFile {
             );
             faults.push(Fault::at(&self.reference, text));
         }
+        faults.extend(of_hypotheses);
         planned
     }
 

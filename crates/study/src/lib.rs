@@ -5,6 +5,7 @@
 //! apart from rankings and weights, so that several machines can share a study, and several studies a
 //! student. Pages and tables are made of it.
 
+mod answer;
 mod change;
 mod check;
 mod comparison;
@@ -26,6 +27,7 @@ use optical_report::page::StudySummary;
 use optical_report::plot::dots;
 use optical_store::write;
 
+use self::answer::answer;
 use self::check::check_cells;
 use self::comparison::summary;
 pub use self::file::{Cell, StudyFile};
@@ -79,6 +81,11 @@ pub fn run(file: &Path, folder: &Path, site: &Site, options: &Options) -> anyhow
     let wanted = options.wanted(&cells, &settings)?;
     let kept = options.scores.clone();
     let kept = kept.unwrap_or_else(|| folder.join("scores.jsonl"));
+    if options.page && !kept.is_file() && folder.join("study.csv").is_file() {
+        // The tables alone are enough for the answer.
+        let path = answer(&study.title, &study.hypotheses, folder, &[])?;
+        return Ok(Outcome::Said(format!("answer: {}\n", path.display())));
+    }
     let reference = study.reference(&cells);
     let measures = settings[reference].experiment.measures();
     for (cell, setting) in cells.iter().zip(&settings) {
@@ -117,6 +124,7 @@ pub fn run(file: &Path, folder: &Path, site: &Site, options: &Options) -> anyhow
     };
     running.train(untrained.as_ref())?;
     running.write_tables(true)?;
+    running.answer();
     running.leave_stages()?;
     match untrained {
         Some(untrained) => Ok(Outcome::Written {
@@ -399,6 +407,30 @@ impl Running<'_> {
             // A page leaves the file of scores, and its folder, as they are.
             true => written(&self.board),
             false => self.board.use_now(written),
+        }
+    }
+
+    /// Draws the answer of a study with grids, or says why there is none: a study that is not complete may
+    /// have nothing to compare yet.
+    fn answer(&self) {
+        if self.study.grids.is_empty() {
+            return;
+        }
+        let cells = self.cells.iter().zip(&self.results);
+        let lacking = cells.filter(|(cell, found)| found.len() < cell.students);
+        let missing: Vec<String> = lacking
+            .map(|(cell, found)| {
+                let (name, known, all) = (&cell.name, found.len(), cell.students);
+                format!("{name}: {known} of {all} students are known here")
+            })
+            .collect();
+        let StudyFile {
+            title, hypotheses, ..
+        } = &self.study;
+        let host = &self.site.store.host;
+        match answer(title, hypotheses, self.folder, &missing) {
+            Ok(path) => host.say(format_args!("answer: {}", path.display())),
+            Err(error) => host.say(format_args!("there is no answer yet: {error:#}")),
         }
     }
 

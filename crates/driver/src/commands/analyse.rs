@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use optical_analysis::{Groups, Settings, Sheet, Study, Table, analyse, sheets};
+use optical_answer::{Source, page};
 use optical_report::{Align, Table as Printed};
 
 use crate::say::{print, say};
@@ -38,6 +39,18 @@ pub struct AnalyseArgs {
     /// Draw languages too, within the groups: for claims about languages that are not in the study
     #[arg(long)]
     random_languages: bool,
+    /// Write a page with pictures: study.md, and study.html, which needs no other file
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// For the page: numbers beside the values, as `optical study` leaves them in cells.csv
+    #[arg(long, value_name = "FILE", requires = "out")]
+    cells: Option<PathBuf>,
+    /// For the page: a TOML file of [[hypothesis]] tables, or a study file that has them
+    #[arg(long, value_name = "FILE", requires = "out")]
+    hypotheses: Option<PathBuf>,
+    /// For the page: a file that says what was not run and why, a line each
+    #[arg(long, value_name = "FILE", requires = "out")]
+    missing: Option<PathBuf>,
 }
 
 /// Reads the study, analyses it and prints.
@@ -46,6 +59,10 @@ pub fn run(args: &AnalyseArgs) -> anyhow::Result<()> {
         low: args.low.clone(),
         high: args.high.clone(),
     };
+    let hypotheses = args.hypotheses.as_deref().map(optical_answer::hypotheses);
+    let hypotheses = hypotheses.transpose()?.unwrap_or_default();
+    let missing = args.missing.as_deref().map(optical_files::text::read);
+    let missing = missing.transpose()?.unwrap_or_default();
     let study = Study::new(&Table::read(&args.study)?, &groups)?;
     if !study.left_out().is_empty() {
         say(format_args!("left out: {}", study.left_out().join(", ")));
@@ -56,6 +73,21 @@ pub fn run(args: &AnalyseArgs) -> anyhow::Result<()> {
         random_languages: args.random_languages,
     };
     let analysis = analyse(&study, &settings);
+    if let Some(folder) = &args.out {
+        let source = Source {
+            title: "What size does to the gap",
+            measure: "mean",
+            study: &study,
+            analysis: &analysis,
+            groups: &groups,
+            settings: &settings,
+            cells: args.cells.as_deref(),
+            hypotheses: &hypotheses,
+            missing: &missing.lines().map(str::to_owned).collect::<Vec<_>>(),
+        };
+        let written = page(&source)?.write(folder)?;
+        say(format_args!("page: {}", written.display()));
+    }
     if args.json {
         return print(serde_json::to_string(&analysis)? + "\n");
     }

@@ -239,6 +239,24 @@ impl Canvas {
             &format!("<circle cx=\"{x:.2}\" cy=\"{y:.2}\" r=\"{radius}\" fill=\"{fill}\"/>\n");
     }
 
+    /// Fills the area within `points`.
+    pub(super) fn shape(&mut self, points: &[(f64, f64)], fill: &str) {
+        self.polygon(points, &format!("fill=\"{fill}\""));
+    }
+
+    /// Fills it so faintly that what lies below is seen.
+    pub(super) fn band(&mut self, points: &[(f64, f64)], fill: &str) {
+        self.polygon(points, &format!("fill=\"{fill}\" fill-opacity=\"0.12\""));
+    }
+
+    fn polygon(&mut self, points: &[(f64, f64)], look: &str) {
+        let points: Vec<String> = points
+            .iter()
+            .map(|(x, y)| format!("{x:.2},{y:.2}"))
+            .collect();
+        self.body += &format!("<polygon points=\"{}\" {look}/>\n", points.join(" "));
+    }
+
     /// Writes the title into the upper left corner.
     pub(super) fn title(&mut self, title: &str) {
         let baseline = (MARGIN, MARGIN + TITLE_SIZE * 0.8);

@@ -10,6 +10,7 @@ mod canvas;
 mod colour;
 mod curves;
 mod dots;
+mod ladder;
 mod scale;
 
 pub use alignment::{Alignment, alignment};
@@ -17,6 +18,7 @@ pub use bars::{Bar, BarChart, BarGroup, BarLayout, bars};
 pub use canvas::{Drawing, Picture};
 pub use curves::{Axes, Panel, Series, SeriesStyle, curves, panels};
 pub use dots::{DotChart, DotRow, dots};
+pub use ladder::{Ladder, ladder};
 
 /// Space between a picture's edge and what is in it.
 const MARGIN: f64 = 24.0;

@@ -9,7 +9,7 @@ use optical_report::{Align, Table};
 
 const STYLE: &str = "body{font:16px/1.5 sans-serif;color:#222;background:#fff;max-width:60rem;margin:0 auto;padding:1rem}\
 h1,h2{line-height:1.2}h2{margin-top:2.5rem;border-bottom:1px solid #999}\
-.wide{overflow-x:auto;margin:1rem 0}svg{max-width:100%;min-width:34rem;height:auto}\
+.wide{overflow-x:auto;margin:1rem 0}svg{max-width:100%;min-width:24rem;height:auto}\
 table{border-collapse:collapse;font-size:.85rem}caption{text-align:left;font-weight:bold;padding:.3rem 0}\
 td,th{border-bottom:1px solid #bbb;padding:.2rem .6rem;text-align:right;vertical-align:top}\
 td:first-child,th:first-child{text-align:left}";

@@ -121,7 +121,10 @@ fn a_page_says_sentences_verdicts_costs_and_what_is_missing() {
         &missing,
     );
     // Columns are as wide as their widest cell.
-    let markdown: Vec<&str> = files["study.md"].split(' ').filter(|it| !it.is_empty()).collect();
+    let markdown: Vec<&str> = files["study.md"]
+        .split(' ')
+        .filter(|it| !it.is_empty())
+        .collect();
     let markdown = markdown.join(" ");
     for part in [
         "Under zero-shot, the gap changes by +0.0000 [",

@@ -49,7 +49,7 @@ pub fn ladder(lines: &[Ladder], axes: &Axes<'_>) -> Result<Drawing, ReportError>
     let title = widths([axes.title], text(TITLE_SIZE).bold())?[0];
     let plot = Area {
         x: MARGIN + gutter,
-        y: MARGIN + TITLE_SIZE + 34.0,
+        y: MARGIN + TITLE_SIZE + 38.0,
         width: PLOT.0.max(title - gutter - names),
         height: PLOT.1,
     };
@@ -64,7 +64,7 @@ pub fn ladder(lines: &[Ladder], axes: &Axes<'_>) -> Result<Drawing, ReportError>
         axes.title,
     );
     canvas.title(axes.title);
-    canvas.text((MARGIN, plot.y - 12.0), axes.y, text(LABEL_SIZE).bold());
+    canvas.text((MARGIN, plot.y - 16.0), axes.y, text(LABEL_SIZE).bold());
     for (value, label) in ticks {
         let y = plot.y + heights.place(value);
         canvas.line((plot.x, y), (plot.right(), y), Stroke::solid(GRID, 1.0));

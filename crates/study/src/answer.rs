@@ -70,3 +70,51 @@ pub(crate) fn answer(
     made.and_then(|it| it.write(&folder.join("answer")))
         .context("the answer of the study")
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[derive(serde::Deserialize)]
+    struct File {
+        hypothesis: Vec<Spanned<Hypothesis>>,
+    }
+
+    const SIZE: &str = include_str!("../../../configs/studies/size.toml");
+
+    fn told(text: &str) -> Vec<String> {
+        let file: File = toml::from_str(text).unwrap();
+        let found = faults(&file.hypothesis, &BTreeSet::from(["zero-shot", "optical"]));
+        found.into_iter().map(|it| it.text).collect()
+    }
+
+    #[test]
+    fn the_study_of_size_has_four_sound_hypotheses_and_others_are_refused_by_key() {
+        assert_eq!(SIZE.matches("[[hypothesis]]").count(), 4);
+        assert_eq!(told(SIZE), Vec::<String>::new());
+        let twice = told(&SIZE.replace("\"H2\"", "\"H1\""));
+        assert_eq!(twice, ["hypothesis H1: another one has this id"]);
+        let unknown = told(&SIZE.replace(
+            "than = \"zero-shot\"\nthan_size",
+            "than = \"zero\"\nthan_size",
+        ));
+        assert_eq!(
+            unknown,
+            ["hypothesis H4: than = \"zero\", expected the method of a variant or of a cell"]
+        );
+    }
+
+    #[test]
+    fn the_answer_follows_from_the_tables_of_a_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let rows = "method,size,seed,language,group,topic,value\nm,1,1,hau,low,q,0.2\nm,1,1,deu,high,q,0.5\n";
+        std::fs::write(folder.path().join("study.csv"), rows).unwrap();
+        let path = answer("T", &[], folder.path(), &["m: 1 of 3".to_owned()]).unwrap();
+        assert!(
+            std::fs::read_to_string(path)
+                .unwrap()
+                .contains("<li>m: 1 of 3</li>")
+        );
+    }
+}

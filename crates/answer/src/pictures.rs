@@ -13,6 +13,7 @@ const MOST_LANGUAGES: usize = 16;
 
 type Named = (String, Drawing);
 type Interval = Option<[f64; 2]>;
+type OfPoint = fn(&Point) -> f64;
 
 /// Draws means of languages, gaps and levels over size.
 pub(crate) fn of_sizes(source: &Source<'_>) -> anyhow::Result<Vec<Named>> {
@@ -96,7 +97,7 @@ pub(crate) fn of_sizes(source: &Source<'_>) -> anyhow::Result<Vec<Named>> {
 /// Draws level and gap over operations, with the front of what nothing beats.
 pub(crate) fn of_cost(source: &Source<'_>, points: &[Point]) -> anyhow::Result<Vec<Named>> {
     let mut drawn = Vec::new();
-    let kinds: [(&str, String, fn(&Point) -> f64); 2] = [
+    let kinds: [(&str, String, OfPoint); 2] = [
         (
             "cost-low",
             format!("{} of the low-resource languages", source.measure),

@@ -36,11 +36,11 @@ pub fn ladder(lines: &[Ladder], axes: &Axes<'_>) -> Result<Drawing, ReportError>
         }
         let name = format!("line {:?}", line.name);
         require_finite(&name, line.points.iter().map(|point| point.0.log10()))?;
-        require_finite(&name, line.points.iter().flat_map(|it| values(it)))?;
+        require_finite(&name, line.points.iter().flat_map(values))?;
     }
     let points = || lines.iter().flat_map(|line| &line.points);
     let sizes = extent(points().map(|point| point.0.log10()));
-    let heights = rounded(extent(points().flat_map(|it| values(it))), 5);
+    let heights = rounded(extent(points().flat_map(values)), 5);
     let heights = Scale::exact(heights, (PLOT.1, 0.0));
     let ticks = heights.ticks(5);
     let labels = ticks.iter().map(|(_, label)| label.as_str());

@@ -7,10 +7,10 @@
 //! multiplied up. Halving `beta_k` makes the method converge faster than at any fixed rate
 //! (Rockafellar 1976, "Monotone Operators and the Proximal Point Algorithm").
 
+use crate::descent::descend;
 use crate::exact::{in_range, out_of_range, scale};
 use crate::feasible::{mend, round};
 use crate::log_domain::Support;
-use crate::sinkhorn::descend;
 use crate::watch::Watch;
 use crate::{Error, ExactSolution, Problem};
 

@@ -1,0 +1,255 @@
+//! How all solvers that iterate go on: accelerated first-order iterations, plain ones as the
+//! safeguard, and damped Newton steps on the dual where these crawl.
+
+use crate::anderson::Anderson;
+use crate::cholesky::solve_positive;
+
+/// First-order iterations between attempts at Newton steps on a dense Hessian.
+pub(crate) const FIRST_ORDER_ITERATIONS: usize = 60;
+
+/// Plain iterations before acceleration: far from the solution the map is far from linear.
+const PLAIN_ITERATIONS: usize = 5;
+
+/// Growth of the marginal error over its best so far that shows that acceleration misleads. Plain
+/// iterations never increase the error, but for a debiased barycentre.
+const MISLED: f64 = 2.0;
+
+/// Largest distance of an accelerated point from the plain one, in epsilons.
+const LARGEST_LEAP: f64 = 3.0;
+
+/// Unknowns above which a dense factorisation costs more than it saves.
+pub(crate) const LARGEST: usize = 512;
+
+/// Ridges on the Hessian, as shares of its diagonal, each tried where the one before left it
+/// numerically indefinite. The Hessian is singular along constants, and nearly so where the plan
+/// falls into blocks that exchange almost no mass.
+const RIDGES: [f64; 4] = [1e-12, 1e-10, 1e-8, 1e-6];
+
+/// Share of the rise of the dual, or of the fall of the marginal error, that the first-order model
+/// promises and a step has to deliver.
+const SUFFICIENT: f64 = 0.05;
+
+/// Changes of the dual below this share of it, or of the cost's spread, are rounding.
+pub(crate) const ROUNDING: f64 = 1e-14;
+
+/// Steps shorter than this share of both epsilon and the direction are left to first-order
+/// iterations.
+const SHORTEST: f64 = 0.01;
+
+/// Growth of a step that was not far enough.
+const GROWTH: f64 = 4.0;
+
+/// Share of the first derivative of the dual at which a step is far enough.
+const FLATTER: f64 = 0.5;
+
+/// An iteration at one epsilon, and the dual that it climbs.
+pub(crate) trait Engine {
+    /// Where first-order iterations stand, to return to.
+    type Point;
+    /// Where Newton steps stand.
+    type Place;
+
+    /// Plain iterations after the first time that acceleration has misled, twice as many after the
+    /// next: where not even these lower the error each time, the same attempt would fail again.
+    const PAUSE: usize = 0;
+
+    /// L1 marginal error where it stands.
+    fn error(&self) -> f64;
+
+    /// Iterations that may still be made.
+    fn left(&self) -> usize;
+
+    /// Whether the threshold is reached, or somebody has asked for an end.
+    fn is_done(&self) -> bool;
+
+    /// First-order iterations to make before Newton steps are tried.
+    fn patience(&self) -> usize;
+
+    /// The potentials that are iterated, where a plain iteration takes them, and epsilon in their
+    /// units.
+    fn step(&self) -> (&[f64], &[f64], f64);
+
+    /// What residuals are multiplied by before they are compared, where some matter less.
+    fn scales(&self) -> Option<Vec<f64>> {
+        None
+    }
+
+    /// Makes one iteration at these potentials.
+    fn go(&mut self, potentials: Vec<f64>);
+
+    fn point(&self) -> Self::Point;
+
+    /// Returns to a point, at which the error was `error`.
+    fn return_to(&mut self, point: &Self::Point);
+
+    /// The place of the point where it stands.
+    fn place(&self) -> Self::Place;
+
+    /// The dual and the marginal error of a place.
+    fn height(place: &Self::Place) -> (f64, f64);
+
+    /// Solves the Newton system; nothing if that fails numerically, or there is nowhere to go.
+    fn direction(&mut self, place: &Self::Place) -> Option<Direction>;
+
+    /// Rises of the dual from `dual` that are rounding.
+    fn noise(&self, dual: f64) -> f64;
+
+    /// The place at some length along a direction, which takes an iteration to find.
+    fn along(&mut self, from: &Self::Place, length: f64, direction: &Direction) -> Self::Place;
+
+    /// Derivative of the dual along a direction. None of a place is good enough if it cannot be
+    /// told, and the first step that rises is far enough.
+    fn slope(_: &Self::Place, _: &Direction) -> f64 {
+        0.0
+    }
+
+    /// Moves to a place.
+    fn settle(&mut self, place: &Self::Place);
+}
+
+/// A direction, shortened to what the costs can justify.
+pub(crate) struct Direction {
+    pub values: Vec<f64>,
+    /// Derivative of the dual along it.
+    pub slope: f64,
+    /// The first step to try, as a share of it, and the difference of lengths that is not worth
+    /// another.
+    pub first: f64,
+    pub finest: f64,
+}
+
+impl Direction {
+    /// Solves a dense system of the negative Hessian times epsilon, given by its lower triangle but
+    /// for what `diagonal` adds with a ridge; nothing if that fails numerically.
+    pub(crate) fn solve(
+        hessian: &[f64],
+        diagonal: impl Fn(usize, f64) -> f64,
+        gradient: &[f64],
+        epsilon: f64,
+        spread: f64,
+    ) -> Option<Self> {
+        let n = gradient.len();
+        let mut values = RIDGES.iter().find_map(|ridge| {
+            let mut matrix = hessian.to_vec();
+            (0..n).for_each(|i| matrix[i * n + i] += diagonal(i, *ridge));
+            let mut values: Vec<f64> = gradient.iter().map(|value| epsilon * value).collect();
+            solve_positive(&mut matrix, &mut values).map(|()| values)
+        })?;
+        let largest = |reach: f64, value: &f64| reach.max(value.abs());
+        let reach = values.iter().fold(0.0, largest);
+        // Potentials of a plan differ by no more than the costs do, and a little for epsilon.
+        let scale = ((spread + epsilon) / reach).min(1.0);
+        values.iter_mut().for_each(|value| *value *= scale);
+        let terms = values.iter().zip(gradient);
+        Some(Self {
+            slope: terms.map(|(value, gradient)| value * gradient).sum(),
+            values,
+            first: 1.0,
+            finest: 2.0 * SHORTEST * (epsilon / (reach * scale)).min(1.0),
+        })
+    }
+}
+
+fn is_over(engine: &impl Engine) -> bool {
+    engine.left() == 0 || engine.is_done()
+}
+
+/// Alternates first-order and Newton phases until the threshold is reached or no iteration is left.
+pub(crate) fn descend(engine: &mut impl Engine) {
+    while !is_over(engine) {
+        first_order(engine);
+        if engine.patience() < usize::MAX {
+            climb(engine);
+        }
+    }
+}
+
+/// Iterates until the threshold is reached or patience ends, then from the best point seen.
+fn first_order<E: Engine>(engine: &mut E) {
+    let mut anderson = Anderson::default();
+    let (mut best, mut least) = (engine.point(), engine.error());
+    let (mut age, patience) = (0, engine.patience());
+    let (mut plain_until, mut pause) = (PLAIN_ITERATIONS, E::PAUSE);
+    while !is_over(engine) && age < patience {
+        if engine.error() > MISLED * least {
+            anderson.clear();
+            plain_until = plain_until.max(age + pause);
+            pause *= 2;
+            engine.return_to(&best);
+        }
+        let (potentials, image, epsilon) = engine.step();
+        let next = if age < plain_until {
+            image.to_vec()
+        } else {
+            let mut next = anderson.extrapolate_in(engine.scales().as_deref(), potentials, image);
+            let leap = LARGEST_LEAP * epsilon;
+            for (value, image) in next.iter_mut().zip(image) {
+                *value = value.max(image - leap).min(image + leap);
+            }
+            next
+        };
+        engine.go(next);
+        age += 1;
+        if engine.error() < least {
+            (best, least) = (engine.point(), engine.error());
+        }
+    }
+    if !engine.is_done() && least < engine.error() {
+        engine.return_to(&best);
+    }
+}
+
+/// Makes Newton steps until the iterations end or no step helps.
+fn climb<E: Engine>(engine: &mut E) {
+    let mut place = engine.place();
+    while !is_over(engine) {
+        let Some(direction) = engine.direction(&place) else {
+            return;
+        };
+        let Some(next) = search(engine, &place, &direction) else {
+            return;
+        };
+        engine.settle(&next);
+        place = next;
+    }
+}
+
+/// Goes along a direction about as far as the dual rises, if it does.
+///
+/// A step is accepted if the dual rises enough. The marginal error alone would not do: a block of
+/// the plan with more mass in its rows than in its columns has to travel many epsilons before it
+/// touches another, and all that way the error stands still. Where the rise drowns in rounding, at
+/// the end, the error decides.
+fn search<E: Engine>(engine: &mut E, from: &E::Place, direction: &Direction) -> Option<E::Place> {
+    let (dual, error) = E::height(from);
+    let noise = engine.noise(dual);
+    let (mut low, mut high) = (0.0, f64::INFINITY);
+    let mut length = direction.first;
+    let mut best = None;
+    while engine.left() > 0 {
+        let place = engine.along(from, length, direction);
+        let (new_dual, new_error) = E::height(&place);
+        let rise = new_dual - dual;
+        let rises = rise > noise && rise >= SUFFICIENT * length * direction.slope;
+        let falls = new_error <= (1.0 - SUFFICIENT * length) * error;
+        if rises || (falls && rise >= -noise) {
+            low = length;
+            let is_far = E::slope(&place, direction) <= FLATTER * direction.slope;
+            best = Some(place);
+            if is_far {
+                break;
+            }
+        } else {
+            high = length;
+        }
+        if high.min(1.0) - low <= direction.finest {
+            break;
+        }
+        length = if high.is_finite() {
+            f64::midpoint(low, high)
+        } else {
+            (GROWTH * length).min(1.0)
+        };
+    }
+    best
+}

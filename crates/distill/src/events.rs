@@ -7,6 +7,7 @@ use optical_encoder::Model;
 use serde::{Deserialize, Serialize};
 
 use crate::instruments::Reading;
+use crate::projection::ProjectionTurn;
 
 /// The terms of a loss by the names they have below `objectives`, each with its weight in it.
 pub type Terms = BTreeMap<String, f64>;
@@ -30,6 +31,8 @@ pub enum Event {
         /// Steps already made by an earlier sitting.
         resumed_at: u64,
     },
+    /// A turn of the closed form that a student's projection begins with.
+    Projection(ProjectionTurn),
     /// One optimiser step.
     Step {
         /// Steps made so far.

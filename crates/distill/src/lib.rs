@@ -13,18 +13,20 @@
 //!
 //! use burn::tensor::Device;
 //! use optical_distill::{
-//!     DistillError, DistillSettings, Event, TokenizedPairs, TrainingData, TrainingText, distil,
+//!     Beginning, DistillError, DistillSettings, Event, TokenizedPairs, TrainingData, TrainingText,
+//!     distil,
 //! };
 //! use optical_encoder::Model;
 //!
 //! # fn show(settings: &DistillSettings, device: Device) -> Result<(), DistillError> {
 //! let teacher = Model::load("model".as_ref(), &device)?;
 //! let texts = [Ok::<_, DistillError>(TrainingText::retention("Good morning.", "eng"))];
-//! let (tokenizer, length) = (&teacher.tokenizer, settings.maximum_length);
-//! let pairs = TokenizedPairs::write(texts, tokenizer, length, "temporary".as_ref())?;
-//! let data = TrainingData { pairs: &pairs, held_out: &[], passages: None };
+//! let (tokenizers, length) = ([&teacher.tokenizer; 2], settings.maximum_length);
+//! let pairs = TokenizedPairs::write(texts, tokenizers, length, "temporary".as_ref())?;
+//! let data = TrainingData { pairs: &pairs, held_out: &[], passages: None, targets: None };
 //! let head = teacher.head_or_identity();
-//! distil(settings, &teacher, &head, data, "checkpoints".as_ref(), &[device], &mut |event: &Event| {
+//! let from = (&teacher, Beginning::Copy);
+//! distil(settings, from, &head, data, "checkpoints".as_ref(), &[device], &mut |event: &Event| {
 //!     if let Event::Step { step: 100, .. } = event { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 //! })?;
 //! # Ok(())
@@ -44,6 +46,7 @@ mod optimiser;
 pub mod order;
 pub mod pairs;
 mod passages;
+pub mod projection;
 mod rounds;
 mod scalars;
 mod seat;
@@ -51,6 +54,7 @@ pub mod settings;
 mod state;
 mod step;
 mod stopping;
+mod targets;
 mod task;
 pub mod teaching;
 pub mod tokenized;
@@ -58,13 +62,14 @@ mod training;
 mod warnings;
 
 pub use checkpoint::{CheckpointFolder, Momentum, Progress};
-pub use distillation::{TrainingData, distil};
+pub use distillation::{Beginning, TrainingData, distil};
 pub use error::DistillError;
 pub use events::{Event, Observer, Outcome, Terms};
 pub use head::estimate_head;
-pub use learner::Learner;
+pub use learner::{Learner, Learns, Projection};
 pub use optimiser::{Optimiser, schedule};
 pub use pairs::TrainingText;
 pub use passages::{PassageBatch, Passages};
 pub use settings::DistillSettings;
+pub use targets::{TargetStates, Targets};
 pub use tokenized::TokenizedPairs;

@@ -19,6 +19,8 @@ pub struct PairBatch {
     pub target: TokenBatch,
     /// What the student reads.
     pub input: TokenBatch,
+    /// The pairs by their numbers, a row each.
+    pub pairs: Vec<u32>,
     /// What each text is scored with; nothing where no objective scores passages.
     pub passages: Vec<Vec<u32>>,
 }
@@ -122,6 +124,7 @@ impl<'a> BatchOrder<'a> {
                 inputs.push(input);
             }
             Ok(PairBatch {
+                pairs: chosen.to_vec(),
                 target: TokenBatch::pad(&targets, self.padding[0]),
                 input: TokenBatch::pad(&inputs, self.padding[1]),
                 passages,

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 
 use crate::checkpoint::{CheckpointFolder, Progress};
 use crate::error::DistillError;
-use crate::learner::Learner;
+use crate::learner::{Learner, Learns};
 use crate::optimiser::Optimiser;
 use crate::seat::Seat;
 use crate::settings::OptimiserSettings;
@@ -25,8 +25,8 @@ pub(crate) struct Moving<'a> {
     /// The number of layers, from the bottom, that do not move.
     pub(crate) frozen_layers: usize,
     pub(crate) frozen_vocabulary: bool,
-    /// Whether the head does.
-    pub(crate) head: bool,
+    /// What of the head does.
+    pub(crate) head: Learns,
 }
 
 impl State {
@@ -47,7 +47,7 @@ impl State {
             None => (Progress::default(), fresh()?, None),
         };
         let mut learner = Learner::new(model.clone(), moving.head, &seat.tracked);
-        let mut optimiser = Optimiser::new(moving.optimiser, &learner.encoder);
+        let mut optimiser = Optimiser::new(moving.optimiser, &learner);
         if let Some(momentum) = momentum {
             optimiser = momentum.restore(optimiser)?;
         }

@@ -1,7 +1,8 @@
 //! Training pairs as tokens in a temporary file: what is in memory does not grow with their text.
 //!
-//! Every text is tokenized once, by the teacher's tokenizer. The student's vocabulary is a part of
-//! the teacher's that has all pieces of the pairs, so its tokens are the same under other numbers.
+//! Targets are tokenized by the teacher's tokenizer, inputs by the one that the student begins with:
+//! the teacher's too, or one of its own. What the student trains is a part of that vocabulary that has
+//! all pieces of the pairs, so its tokens are the same under other numbers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -52,14 +53,15 @@ struct Place {
 }
 
 impl TokenizedPairs {
-    /// Tokenizes texts as they come and writes them to a temporary file in `folder`; those with a
-    /// side of no kept token or beyond `maximum_length` are left out.
+    /// Tokenizes texts as they come, by the teacher's tokenizer and the student's, and writes them to a
+    /// temporary file in `folder`; those with a side of no kept token or beyond `maximum_length` are
+    /// left out.
     ///
     /// # Errors
     /// If a text cannot be read or tokenized, or the file cannot be written.
     pub fn write<E>(
         texts: impl IntoIterator<Item = Result<TrainingText, E>>,
-        teacher: &Tokenizer,
+        [teacher, student]: [&Tokenizer; 2],
         maximum_length: usize,
         folder: &Path,
     ) -> Result<Self, DistillError>
@@ -68,6 +70,9 @@ impl TokenizedPairs {
     {
         let mut writer = Writer::create(folder)?;
         let mut texts = texts.into_iter();
+        // A sentence that both read is tokenized once by a tokenizer that both have.
+        let is_shared = std::ptr::eq(teacher, student);
+        let is_read_once = |text: &TrainingText| is_shared && text.input == text.target;
         loop {
             let some: Vec<TrainingText> = texts
                 .by_ref()
@@ -76,24 +81,19 @@ impl TokenizedPairs {
             if some.is_empty() {
                 return writer.finish();
             }
-            // Retention reads one sentence on both sides, which is tokenized once.
-            let sides: Vec<&str> = some
-                .iter()
-                .flat_map(|text| {
-                    let input = (text.input != text.target).then_some(text.input.as_str());
-                    std::iter::once(text.target.as_str()).chain(input)
-                })
-                .collect();
             // One token more than allowed tells a text that is too long from one that just fits.
-            let tokens = teacher.encode_many(&sides, Role::Query, maximum_length + 1)?;
-            let mut tokens = tokens.into_iter();
-            for text in some {
-                let target = tokens.next().unwrap_or_default();
+            let tokens = |tokenizer: &Tokenizer, sides: Vec<&str>| {
+                tokenizer.encode_many(&sides, Role::Query, maximum_length + 1)
+            };
+            let targets = tokens(teacher, some.iter().map(|it| it.target.as_str()).collect())?;
+            let inputs = some.iter().filter(|text| !is_read_once(text));
+            let inputs = tokens(student, inputs.map(|it| it.input.as_str()).collect())?;
+            let mut inputs = inputs.into_iter();
+            for (text, target) in some.into_iter().zip(targets) {
                 let pair = TrainingPair {
-                    input: if text.input == text.target {
-                        target.clone()
-                    } else {
-                        tokens.next().unwrap_or_default()
+                    input: match is_read_once(&text) {
+                        true => target.clone(),
+                        false => inputs.next().unwrap_or_default(),
                     },
                     target,
                     group: text.group,
@@ -109,7 +109,7 @@ impl TokenizedPairs {
         }
     }
 
-    /// Pairs that are tokens of the teacher's already, on both sides.
+    /// Takes pairs that are tokens already.
     ///
     /// # Errors
     /// If the file cannot be written.
@@ -144,7 +144,7 @@ impl TokenizedPairs {
         self.without_tokens
     }
 
-    /// Returns vocabulary entries of the teacher's that inputs consist of.
+    /// Returns entries of the vocabulary that the student begins with that inputs consist of.
     pub fn used(&self) -> &BTreeSet<u32> {
         &self.used
     }
@@ -161,7 +161,8 @@ impl TokenizedPairs {
         target.max(input)
     }
 
-    /// Returns the target and input of a pair, in the teacher's vocabulary.
+    /// Returns the target of a pair in the teacher's vocabulary, and the input in the one that the student
+    /// begins with.
     ///
     /// # Errors
     /// If the file cannot be read.
@@ -205,16 +206,17 @@ impl TokenizedPairs {
         Ok(words.map(|word| u32::from_le_bytes(*word)).collect())
     }
 
-    /// Returns the student's numbers of the pieces that inputs consist of.
+    /// Returns the numbers in a pruned vocabulary of the pieces that inputs consist of, which are numbered
+    /// as in the whole one.
     ///
     /// # Errors
-    /// If the student's vocabulary lacks one.
+    /// If the pruned vocabulary lacks one.
     pub fn renumbering(
         &self,
-        teacher: &Tokenizer,
-        student: &Tokenizer,
+        whole: &Tokenizer,
+        pruned: &Tokenizer,
     ) -> Result<Renumbering, DistillError> {
-        Renumbering::new(&self.used, teacher, student)
+        Renumbering::new(&self.used, whole, pruned)
     }
 }
 
@@ -238,30 +240,30 @@ impl TokenizedPairs {
     }
 }
 
-/// The number in the student's vocabulary of each entry of the teacher's, as far as it is used.
+/// The number in a pruned vocabulary of each entry of the whole one, as far as it is used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Renumbering(Vec<u32>);
 
 impl Renumbering {
-    /// Creates it for the entries `used` of the teacher's vocabulary.
+    /// Creates it for the entries `used` of the whole vocabulary.
     ///
     /// # Errors
-    /// If the student's vocabulary lacks one.
+    /// If the pruned vocabulary lacks one.
     pub(crate) fn new(
         used: &BTreeSet<u32>,
-        teacher: &Tokenizer,
-        student: &Tokenizer,
+        whole: &Tokenizer,
+        pruned: &Tokenizer,
     ) -> Result<Self, DistillError> {
         let mut numbers = vec![0; used.last().map_or(0, |&last| last as usize + 1)];
         for &id in used {
-            let piece = teacher.piece(id).unwrap_or_default();
-            let number = student.id(&piece);
+            let piece = whole.piece(id).unwrap_or_default();
+            let number = pruned.id(&piece);
             numbers[id as usize] = number.ok_or(DistillError::MissingPiece { piece })?;
         }
         Ok(Self(numbers))
     }
 
-    /// Renumbers tokens of the teacher's vocabulary.
+    /// Renumbers tokens of the whole vocabulary.
     ///
     /// # Panics
     /// If one of them is not used by the pairs.

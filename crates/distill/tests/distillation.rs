@@ -17,8 +17,8 @@ use optical_distill::settings::{
     StoppingMetric, StoppingSettings, TrainingSettings,
 };
 use optical_distill::{
-    DistillError, DistillSettings, Event, Observer, Outcome, TokenizedPairs, TrainingData,
-    TrainingText, distil,
+    Beginning, DistillError, DistillSettings, Event, Observer, Outcome, TokenizedPairs,
+    TrainingData, TrainingText, distil,
 };
 use optical_encoder::testing::tiny_checkpoint;
 use optical_encoder::{Head, Model, Precision};
@@ -69,14 +69,24 @@ fn alignment(plan: PlanSettings) -> Objectives {
 fn tokenized(teacher: &Model, folder: &Path) -> TokenizedPairs {
     let (texts, length) = (texts(), settings().maximum_length);
     let texts = texts.into_iter().map(Ok::<_, DistillError>);
-    TokenizedPairs::write(texts, &teacher.tokenizer, length, folder).unwrap()
+    TokenizedPairs::write(texts, [&teacher.tokenizer; 2], length, folder).unwrap()
+}
+
+fn training_data<'a>(pairs: &'a TokenizedPairs, held_out: &'a [TrainingText]) -> TrainingData<'a> {
+    TrainingData {
+        pairs,
+        held_out,
+        passages: None,
+        targets: None,
+    }
 }
 
 fn settings() -> DistillSettings {
     DistillSettings {
         training: training(),
+        teacher_reads: None,
         maximum_length: 12,
-        layers: 2,
+        layers: Some(2),
         frozen_layers: 0,
         frozen_vocabulary: false,
         bitext: BTreeMap::from([("swa".into(), 0.8)]),
@@ -117,6 +127,7 @@ fn training() -> TrainingSettings {
         optimiser: OptimiserSettings {
             learning_rate: 5e-3,
             vocabulary_learning_rate: 2e-2,
+            projection_learning_rate: None,
             layer_decay: 0.9,
             warm_up: 4,
             decay: Decay::Linear,
@@ -166,16 +177,12 @@ fn run_heard(
     let teacher = Model::load(&folder.join("teacher"), &device).unwrap();
     let texts = texts();
     let pairs = tokenized(&teacher, folder);
-    let data = TrainingData {
-        pairs: &pairs,
-        held_out: &texts[..6],
-        passages: None,
-    };
+    let data = training_data(&pairs, &texts[..6]);
     let head = Head::identity(8);
     let checkpoints = folder.join("checkpoints");
     match distil(
         settings,
-        &teacher,
+        (&teacher, Beginning::Copy),
         &head,
         data,
         &checkpoints,
@@ -219,14 +226,10 @@ fn parts_on_several_devices_sum_up_to_the_same_student() {
         tiny_teacher(folder.path());
         let teacher = Model::load(&folder.path().join("teacher"), &Device::flex()).unwrap();
         let (texts, pairs) = (texts(), tokenized(&teacher, folder.path()));
-        let data = TrainingData {
-            pairs: &pairs,
-            held_out: &texts[..6],
-            passages: None,
-        };
+        let data = training_data(&pairs, &texts[..6]);
         let outcome = distil(
             &settings(),
-            &teacher,
+            (&teacher, Beginning::Copy),
             &Head::identity(8),
             data,
             &folder.path().join("checkpoints"),
@@ -438,13 +441,9 @@ fn a_run_ends_with_its_best_reading_whether_it_was_stopped_or_not() {
         let mut once = || {
             distil(
                 &settings,
-                &teacher,
+                (&teacher, Beginning::Copy),
                 &Head::identity(8),
-                TrainingData {
-                    pairs: &pairs,
-                    held_out: &texts[..6],
-                    passages: None,
-                },
+                training_data(&pairs, &texts[..6]),
                 &folder.path().join("checkpoints"),
                 &[Device::flex()],
                 &mut judge,
@@ -478,15 +477,11 @@ fn a_checkpoint_of_other_settings_is_refused_and_kept() {
         ..settings()
     };
     let pairs = tokenized(&teacher, folder.path());
-    let data = TrainingData {
-        pairs: &pairs,
-        held_out: &[],
-        passages: None,
-    };
+    let data = training_data(&pairs, &[]);
     let checkpoints = folder.path().join("checkpoints");
     let refused = distil(
         &other,
-        &teacher,
+        (&teacher, Beginning::Copy),
         &Head::identity(8),
         data,
         &checkpoints,

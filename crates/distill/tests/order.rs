@@ -257,6 +257,7 @@ fn in_memory(pairs: &[TrainingPair], seed: u64, step: u64, parts: usize) -> Vec<
             TokenBatch::pad(&sides, 0)
         };
         PairBatch {
+            pairs: Vec::new(),
             target: side(|pair| &pair.target),
             input: side(|pair| &pair.input),
             passages: chosen

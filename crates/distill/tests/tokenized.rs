@@ -40,7 +40,8 @@ fn one_pass_of_the_teachers_tokenizer_gives_the_students_tokens() {
     ];
     let maximum = 6;
     let given = texts.iter().cloned().map(Ok::<_, DistillError>);
-    let pairs = TokenizedPairs::write(given, &teacher.tokenizer, maximum, folder.path()).unwrap();
+    let pairs =
+        TokenizedPairs::write(given, [&teacher.tokenizer; 2], maximum, folder.path()).unwrap();
     assert_eq!((pairs.len(), pairs.left_out()), (3, 2));
     assert_eq!(pairs.without_tokens(), 1);
     // What only a text that is left out has, is not in use.
@@ -75,7 +76,7 @@ fn a_student_that_was_made_for_other_texts_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let teacher = teacher(folder.path());
     let texts = [Ok::<_, DistillError>(text("water", "maji jua", "swa"))];
-    let pairs = TokenizedPairs::write(texts, &teacher.tokenizer, 9, folder.path()).unwrap();
+    let pairs = TokenizedPairs::write(texts, [&teacher.tokenizer; 2], 9, folder.path()).unwrap();
     let jua = teacher.tokenizer.id("▁jua").unwrap();
     let mut fewer = pairs.used().clone();
     assert!(fewer.remove(&jua));
@@ -91,6 +92,6 @@ fn a_text_that_cannot_be_read_ends_the_writing() {
     let teacher = teacher(folder.path());
     let broken = DistillError::Device("gone".into());
     let texts = [Ok(text("water", "maji", "swa")), Err(broken)];
-    let result = TokenizedPairs::write(texts, &teacher.tokenizer, 9, folder.path());
+    let result = TokenizedPairs::write(texts, [&teacher.tokenizer; 2], 9, folder.path());
     assert!(matches!(result, Err(DistillError::Device(_))));
 }

@@ -148,6 +148,14 @@ pub enum EncoderError {
         /// What only the tuned one has.
         what: String,
     },
+    /// An encoder cannot do with some of its layers.
+    #[error("layers {layers:?}: {reason}")]
+    Layers {
+        /// The layers asked for, counted from zero.
+        layers: Vec<usize>,
+        /// What was expected.
+        reason: String,
+    },
     /// Too little text to estimate what a head needs.
     #[error("{tokens} token vectors cannot span {dimensions} dimensions; give more text")]
     TooFewTokens {

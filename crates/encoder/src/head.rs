@@ -52,8 +52,9 @@ impl Head {
         self
     }
 
-    /// This map and then `next`, as one.
-    pub(crate) fn then(&self, next: &Self) -> Self {
+    /// Returns this map and then `next`, as one.
+    #[must_use]
+    pub fn then(&self, next: &Self) -> Self {
         let row = |weights: &[f32], column: usize| -> f64 {
             let inner = weights
                 .iter()

@@ -5,20 +5,19 @@
 
 use optical_tokenize::Tokenizer;
 
-use crate::weights::WeightsReader;
-use crate::{Encoder, EncoderError, Model};
+use crate::{EncoderError, Head, Model};
 
 impl Model {
     /// Returns the model with weights `(1 − share) · self + share · tuned`, in the vocabulary of
     /// `self`.
     ///
     /// `tuned` began as a copy of `self`, perhaps with fewer layers and a pruned vocabulary. The
-    /// result has its layers and its head; vocabulary entries that it lacks keep the rows of `self`.
+    /// result has its layers; vocabulary entries that it lacks keep the rows of `self`. The head is the
+    /// mean of both, or that of `tuned` where `self` has none of its shape.
     ///
     /// # Errors
     /// If `tuned` has a vocabulary entry or a tensor that `self` lacks, or the device fails.
     pub fn interpolate(self, tuned: &Self, share: f64) -> Result<Self, EncoderError> {
-        let device = self.encoder.device();
         let rows = shared_rows(&tuned.tokenizer, &self.tokenizer)?;
         let mut model = self.with_layers(tuned.encoder.layer_count());
         let words = model.config.family.layout().words;
@@ -38,16 +37,34 @@ impl Model {
                 )));
             }
             for (row, tuned) in rows.zip(tuned_values.chunks_exact(width)) {
-                for (value, tuned) in values[row * width..].iter_mut().zip(tuned) {
-                    let mean = (1.0 - share) * f64::from(*value) + share * f64::from(*tuned);
-                    *value = mean as f32;
-                }
+                move_towards(&mut values[row * width..], tuned, share);
             }
         }
-        let mut weights = WeightsReader::of(tensors);
-        model.encoder = Encoder::load(&model.config, &mut weights, &device)?;
-        model.head.clone_from(&tuned.head);
-        Ok(model)
+        model.head = match (model.head, &tuned.head) {
+            (Some(head), Some(tuned)) if head.is_like(tuned) => Some(head.towards(tuned, share)),
+            (_, tuned) => tuned.clone(),
+        };
+        model.rebuilt(tensors)
+    }
+}
+
+impl Head {
+    fn is_like(&self, other: &Self) -> bool {
+        (self.input, self.output) == (other.input, other.output)
+    }
+
+    fn towards(mut self, tuned: &Self, share: f64) -> Self {
+        move_towards(&mut self.weight, &tuned.weight, share);
+        move_towards(&mut self.bias, &tuned.bias, share);
+        self
+    }
+}
+
+/// Moves values a share of the way to others.
+fn move_towards(values: &mut [f32], tuned: &[f32], share: f64) {
+    for (value, tuned) in values.iter_mut().zip(tuned) {
+        let mean = (1.0 - share) * f64::from(*value) + share * f64::from(*tuned);
+        *value = mean as f32;
     }
 }
 

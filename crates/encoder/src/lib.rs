@@ -25,6 +25,7 @@
 //! # }
 //! ```
 
+mod begin;
 mod config;
 mod conventions;
 mod e5s1;
@@ -49,6 +50,7 @@ mod template;
 pub mod testing;
 mod tokenizer_file;
 mod vector_file;
+mod vectors;
 mod weights;
 
 /// Counts what the same model has made of the same text: to be raised with every change of tokenizing
@@ -68,4 +70,5 @@ pub use outline::Outline;
 pub use parts::Precision;
 pub use pooling::Pooling;
 pub use vector_file::VectorFile;
+pub use vectors::Vectors;
 pub use weights::{NamedTensor, WeightsReader, write_weights};

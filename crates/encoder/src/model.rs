@@ -177,6 +177,16 @@ impl Model {
         self
     }
 
+    /// Returns the model with `next` after its head.
+    #[must_use]
+    pub fn with_head_after(mut self, next: &Head) -> Self {
+        self.head = Some(match &self.head {
+            Some(head) => head.then(next),
+            None => next.clone(),
+        });
+        self
+    }
+
     /// Returns the model with trainable parameters of its own on an autodiff device.
     #[must_use]
     pub fn trainable(mut self, device: &Device) -> Self {

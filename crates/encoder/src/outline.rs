@@ -18,6 +18,8 @@ pub struct Outline {
     pub tokenizer: Tokenizer,
     /// Numbers in all of the encoder's tensors.
     pub parameters: usize,
+    /// Those of them that are in tables: of words, of positions, of types.
+    pub embeddings: usize,
     /// Whether the folder brings a head of its own.
     pub has_head: bool,
 }
@@ -34,7 +36,8 @@ impl Outline {
         let (config, _, tokenizer) = read_reader(folder, encoder)?;
         let weights = WeightsReader::in_folder(encoder)?;
         Ok(Self {
-            parameters: weights.numbers(),
+            parameters: weights.numbers(|_| true),
+            embeddings: weights.numbers(|name| name.ends_with("_embeddings.weight")),
             has_head: modules.head(config.hidden_size)?.is_some()
                 || conventions::is_stanford(encoder)?,
             config,
@@ -63,6 +66,11 @@ mod tests {
             let tensors = model.encoder.tensors().unwrap();
             let numbers: usize = tensors.iter().map(|(_, _, values)| values.len()).sum();
             assert!(numbers <= outline.parameters, "{name}");
+            // Between words and positions on one side and a layer on the other.
+            let width = outline.config.hidden_size;
+            let rows = outline.config.vocab_size + outline.config.max_position_embeddings;
+            assert!(rows * width <= outline.embeddings, "{name}");
+            assert!(outline.embeddings < rows * width + 3 * width, "{name}");
         }
     }
 }

@@ -26,6 +26,20 @@ pub fn tiny_checkpoint(
     words: &[&str],
     seed: u64,
 ) -> Result<(), EncoderError> {
+    tiny_checkpoint_of_width(HIDDEN, folder, model_type, words, seed)
+}
+
+/// Writes an encoder as [`tiny_checkpoint`] does, of another width, which is even.
+///
+/// # Errors
+/// If the folder cannot be written.
+pub fn tiny_checkpoint_of_width(
+    hidden: usize,
+    folder: &Path,
+    model_type: &str,
+    words: &[&str],
+    seed: u64,
+) -> Result<(), EncoderError> {
     let pieces: Vec<String> = ["<s>", "<pad>", "</s>", "<unk>"]
         .iter()
         .map(|piece| (*piece).to_owned())
@@ -33,7 +47,7 @@ pub fn tiny_checkpoint(
         .chain(["▁".to_owned()])
         .chain(('a'..='z').map(String::from))
         .collect();
-    let config = json!({"model_type": model_type, "vocab_size": pieces.len(), "hidden_size": HIDDEN,
+    let config = json!({"model_type": model_type, "vocab_size": pieces.len(), "hidden_size": hidden,
         "num_hidden_layers": LAYERS, "num_attention_heads": 2, "intermediate_size": WIDE,
         "max_position_embeddings": POSITIONS, "type_vocab_size": 1, "layer_norm_eps": 1e-12,
         "pad_token_id": 1});
@@ -44,7 +58,7 @@ pub fn tiny_checkpoint(
     write("tokenizer.json", &tokenizer(&pieces))?;
     write_weights(
         &folder.join("model.safetensors"),
-        &weights(pieces.len(), seed),
+        &weights(hidden, pieces.len(), seed),
     )
 }
 
@@ -72,7 +86,7 @@ fn tokenizer(pieces: &[String]) -> Value {
             .collect::<Vec<_>>()}})
 }
 
-fn weights(vocabulary: usize, seed: u64) -> Vec<NamedTensor> {
+fn weights(hidden: usize, vocabulary: usize, seed: u64) -> Vec<NamedTensor> {
     let mut state = seed;
     let mut tensors = Vec::new();
     let mut tensor = |name: String, shape: &[usize]| {
@@ -94,28 +108,28 @@ fn weights(vocabulary: usize, seed: u64) -> Vec<NamedTensor> {
     };
     tensor(
         "embeddings.word_embeddings.weight".into(),
-        &[vocabulary, HIDDEN],
+        &[vocabulary, hidden],
     );
     tensor(
         "embeddings.position_embeddings.weight".into(),
-        &[POSITIONS, HIDDEN],
+        &[POSITIONS, hidden],
     );
     tensor(
         "embeddings.token_type_embeddings.weight".into(),
-        &[1, HIDDEN],
+        &[1, hidden],
     );
-    let mut modules = vec![("embeddings.LayerNorm".to_owned(), HIDDEN, 0)];
+    let mut modules = vec![("embeddings.LayerNorm".to_owned(), hidden, 0)];
     for layer in 0..LAYERS {
         modules.extend(
             [
-                ("attention.self.query", HIDDEN, HIDDEN),
-                ("attention.self.key", HIDDEN, HIDDEN),
-                ("attention.self.value", HIDDEN, HIDDEN),
-                ("attention.output.dense", HIDDEN, HIDDEN),
-                ("attention.output.LayerNorm", HIDDEN, 0),
-                ("intermediate.dense", WIDE, HIDDEN),
-                ("output.dense", HIDDEN, WIDE),
-                ("output.LayerNorm", HIDDEN, 0),
+                ("attention.self.query", hidden, hidden),
+                ("attention.self.key", hidden, hidden),
+                ("attention.self.value", hidden, hidden),
+                ("attention.output.dense", hidden, hidden),
+                ("attention.output.LayerNorm", hidden, 0),
+                ("intermediate.dense", WIDE, hidden),
+                ("output.dense", hidden, WIDE),
+                ("output.LayerNorm", hidden, 0),
             ]
             .map(|(name, output, input)| (format!("encoder.layer.{layer}.{name}"), output, input)),
         );

@@ -4,6 +4,7 @@
 //! [`Evaluator::evaluate`] measures it; [`Tests`] compare the measures.
 
 mod comparison;
+mod cost;
 mod ranking;
 mod scores;
 mod settings;
@@ -16,6 +17,7 @@ use optical_retrieval::Measure;
 use optical_store::Host;
 
 pub use self::comparison::{Tests, correct};
+pub use self::cost::{QueryCost, fertility, query_cost};
 pub use self::ranking::{Asked, Queries, System};
 pub use self::scores::{
     Evaluations, Scores, join_students, judgements, measure, measures, rounded, scores_of,

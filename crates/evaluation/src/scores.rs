@@ -109,25 +109,28 @@ impl Evaluator<'_> {
     }
 }
 
-/// Names the student of a repetition among the systems; alone, it is the distilled one itself.
-pub fn student_name(repetition: usize, repetitions: usize) -> String {
-    let distilled = BuiltIn::Distilled.name();
+/// Names the student of a repetition among the systems of a kind; alone, it is that system itself.
+pub fn student_name(kind: BuiltIn, repetition: usize, repetitions: usize) -> String {
     match repetitions {
-        1 => distilled.to_owned(),
-        _ => format!("{distilled}-{}", repetition + 1),
+        1 => kind.name().to_owned(),
+        _ => format!("{}-{}", kind.name(), repetition + 1),
     }
 }
 
-/// Adds the distilled system: of several students, the mean of their values topic by topic.
+/// Adds the system of a kind: of several students, the mean of their values topic by topic.
 ///
 /// # Errors
 /// If students have other topics.
-pub fn join_students(evaluations: &mut Evaluations, repetitions: usize) -> anyhow::Result<()> {
+pub fn join_students(
+    evaluations: &mut Evaluations,
+    kind: BuiltIn,
+    repetitions: usize,
+) -> anyhow::Result<()> {
     if repetitions == 1 {
         return Ok(());
     }
     let names: Vec<_> = (0..repetitions)
-        .map(|repetition| student_name(repetition, repetitions))
+        .map(|repetition| student_name(kind, repetition, repetitions))
         .collect();
     let mut joined = BTreeMap::new();
     for language in evaluations[&names[0]].keys() {
@@ -139,7 +142,7 @@ pub fn join_students(evaluations: &mut Evaluations, repetitions: usize) -> anyho
         let mean = mean.with_context(|| format!("{language}: students differ in their topics"))?;
         joined.insert(language.clone(), mean);
     }
-    evaluations.insert(BuiltIn::Distilled.name().to_owned(), joined);
+    evaluations.insert(kind.name().to_owned(), joined);
     Ok(())
 }
 
@@ -195,7 +198,7 @@ mod tests {
             ("distilled-1".to_owned(), first.clone()),
             ("distilled-2".to_owned(), second),
         ]);
-        join_students(&mut evaluations, 2).unwrap();
+        join_students(&mut evaluations, BuiltIn::Distilled, 2).unwrap();
         let joined = &evaluations["distilled"]["swa"];
         let map = "map".parse().unwrap();
         let expected = [("q1", (1.0 + 0.25) / 2.0), ("q2", 0.5 / 2.0)];
@@ -206,12 +209,12 @@ mod tests {
 
         let other = evaluated(&[("q1", &["d1"]), ("q3", &["d1"])]);
         evaluations.insert("distilled-2".to_owned(), other);
-        let error = join_students(&mut evaluations, 2).unwrap_err();
+        let error = join_students(&mut evaluations, BuiltIn::Distilled, 2).unwrap_err();
         assert_eq!(error.to_string(), "swa: students differ in their topics");
 
         // One student is the distilled system itself.
-        let mut alone = Evaluations::from([(student_name(0, 1), first)]);
-        join_students(&mut alone, 1).unwrap();
+        let mut alone = Evaluations::from([(student_name(BuiltIn::Distilled, 0, 1), first)]);
+        join_students(&mut alone, BuiltIn::Distilled, 1).unwrap();
         assert_eq!(alone.keys().collect::<Vec<_>>(), ["distilled"]);
     }
 

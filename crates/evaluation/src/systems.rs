@@ -11,7 +11,10 @@ pub enum BuiltIn {
     Bm25English,
     /// The unmodified encoder.
     ZeroShotRaw,
-    /// The same after the head.
+    /// The teacher after the head, where students are models of their own.
+    Teacher,
+    /// What distillation starts from: the teacher after the head, or a student of its own that has read
+    /// English alone.
     ZeroShot,
     /// The student, or the mean of several.
     Distilled,
@@ -21,11 +24,12 @@ pub enum BuiltIn {
 
 impl BuiltIn {
     /// All of them; those that a run file names come after the first.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Bm25,
         Self::Translator,
         Self::Bm25English,
         Self::ZeroShotRaw,
+        Self::Teacher,
         Self::ZeroShot,
         Self::Distilled,
         Self::English,
@@ -38,6 +42,7 @@ impl BuiltIn {
             Self::Translator => "translator",
             Self::Bm25English => "bm25-english",
             Self::ZeroShotRaw => "zero-shot-raw",
+            Self::Teacher => "teacher",
             Self::ZeroShot => "zero-shot",
             Self::Distilled => "distilled",
             Self::English => "english",
@@ -53,7 +58,10 @@ impl BuiltIn {
                 "BM25 on the query's human English version: an upper bound for translation"
             }
             Self::ZeroShotRaw => "the unmodified encoder, on the query as it is",
-            Self::ZeroShot => "the same encoder after the head: what distillation starts from",
+            Self::Teacher => "the teacher after the head, on the query as it is",
+            Self::ZeroShot => {
+                "after the head, before any text of other languages: what distillation starts from"
+            }
             Self::Distilled => "the student after the same head",
             Self::English => "the teacher on the query's human English version: an upper bound",
         }
@@ -66,7 +74,10 @@ impl BuiltIn {
 
     /// Tells whether it ranks by vectors of an encoder that is not trained.
     pub fn is_untrained_encoder(self) -> bool {
-        matches!(self, Self::ZeroShotRaw | Self::ZeroShot | Self::English)
+        matches!(
+            self,
+            Self::ZeroShotRaw | Self::Teacher | Self::ZeroShot | Self::English
+        )
     }
 
     /// Finds a system by its name.
@@ -105,6 +116,9 @@ mod tests {
         };
         assert_eq!(those(BuiltIn::is_bound), ["bm25-english", "english"]);
         let untrained = those(BuiltIn::is_untrained_encoder);
-        assert_eq!(untrained, ["zero-shot-raw", "zero-shot", "english"]);
+        assert_eq!(
+            untrained,
+            ["zero-shot-raw", "teacher", "zero-shot", "english"]
+        );
     }
 }

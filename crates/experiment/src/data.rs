@@ -120,6 +120,13 @@ impl ExperimentData {
         pairs.filter(theirs).collect()
     }
 
+    /// Reads all pairs that may be trained on.
+    pub(crate) fn all_training_pairs(
+        &mut self,
+    ) -> Result<impl Iterator<Item = Result<SentencePair, CorpusError>> + '_, CorpusError> {
+        training_pairs(&mut self.bitext, &self.split)
+    }
+
     /// Draws English sentences of the training pairs, no two alike.
     pub fn english(&mut self, count: usize, seed: u64) -> Result<Vec<String>, CorpusError> {
         let mut sample = Sample::new(count, seed, "sentences of the head");
@@ -131,7 +138,7 @@ impl ExperimentData {
     }
 
     /// Reads pairs of the languages learned, as often as their source is repeated, and sentences of the
-    /// languages kept, each of these once.
+    /// languages kept, each of these once; English is kept by the texts of the English stage too.
     ///
     /// In memory there is a hash for each sentence kept: 20 to 39 bytes, as for [`Bitext::read`].
     pub fn training_texts<'a>(
@@ -142,7 +149,16 @@ impl ExperimentData {
         let distill = &run.distill;
         let seed = distill.training.seed;
         let share = run.code_switching.as_ref().map_or(0.0, |it| it.words);
+        let mut english = match &run.student {
+            Some(student) if distill.retention.contains_key("eng") => student.english.passages()?,
+            _ => Vec::new(),
+        };
         let mut seen: HashMap<&str, HashSet<_>> = HashMap::new();
+        let mut is_new = move |language: &'a str, sentence: &str| {
+            let fingerprint = fingerprint(seed, "retention", &[sentence]);
+            seen.entry(language).or_default().insert(fingerprint)
+        };
+        english.retain(|passage| is_new("eng", passage));
         let mut shaper = run.bitext_shape.map(|settings| Shaper::new(settings, seed));
         let mut texts = move |pair: SentencePair| {
             let mut texts = Vec::new();
@@ -157,8 +173,7 @@ impl ExperimentData {
                     kept if kept == pair.language => &pair.foreign,
                     _ => continue,
                 };
-                let fingerprint = fingerprint(seed, "retention", &[sentence]);
-                if seen.entry(language).or_default().insert(fingerprint) {
+                if is_new(language, sentence) {
                     texts.push(TrainingText::retention(sentence, language));
                 }
             }
@@ -178,10 +193,13 @@ impl ExperimentData {
         };
         let texts =
             training_pairs(&mut self.bitext, &self.split)?.map(move |pair| pair.map(&mut texts));
-        Ok(texts.flat_map(|texts| match texts {
+        let texts = texts.flat_map(|texts| match texts {
             Ok(texts) => texts.into_iter().map(Ok).collect(),
             Err(error) => vec![Err(error)],
-        }))
+        });
+        let english = english.into_iter();
+        let english = english.map(|passage| Ok(TrainingText::retention(&passage, "eng")));
+        Ok(texts.chain(english))
     }
 
     /// Tells what was read.

@@ -59,9 +59,17 @@ impl<'a> Development<'a> {
     /// If the queries cannot be ranked.
     pub fn judge(&self, student: &Model) -> anyhow::Result<f64> {
         let first = &self.experiment.measures()[..1];
+        // What a student of its own has is its projection.
+        let own = self.experiment.run.student.is_some();
+        let own = own.then(|| {
+            student
+                .clone()
+                .with_head_after(self.head)
+                .head_or_identity()
+        });
         let system = System::LateInteraction {
             model: student,
-            head: self.head,
+            head: own.as_ref().unwrap_or(self.head),
             index: &*self.index,
         };
         let mut sum = 0.0;

@@ -106,7 +106,7 @@ impl Experiment {
         let reader = self.site.store.reader(&run.model, self.device())?;
         let model = &reader.model;
         // Before the bitext is tokenized and the documents are encoded.
-        run.distill.check_teacher(&model.config)?;
+        run.distill.check_model(&model.config)?;
         for (key, length) in [
             ("retrieval.query_length", run.retrieval.query_length),
             ("retrieval.document_length", run.retrieval.document_length),
@@ -185,6 +185,31 @@ impl Experiment {
             device: self.device(),
             any_device: self.any_device,
             encode: self.run.retrieval.documents(),
+        }
+    }
+
+    /// Returns the head that the run was made with: the teacher's own, or the one in the run folder.
+    ///
+    /// # Errors
+    /// If it is not there, or damaged.
+    pub fn kept_head(&self, teacher: &Reader) -> anyhow::Result<Head> {
+        if let Some(head) = &teacher.model.head {
+            return Ok(head.clone());
+        }
+        let file = self.folder.head();
+        let head = Head::load(&file, teacher.model.config.hidden_size)?;
+        head.with_context(|| format!("{} is not there", file.display()))
+    }
+
+    /// Returns the head that a student's documents are after: its own where it began as the teacher's copy,
+    /// which has it too.
+    ///
+    /// # Errors
+    /// If a student of its own is not where the run's head is.
+    pub fn head_of_documents(&self, teacher: &Reader, student: &Reader) -> anyhow::Result<Head> {
+        match &self.run.student {
+            None => Ok(student.head.clone()),
+            Some(_) => self.kept_head(teacher),
         }
     }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use anyhow::bail;
 use optical_corpus::collection::{Collection, Document};
 use optical_distill::teaching::RankingText;
-use optical_store::{Host, Key, read_json, write_json};
+use optical_store::{Host, Key, Place, Store, key, read_json, write_json};
 use serde::{Deserialize, Serialize};
 
 use crate::{ExperimentData, RunFile, RunFolder};
@@ -37,6 +37,31 @@ impl Inputs {
     pub fn with_model(mut self, key: &str) -> Self {
         self.0.insert("model".into(), key.to_owned());
         self
+    }
+
+    /// Adds what a student of its own begins as, as far as it is at hand, and the files of English text
+    /// that it reads.
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    pub fn with_student(mut self, run: &RunFile, store: &Store) -> anyhow::Result<Self> {
+        let Some(student) = &run.student else {
+            return Ok(self);
+        };
+        let name = run.student_model();
+        if name != run.model
+            && let Place::Here(folder) = store.place(name)?
+        {
+            self.0.insert("student".into(), key::of_model(&folder)?);
+        }
+        if !student.english.texts.is_empty() {
+            let mut key = Key::of("English text");
+            for text in &student.english.texts {
+                key.add_file(text.path())?;
+            }
+            self.0.insert("English text".into(), key.text());
+        }
+        Ok(self)
     }
 
     /// Adds the questions that scores are of.

@@ -10,6 +10,7 @@ mod collections;
 mod continuation;
 mod data;
 mod development;
+mod english;
 mod experiment;
 mod findings;
 mod inputs;
@@ -27,6 +28,7 @@ mod site;
 mod space;
 pub mod stages;
 mod summary;
+mod targets;
 mod teach;
 mod teaching;
 mod translator;
@@ -38,6 +40,7 @@ pub use self::check::lengths::length;
 pub use self::check::{Opened, Start, Started, check};
 pub use self::collections::tokenless;
 pub use self::data::ExperimentData;
+pub use self::english::{StageNote, ZeroShot};
 pub use self::experiment::Experiment;
 pub use self::findings::{Findings, named};
 pub use self::inputs::Inputs;
@@ -45,8 +48,9 @@ pub use self::lexical::{Lexical, WORDS};
 pub use self::metrics::read_events;
 pub use self::pictures::{SoftAlignment, align, draw_alignment};
 pub use self::run_file::{
-    CodeSwitching, Languages, PassageChoice, RunFile, RunSettings, SignificanceSettings,
-    TableSource, TranslationSettings, TranslationSystem,
+    All, CodeSwitching, EnglishSettings, Languages, Layers, PassageChoice, RunFile, RunSettings,
+    SignificanceSettings, StudentSettings, TableSource, TranslationSettings, TranslationSystem,
+    Weights,
 };
 pub use self::run_folder::RunFolder;
 pub use self::searcher::Searcher;

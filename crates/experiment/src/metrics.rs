@@ -25,6 +25,12 @@ pub const DISTIL: Wording = Wording {
     found: "mates found",
 };
 
+/// A student of its own, on English text.
+pub const ENGLISH: Wording = Wording {
+    name: "English stage",
+    ..DISTIL
+};
+
 /// A teacher, on relevance data.
 pub const TEACH: Wording = Wording {
     name: "teach",

@@ -31,8 +31,7 @@ pub struct SoftAlignment {
 /// # Errors
 /// If a text cannot be tokenized, or the device fails.
 pub fn align(
-    [teacher, student]: [&Model; 2],
-    head: &Head,
+    [teacher, student]: [(&Model, &Head); 2],
     [english, foreign]: [&str; 2],
     objectives: &Objectives,
     device: &Device,
@@ -42,7 +41,7 @@ pub fn align(
             .tokenizer
             .batch(&[text], Role::Query, model.config.maximum_length())
     };
-    let (target, input) = (batch(teacher, english)?, batch(student, foreign)?);
+    let (target, input) = (batch(teacher.0, english)?, batch(student.0, foreign)?);
     let has_tokens = |batch: &TokenBatch| {
         let mut tokens = batch.kept.iter().zip(&batch.text);
         tokens.any(|(&kept, &text)| kept && text)
@@ -50,10 +49,16 @@ pub fn align(
     if !has_tokens(&target) || !has_tokens(&input) {
         return Ok(None);
     }
-    let device_head = head.on(device);
     let attention = objectives.needs_attention();
-    let side =
-        |model: &Model, tokens| Side::read(&model.encoder, &device_head, tokens, attention, device);
+    fn side<'a>(
+        (model, head): (&Model, &Head),
+        tokens: &'a TokenBatch,
+        attention: bool,
+        device: &Device,
+    ) -> Side<'a> {
+        let head = head.on(device);
+        Side::read(&model.encoder, None, &head, tokens, attention, device)
+    }
     let mut settings = objectives.alignment.clone().unwrap_or_default();
     // How rare a piece is is known in training only.
     if settings.marginals == Marginals::Idf {
@@ -64,7 +69,13 @@ pub fn align(
         weights: None,
         passages: None,
     };
-    let result = settings.align(&side(teacher, &target), &side(student, &input), moment)?;
+    // The states of a student of its own are the teacher's after its head alone.
+    if teacher.1 != student.1 {
+        settings.space = optical_distill::objectives::Space::Head;
+    }
+    let [target_side, input_side] = [(teacher, &target), (student, &input)]
+        .map(|(of, tokens)| side(of, tokens, attention, device));
+    let result = settings.align(&target_side, &input_side, moment)?;
     let numbers =
         |data: burn::tensor::TensorData| data.try_to_vec::<f32>().ok().context("the device failed");
     let cost = f64::from(numbers(result.loss.into_data())?[0]);
@@ -86,11 +97,11 @@ pub fn align(
             .collect(),
         rows: rows
             .iter()
-            .map(|&token| piece(teacher, &target, token))
+            .map(|&token| piece(teacher.0, &target, token))
             .collect(),
         columns: columns
             .iter()
-            .map(|&token| piece(student, &input, token))
+            .map(|&token| piece(student.0, &input, token))
             .collect(),
         cost,
     }))
@@ -181,12 +192,16 @@ pub fn draw_training(events: &[Event], stem: &Path) -> anyhow::Result<()> {
         .into_iter()
         .map(|(language, points)| Series::new(language, points))
         .collect();
-    let aligned = !partners.is_empty();
+    let (stepped, aligned) = (!loss.is_empty(), !partners.is_empty());
     let (loss, partners) = ([smoothed("loss", loss)], [smoothed("plan", partners)]);
-    let mut shown = vec![Panel {
-        y: "loss",
-        series: &loss,
-    }];
+    let mut shown = Vec::new();
+    // A student that stays as its English stage has made it makes no step.
+    if stepped {
+        shown.push(Panel {
+            y: "loss",
+            series: &loss,
+        });
+    }
     // Only a run that aligns tokens has a plan.
     if aligned {
         shown.push(Panel {

@@ -1,6 +1,7 @@
 //! The run file: all that a run's result depends on, in one TOML file.
 
 mod faults;
+mod student;
 mod translation;
 
 use std::ops::Deref;
@@ -21,6 +22,7 @@ use toml::Table;
 
 use crate::{findings, places};
 
+pub use self::student::{All, EnglishSettings, Layers, StudentSettings, Weights};
 pub use self::translation::{CodeSwitching, TableSource, TranslationSettings, TranslationSystem};
 
 const COLLECTION: &str = "[collection]";
@@ -44,6 +46,12 @@ pub struct RunSettings {
     pub title: String,
     /// The teacher: `dataset:NAME`, `hub:OWNER/NAME`, or a Hugging Face folder.
     pub model: String,
+    /// What the teacher reads, as far as languages are kept where it puts them; without the key, any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub teacher_languages: Option<Vec<String>>,
+    /// A student of its own; without the table, students begin as the teacher's copy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub student: Option<StudentSettings>,
     /// Languages by how much text the web has of them.
     pub languages: Languages,
     /// Where sentence pairs come from.

@@ -30,7 +30,7 @@ impl RunFolder {
         Ok(folder)
     }
 
-    fn at(path: PathBuf) -> Self {
+    pub(crate) fn at(path: PathBuf) -> Self {
         let lock = Arc::default();
         Self { path, lock }
     }

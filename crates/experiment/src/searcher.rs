@@ -8,7 +8,7 @@ use optical_corpus::collection::Document;
 use optical_evaluation::RetrievalSettings;
 use optical_retrieval::{Hit, Index, QueryRef};
 use optical_store::Reader;
-use optical_tokenize::Role;
+use optical_tokenize::{Role, Tokenizer};
 
 use crate::Experiment;
 use crate::answer::{Answer, Found, Read, matches};
@@ -21,6 +21,8 @@ pub struct Searcher {
     student: Reader,
     texts: HashMap<String, String>,
     index: Box<dyn Index>,
+    /// What reads documents.
+    tokenizer: Tokenizer,
 }
 
 impl Searcher {
@@ -39,13 +41,14 @@ impl Searcher {
             .collection
             .load(&roots)
             .context(run.collection_table())?;
-        let index = match experiment.own_index(&student, &collection)? {
-            Some(kept) => kept.index,
+        let (index, tokenizer) = match experiment.own_index(&student, &collection)? {
+            Some(kept) => (kept.index, student.model.tokenizer.clone()),
             None => {
                 let teacher = experiment.checked_teacher()?;
+                let head = experiment.head_of_documents(&teacher, &student)?;
                 let documents = &collection.documents;
-                let mut kept = experiment.indexes(&teacher, &[&student.head], documents)?;
-                kept.remove(0).index
+                let mut kept = experiment.indexes(&teacher, &[&head], documents)?;
+                (kept.remove(0).index, teacher.model.tokenizer)
             }
         };
         let texts = collection.documents.into_iter();
@@ -56,6 +59,7 @@ impl Searcher {
             student,
             texts: texts.collect(),
             index,
+            tokenizer,
         })
     }
 
@@ -91,7 +95,6 @@ impl Searcher {
             !vectors.is_empty(),
             "the query {query:?} has no word that the model reads"
         );
-        // The student's tokenizer is the teacher's, and so reads documents as the index has them.
         let tokenizer = &self.student.model.tokenizer;
         let asked = Read {
             text: query,
@@ -103,7 +106,7 @@ impl Searcher {
             let length = retrieval.document_length;
             let read = Read {
                 text,
-                spans: tokenizer.kept_spans(text, Role::Document, length)?,
+                spans: self.tokenizer.kept_spans(text, Role::Document, length)?,
             };
             let partners = self.index.partners(&vectors, &hit.id)?.unwrap_or_default();
             Ok(Found {

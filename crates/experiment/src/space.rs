@@ -75,9 +75,14 @@ impl Space {
         let named = |system: BuiltIn, space, queries| {
             late_interaction(system.name(), &self.teacher, space, queries)
         };
+        // A student of its own is trained on English text before it is anything to compare with.
+        let plain = match experiment.run.student {
+            Some(_) => BuiltIn::Teacher,
+            None => BuiltIn::ZeroShot,
+        };
         systems.extend([
             named(BuiltIn::ZeroShotRaw, raw, &queries),
-            named(BuiltIn::ZeroShot, after, &queries),
+            named(plain, after, &queries),
             named(BuiltIn::English, after, &english),
         ]);
         experiment.evaluator().evaluate(collection, &systems)
@@ -100,7 +105,7 @@ impl Space {
         let asked = [late_interaction(
             name,
             student,
-            (&self.head, index),
+            (&student.head, index),
             &queries,
         )];
         experiment.evaluator().evaluate(collection, &asked)

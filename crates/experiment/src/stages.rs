@@ -4,13 +4,13 @@ use std::path::Path;
 
 use anyhow::{Context, ensure};
 use optical_distill::Event;
-use optical_encoder::Head;
-use optical_evaluation::{Evaluations, join_students, student_name};
+use optical_evaluation::{BuiltIn, Evaluations, join_students, student_name};
 use optical_report::Table;
 use optical_report::page::RunSummary;
 use optical_store::Reader;
 
 use crate::continuation::Predecessor;
+use crate::english::ZeroShot;
 use crate::metrics::read_events;
 use crate::provenance::{Clock, facts, write_run_json};
 use crate::{
@@ -53,6 +53,7 @@ pub fn train(started: Started, from: Option<&Path>) -> anyhow::Result<Report> {
     data.tell(host)?;
     let teacher = experiment.teacher()?;
     let inputs = Inputs::of_students(run, &data).with_model(&teacher.key);
+    let inputs = inputs.with_student(run, &experiment.site.store)?;
     let from = from.map(|from| Predecessor::find(from, &experiment, &inputs));
     let from = from.transpose()?.flatten();
     folder.create(run.text())?;
@@ -70,22 +71,33 @@ pub fn train(started: Started, from: Option<&Path>) -> anyhow::Result<Report> {
     let mut makes = Students::open(&experiment, &space, &lexical, &data)?;
     clock.stage("document index");
 
-    let students: Vec<Reader> = (0..run.repetitions)
-        .map(|repetition| makes.student(repetition, &mut data))
-        .collect::<anyhow::Result<_>>()?;
+    let (mut zero_shots, mut students) = (Vec::new(), Vec::new());
+    for repetition in 0..run.repetitions {
+        let zero_shot = makes.zero_shot(repetition, &mut data)?;
+        zero_shots.extend(zero_shot.map(|it| it.reader));
+        students.push(makes.student(repetition, &mut data)?);
+    }
     clock.stage("distillation");
 
-    let evaluations = evaluate(&experiment, &data, &space, &lexical, &students)?;
+    let kinds = [
+        (BuiltIn::ZeroShot, zero_shots),
+        (BuiltIn::Distilled, students.clone()),
+    ];
+    let evaluations = evaluate(&experiment, &data, &space, &lexical, &kinds)?;
     clock.stage("search");
 
     let events = read_events(folder)?;
     pictures::draw_training(&events, &folder.file("training"))?;
     if let Some(pair) = pictures::pair_to_draw(data.held_out(), &run.picture) {
         let sides = [pair.english.as_str(), pair.foreign.as_str()];
-        let models = [&space.teacher.model, &students[0].model];
+        let student = &students[0];
+        let models = [
+            (&space.teacher.model, &space.head),
+            (&student.model, &student.head),
+        ];
         let objectives = &run.distill.objectives;
         let device = experiment.device();
-        let soft = pictures::align(models, &space.head, sides, objectives, device)?;
+        let soft = pictures::align(models, sides, objectives, device)?;
         if let Some(soft) = soft {
             pictures::draw_alignment(&soft, &run.picture, &folder.file("alignment"))?;
         }
@@ -132,14 +144,7 @@ pub fn final_test(finished: &Experiment, site: &Site) -> anyhow::Result<Report> 
     let lexical = Lexical::prepare(&experiment, &mut data)?;
     let teacher = experiment.teacher()?;
     Inputs::default().with_model(&teacher.key).check(folder)?;
-    let head = match &teacher.model.head {
-        Some(head) => head.clone(),
-        None => {
-            let file = folder.head();
-            Head::load(&file, teacher.model.config.hidden_size)?
-                .with_context(|| format!("{} is not there", file.display()))?
-        }
-    };
+    let head = finished.kept_head(&teacher)?;
     let space = Space::open(&experiment, teacher, head, &data.collection)?;
     clock.stage("document index");
 
@@ -149,7 +154,14 @@ pub fn final_test(finished: &Experiment, site: &Site) -> anyhow::Result<Report> 
             student.with_context(|| unfinished(finished, repetition))
         })
         .collect::<anyhow::Result<_>>()?;
-    let evaluations = evaluate(&experiment, &data, &space, &lexical, &students)?;
+    let mut kinds = vec![(BuiltIn::Distilled, students)];
+    if run.student.is_some() {
+        let kept =
+            (0..run.repetitions).map(|repetition| ZeroShot::kept(finished, repetition, &space));
+        let readers = kept.map(|kept| Ok(kept?.reader));
+        kinds.push((BuiltIn::ZeroShot, readers.collect::<anyhow::Result<_>>()?));
+    }
+    let evaluations = evaluate(&experiment, &data, &space, &lexical, &kinds)?;
     clock.stage("search");
     let events = read_events(folder)?;
     report(&experiment, &data, evaluations, &events, &clock)
@@ -198,15 +210,17 @@ fn evaluate(
     data: &ExperimentData,
     space: &Space,
     lexical: &Lexical,
-    students: &[Reader],
+    kinds: &[(BuiltIn, Vec<Reader>)],
 ) -> anyhow::Result<Evaluations> {
     let collection = &data.collection;
     let mut evaluations = space.evaluate_untrained(experiment, collection, lexical)?;
-    for (repetition, student) in students.iter().enumerate() {
-        let name = student_name(repetition, students.len());
-        evaluations.extend(space.evaluate(experiment, collection, &name, student)?);
+    for (kind, students) in kinds.iter().filter(|(_, students)| !students.is_empty()) {
+        for (repetition, student) in students.iter().enumerate() {
+            let name = student_name(*kind, repetition, students.len());
+            evaluations.extend(space.evaluate(experiment, collection, &name, student)?);
+        }
+        join_students(&mut evaluations, *kind, students.len())?;
     }
-    join_students(&mut evaluations, students.len())?;
     Ok(evaluations)
 }
 

@@ -148,7 +148,7 @@ fn spread(experiment: &Experiment, evaluations: &Evaluations) -> Option<String> 
         return None;
     }
     let students: Vec<_> = (0..count)
-        .map(|repetition| evaluations.get(&student_name(repetition, count)))
+        .map(|repetition| evaluations.get(&student_name(BuiltIn::Distilled, repetition, count)))
         .collect::<Option<_>>()?;
     let languages = run.classes().into_iter().filter_map(|(language, _)| {
         let values = students

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use optical_corpus::error::CorpusError;
 use optical_distill::{
-    Outcome, Passages, TokenizedPairs, TrainingData, TrainingText, distil, estimate_head,
+    Beginning, Outcome, Passages, TargetStates, TokenizedPairs, TrainingData, TrainingText, distil,
+    estimate_head,
 };
 use optical_encoder::{EncodeSettings, Head};
 use optical_retrieval::translation::CodeSwitch;
@@ -12,10 +13,11 @@ use optical_store::{Key, Reader};
 use optical_tokenize::Role;
 
 use crate::development::Development;
+use crate::english::{EnglishStage, ZeroShot};
 use crate::metrics::{self, Metrics};
 use crate::passages::ScoredPassages;
 use crate::watcher::Watcher;
-use crate::{Experiment, ExperimentData, Lexical, RunFile, Space, continuation, inputs};
+use crate::{Experiment, ExperimentData, Lexical, RunFile, Space, continuation, inputs, targets};
 
 /// Returns the head, estimated once and kept in the run folder.
 ///
@@ -110,8 +112,14 @@ pub struct Students<'a> {
     development: Option<Development<'a>>,
     switches: BTreeMap<String, CodeSwitch>,
     passages: Option<ScoredPassages<'a>>,
+    /// What students of their own begin with.
+    english: Option<EnglishStage<'a>>,
+    /// The one made last, with its repetition.
+    zero_shot: Option<(usize, ZeroShot)>,
     /// Made for the first student that has to be trained.
     pairs: Option<TokenizedPairs>,
+    /// What the teacher makes of their targets, where it reads them once.
+    targets: Option<TargetStates>,
 }
 
 impl<'a> Students<'a> {
@@ -133,8 +141,33 @@ impl<'a> Students<'a> {
             development: Development::prepare(experiment, space, development)?,
             switches: lexical.code_switches(&experiment.run)?,
             passages: ScoredPassages::new(experiment, lexical.words(), space, &data.collection),
+            english: EnglishStage::open(experiment, space)?,
+            zero_shot: None,
             pairs: None,
+            targets: None,
         })
+    }
+
+    /// Returns the zero-shot student of a repetition, counted from zero, which its student begins with;
+    /// `None` where students begin as the teacher's copy.
+    ///
+    /// # Errors
+    /// If its training fails, or somebody stops it.
+    pub fn zero_shot(
+        &mut self,
+        repetition: usize,
+        data: &mut ExperimentData,
+    ) -> anyhow::Result<Option<ZeroShot>> {
+        let Some(stage) = &self.english else {
+            return Ok(None);
+        };
+        let kept = self.zero_shot.take().filter(|(of, _)| *of == repetition);
+        let (_, found) = match kept {
+            Some(kept) => kept,
+            None => (repetition, stage.student(repetition, data)?),
+        };
+        self.zero_shot = Some((repetition, found.clone()));
+        Ok(Some(found))
     }
 
     /// Returns the student of a repetition, counted from zero: read back where it is there, otherwise
@@ -158,6 +191,8 @@ impl<'a> Students<'a> {
         if let Some(student) = self.experiment.student(repetition)? {
             return Ok(student);
         }
+        let zero_shot = self.zero_shot(repetition, data)?;
+        let begins = zero_shot.as_ref().map_or(teacher, |it| &it.model);
         if self.pairs.is_none() {
             let texts = data.training_texts(run, &self.switches)?.map(|text| {
                 let mut text = text?;
@@ -166,13 +201,21 @@ impl<'a> Students<'a> {
                 }
                 Ok::<_, CorpusError>(text)
             });
-            let (tokenizer, cache) = (&teacher.tokenizer, &self.experiment.site.store.cache);
-            let length = run.distill.maximum_length;
-            self.pairs = Some(TokenizedPairs::write(texts, tokenizer, length, cache)?);
+            let tokenizers = [&teacher.tokenizer, &begins.tokenizer];
+            let (length, cache) = (
+                run.distill.maximum_length,
+                &self.experiment.site.store.cache,
+            );
+            self.pairs = Some(TokenizedPairs::write(texts, tokenizers, length, cache)?);
         }
         let held_out: Vec<_> = data.held_out().map(TrainingText::bitext).collect();
+        let pairs = self.pairs.as_ref().expect("made above");
+        if self.targets.is_none() && 0 < run.distill.training.steps {
+            self.targets = targets::read_once(self.experiment, &self.space.teacher, pairs)?;
+        }
         let training = TrainingData {
-            pairs: self.pairs.as_ref().expect("made above"),
+            pairs,
+            targets: self.targets.as_ref(),
             held_out: &held_out,
             passages: self.passages.as_ref().map(|it| it as &dyn Passages),
         };
@@ -183,7 +226,13 @@ impl<'a> Students<'a> {
         let mut watcher = Watcher::new(metrics, host, self.development.as_ref());
         let outcome = distil(
             &settings,
-            teacher,
+            (
+                teacher,
+                match &zero_shot {
+                    Some(zero_shot) => Beginning::Own(&zero_shot.model),
+                    None => Beginning::Copy,
+                },
+            ),
             &self.space.head,
             training,
             &folder.checkpoints(),
@@ -195,8 +244,12 @@ impl<'a> Students<'a> {
                 anyhow::bail!("stopped; the same command resumes from the checkpoint")
             }
             Outcome::Finished(student) => {
+                let student = match zero_shot {
+                    Some(_) => student.with_head_after(&self.space.head),
+                    None => *student,
+                };
                 student.save_whole(&folder.student())?;
-                Reader::of(*student, &folder.student())
+                Reader::of(student, &folder.student())
             }
         }
     }

@@ -56,6 +56,8 @@ fn every_key_of_a_run_file_has_a_row() {
             ("final_test.", "collection."),
             ("development.", "collection."),
             ("teach.training.", "distill.training."),
+            ("student.english.training.", "distill.training."),
+            ("student.english.objectives.", "distill.objectives."),
         ];
         let mut same = kinds.iter();
         same.find_map(|(table, of)| Some([of, key.strip_prefix(table)?].concat()))

@@ -5,7 +5,7 @@
 //! other languages to it. Rankings are collected in a [`Run`], which [`evaluate`] holds against
 //! [`Qrels`] with `trec_eval`'s measures; [`significance`] says whether two evaluations differ by
 //! more than chance. [`NegativeSettings`] draws from rankings what a teacher should learn to tell
-//! from relevant documents.
+//! from relevant documents; [`rank_consistency`] says whether a question finds the same in two languages.
 //!
 //! ```
 //! use optical_retrieval::{ExactIndex, Index, Measure, Options, Qrels, Run, evaluate};
@@ -24,6 +24,7 @@
 //! ```
 
 mod bm25;
+mod consistency;
 pub mod index;
 pub mod measures;
 mod negatives;
@@ -36,6 +37,7 @@ mod trec;
 mod words;
 
 pub use self::bm25::{Bm25Error, Bm25Index, Bm25Settings, QueryTerm};
+pub use self::consistency::{CONSISTENCY_DEPTH, overlap, rank_consistency};
 pub use self::index::{ExactIndex, Index, IndexError, QueryRef};
 pub use self::measures::{Evaluation, Measure, MeasureError, Options, evaluate};
 pub use self::negatives::{NegativeSettings, Negatives};

@@ -18,16 +18,22 @@ pub enum Kind {
     Model,
     /// Document vectors.
     Index,
+    /// What students of their own begin with: the end of their English stage.
+    Student,
+    /// What a teacher makes of training sentences.
+    States,
     /// What is left of a downloaded model beside the model itself.
     Download,
 }
 
 impl Kind {
     /// All kinds, each with its folder in the cache.
-    pub const ALL: [(Self, &'static str); 4] = [
+    pub const ALL: [(Self, &'static str); 6] = [
         (Self::DataSet, "datasets"),
         (Self::Model, "models"),
         (Self::Index, "indexes"),
+        (Self::Student, "students"),
+        (Self::States, "states"),
         (Self::Download, "hub"),
     ];
 }

@@ -99,7 +99,7 @@ impl Store {
     }
 }
 
-fn load(path: &Path) -> anyhow::Result<Manifest> {
+pub(crate) fn load(path: &Path) -> anyhow::Result<Manifest> {
     Manifest::load(path).with_context(|| {
         let (path, known) = (path.display(), shipped().collect::<Vec<_>>().join(", "));
         format!("manifest {path} (those of {SHIPPED_FOLDER}/ that are compiled in: {known})")

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, ensure};
 use hf_hub::api::sync::ApiBuilder;
 use hf_hub::{Cache, Repo, RepoType};
-use optical_corpus::manifest::SHIPPED_FOLDER;
+use optical_corpus::manifest::{Reader as Layout, SHIPPED_FOLDER};
 use optical_encoder::{E5S1_REVISION, convert_e5s1, model_files};
 use optical_files::whole::{self, WholeFolder};
 
 use crate::Store;
+use crate::datasets::load;
 use crate::key::Key;
 
 /// Where a model is already.
@@ -20,6 +21,14 @@ pub enum Place {
     Here(PathBuf),
     /// It is downloaded, and converted if it is a data set; the number of bytes, if that is known.
     Away(Option<u64>),
+}
+
+/// The weights of a data set.
+enum Weights {
+    /// In a folder as models are read from.
+    Ready(PathBuf),
+    /// In a file that is converted into a folder.
+    Converted { file: PathBuf, into: PathBuf },
 }
 
 impl Store {
@@ -59,7 +68,10 @@ impl Store {
                 if let Some((_, bytes)) = self.lacking(&manifest)? {
                     return Ok(Place::Away(Some(bytes)));
                 }
-                let (_, folder) = self.conversion(name)?;
+                let folder = match self.weights(name)? {
+                    Weights::Ready(folder) => folder,
+                    Weights::Converted { into, .. } => into,
+                };
                 Ok(here(folder).map_or(Place::Away(Some(0)), Place::Here))
             }
             Some(("hub", name)) => {
@@ -69,9 +81,27 @@ impl Store {
         }
     }
 
-    /// The weights that a manifest describes, and the folder that they are converted into.
-    fn conversion(&self, name: &str) -> anyhow::Result<(PathBuf, PathBuf)> {
-        let fetched = self.data_set(&manifest(name), false)?;
+    /// Returns the languages that a model says it was trained on; `None` where it does not say.
+    ///
+    /// # Errors
+    /// If it is that of a data set without a manifest.
+    pub fn languages(&self, model: &str) -> anyhow::Result<Option<Vec<String>>> {
+        let Some(("dataset", name)) = model.split_once(':') else {
+            return Ok(None);
+        };
+        Ok(match load(&manifest(name))?.reader {
+            Layout::HuggingFace(layout) if !layout.languages.is_empty() => Some(layout.languages),
+            _ => None,
+        })
+    }
+
+    /// The weights that a manifest describes.
+    fn weights(&self, name: &str) -> anyhow::Result<Weights> {
+        let manifest = manifest(name);
+        let fetched = self.data_set(&manifest, false)?;
+        if let Layout::HuggingFace(layout) = load(&manifest)?.reader {
+            return Ok(Weights::Ready(fetched.folder.join(layout.folder)));
+        }
         let stem = fetched.folder.file_name().unwrap_or(name.as_ref());
         let mut files = fetched.files.into_values();
         let file = files
@@ -81,13 +111,20 @@ impl Store {
         let mut key = Key::of("converted model").with(E5S1_REVISION.to_le_bytes());
         key.add_file(&file)?;
         let stem = format!("{}-{}", stem.to_string_lossy(), key.text());
-        Ok((file, self.cache.join("models").join(stem)))
+        let into = self.cache.join("models").join(stem);
+        Ok(Weights::Converted { file, into })
     }
 
-    /// Weights that a manifest describes, converted once.
+    /// The folder of the weights that a manifest describes, converted once if need be.
     fn converted(&self, name: &str) -> anyhow::Result<PathBuf> {
-        let (file, folder) = self.conversion(name)?;
-        self.made_once(folder, |folder| {
+        let (file, into) = match self.weights(name)? {
+            Weights::Ready(folder) => {
+                model_files(&folder).with_context(|| format!("data set {name}"))?;
+                return Ok(folder);
+            }
+            Weights::Converted { file, into } => (file, into),
+        };
+        self.made_once(into, |folder| {
             let host = &self.host;
             host.say(format_args!("{name}: converting the weights"));
             Ok(convert_e5s1(&file, folder)?)

@@ -7,12 +7,13 @@ use optical_evaluation::{Scores, correct};
 use optical_experiment::{Experiment, systems};
 use optical_report::page::{Fact, StudiedSystem, StudySummary};
 
-use crate::{Students, StudyFile};
+use crate::{Cell, Students, StudyFile};
 
-/// Makes a page of what is known so far: variants that have a student, in the languages of the reference's
+/// Makes a page of what is known so far: cells that have a student, in the languages of the reference's
 /// run file.
 pub fn summary(
     study: &StudyFile,
+    cells: &[Cell],
     experiment: &Experiment,
     untrained: &BTreeMap<String, Scores>,
     students: &[Students],
@@ -32,7 +33,8 @@ pub fn summary(
         });
         means.push(scores.clone());
     }
-    for (variant, students) in study.variants.iter().zip(students) {
+    let compared_with = &cells[study.reference(cells)].name;
+    for (cell, students) in cells.iter().zip(students) {
         if students.is_empty() {
             continue;
         }
@@ -42,8 +44,8 @@ pub fn summary(
             .collect();
         let each: Vec<_> = students.values().map(|student| &student.scores).collect();
         rows.push(StudiedSystem {
-            name: variant.name.clone(),
-            description: variant.description.clone(),
+            name: cell.name.clone(),
+            description: cell.description.clone(),
             bound: false,
             students: each.iter().map(|scores| by_language(scores)).collect(),
             within_sentence_cosine: cosines
@@ -52,10 +54,10 @@ pub fn summary(
         });
         means.push(mean(&each)?);
     }
-    let reference = rows.iter().position(|row| row.name == study.reference);
+    let reference = rows.iter().position(|row| row.name == *compared_with);
     let reference = means[reference.context("the reference has no row")?].clone();
     for (row, scores) in rows.iter_mut().zip(&means) {
-        if row.name != study.reference && !row.bound {
+        if row.name != *compared_with && !row.bound {
             let low = &run.languages.low;
             row.comparison = run.tests().together(low, &reference, scores)?;
         }
@@ -67,14 +69,14 @@ pub fn summary(
          languages, of which each language has the same weight, a topic's value being the mean over students; \
          {} permutations, Holm's correction over {} comparisons. p knows the chance of topics, not that of \
          students, which ± shows",
-        study.reference, run.significance.permutations, compared
+        compared_with, run.significance.permutations, compared
     );
     let training = &run.distill.training;
     Ok(StudySummary {
         title: study.title.clone(),
         measure: experiment.first_measure().to_string(),
         languages: run.classes(),
-        reference: study.reference.clone(),
+        reference: compared_with.clone(),
         systems: rows,
         significance,
         notes: Vec::new(),

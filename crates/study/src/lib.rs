@@ -1,12 +1,18 @@
 //! Variants of a run file side by side, with several students each.
 //!
-//! A study file ([`StudyFile`]) names a run file and what each variant changes in it. Each variant is
-//! an experiment of its own; what is known of its students is in a [`Scoreboard`], apart from rankings
-//! and weights, so that several machines can share a study, and several studies a student.
+//! A study file ([`StudyFile`]) names a run file and what each variant, or each cell of a grid, changes in
+//! it. Each [`Cell`] is an experiment of its own; what is known of its students is in a [`Scoreboard`],
+//! apart from rankings and weights, so that several machines can share a study, and several studies a
+//! student. Pages and tables are made of it.
 
+mod change;
 mod comparison;
+mod covariates;
 mod file;
+mod grid;
 mod scoreboard;
+mod shard;
+mod tables;
 mod topics;
 mod variant;
 
@@ -17,10 +23,13 @@ use anyhow::{Context, bail, ensure};
 use optical_experiment::{Findings, Site, check};
 use optical_report::page::StudySummary;
 use optical_report::plot::dots;
+use optical_store::write;
 
 use self::comparison::summary;
-pub use self::file::{StudyFile, Variant};
+pub use self::file::{Cell, StudyFile};
 pub use self::scoreboard::{Scoreboard, StudentScores, Students, UntrainedScores};
+pub use self::shard::Shard;
+use self::tables::tables;
 use self::variant::{Setting, Variants};
 
 /// How a study is run.
@@ -28,19 +37,21 @@ use self::variant::{Setting, Variants};
 pub struct Options {
     /// The file of scores, read and written; `scores.jsonl` in the study's folder if none is named.
     pub scores: Option<PathBuf>,
-    /// Names of variants whose students are trained; all if it is empty.
+    /// Names of cells whose students are trained; all if it is empty.
     pub only: Vec<String>,
+    /// The share of them that is trained here; all without it.
+    pub shard: Option<Shard>,
     /// Whether nothing is trained or ranked: the page is written of the scores that are there.
     pub page: bool,
-    /// Whether to find all that is wrong with the variants and nothing more.
+    /// Whether to find all that is wrong with the cells and nothing more.
     pub check_only: bool,
 }
 
 /// What became of a study.
 #[derive(Debug)]
 pub enum Outcome {
-    /// It was only to be checked: a line for people.
-    Checked(String),
+    /// It was only to be checked, or a share of it was made that is no page yet: a line for people.
+    Said(String),
     /// Its page is written.
     Written {
         /// What the page says.
@@ -50,34 +61,38 @@ pub enum Outcome {
     },
 }
 
-/// Trains what is missing of a study, and writes its page after each student.
+/// Trains what is missing of a study, and writes its page and its tables after each student.
 ///
 /// # Errors
-/// If the study or a variant is not sound, a stage fails, or somebody stops it: the same call resumes.
+/// If the study or a cell is not sound, a stage fails, or somebody stops it: the same call resumes.
 pub fn run(file: &Path, folder: &Path, site: &Site, options: &Options) -> anyhow::Result<Outcome> {
-    let (study, runs) = StudyFile::load(file)?;
-    let wanted = options.wanted(&study)?;
-    let settings: Vec<Setting> = (study.variants.iter().zip(runs))
-        .map(|(variant, run)| Setting::new(run, &folder.join(&variant.name), site))
+    let (study, cells) = StudyFile::load(file)?;
+    let settings: Vec<Setting> = cells
+        .iter()
+        .map(|cell| Setting::new(cell.run.clone(), &folder.join(&cell.name), site))
         .collect::<anyhow::Result<_>>()?;
+    let wanted = options.wanted(&cells, &settings)?;
     let kept = options.scores.clone();
     let kept = kept.unwrap_or_else(|| folder.join("scores.jsonl"));
-    let measures = settings[study.reference()].experiment.measures();
-    for (variant, setting) in study.variants.iter().zip(&settings) {
+    let reference = study.reference(&cells);
+    let measures = settings[reference].experiment.measures();
+    for (cell, setting) in cells.iter().zip(&settings) {
         let theirs = setting.experiment.measures();
         ensure!(
             theirs[0] == measures[0],
-            "variant {}: measures begins with {}, and those of the reference with {}: they cannot be compared",
-            variant.name,
+            "{}: measures begins with {}, and those of the reference with {}: they cannot be compared",
+            cell.label,
             theirs[0],
             measures[0]
         );
     }
     let board = Scoreboard::open(&kept, measures[0], &site.store)?;
     let mut running = Running {
-        variants: Variants::new(site, study.keep_students),
+        variants: Variants::new(site, study.keep_students, study.covariates),
         results: Vec::new(),
         study,
+        cells,
+        reference,
         settings,
         wanted,
         board,
@@ -87,21 +102,28 @@ pub fn run(file: &Path, folder: &Path, site: &Site, options: &Options) -> anyhow
     };
     running.recall()?;
     if let Some(checked) = running.check()? {
-        return Ok(Outcome::Checked(checked));
+        return Ok(Outcome::Said(checked));
     }
-    let untrained = running.untrained()?;
-    running.train(&untrained)?;
-    let page = running.write(&untrained)?;
-    Ok(Outcome::Written {
-        summary: Box::new(page),
-        page: folder.join("study.md"),
-    })
+    running.index_documents()?;
+    let untrained = match running.has_page() {
+        true => Some(running.untrained()?),
+        false => None,
+    };
+    running.train(untrained.as_ref())?;
+    running.write_tables(true)?;
+    match untrained {
+        Some(untrained) => Ok(Outcome::Written {
+            summary: Box::new(running.write(&untrained)?),
+            page: folder.join("study.md"),
+        }),
+        None => Ok(Outcome::Said(running.share())),
+    }
 }
 
 impl Options {
-    /// Tells of each variant whether its missing students are trained.
-    fn wanted(&self, study: &StudyFile) -> anyhow::Result<Vec<bool>> {
-        let names = || study.variants.iter().map(|variant| &variant.name);
+    /// Tells of each cell whether its missing students are trained.
+    fn wanted(&self, cells: &[Cell], settings: &[Setting]) -> anyhow::Result<Vec<bool>> {
+        let names = || cells.iter().map(|cell| &cell.name);
         for asked in &self.only {
             ensure!(
                 names().any(|name| name == asked),
@@ -110,20 +132,33 @@ impl Options {
             );
         }
         let all = self.only.is_empty() && !self.page;
-        Ok(names()
-            .map(|name| all || self.only.contains(name))
-            .collect())
+        // Cells that are the same are in the same share.
+        let mut distinct: Vec<&str> = Vec::new();
+        let wanted = cells.iter().zip(settings).map(|(cell, setting)| {
+            let fingerprint = setting.fingerprint.as_str();
+            let known = distinct.iter().position(|known| *known == fingerprint);
+            let place = known.unwrap_or(distinct.len());
+            if known.is_none() {
+                distinct.push(fingerprint);
+            }
+            let is_here = self.shard.is_none_or(|shard| shard.has(place));
+            is_here && (all || self.only.contains(&cell.name))
+        });
+        Ok(wanted.collect())
     }
 }
 
 /// A study that is being run.
 struct Running<'a> {
     study: StudyFile,
+    cells: Vec<Cell>,
+    /// The place of the cell that the others are compared with.
+    reference: usize,
     settings: Vec<Setting>,
     wanted: Vec<bool>,
     board: Scoreboard,
     variants: Variants<'a>,
-    /// By variant, the students whose scores are known.
+    /// By cell, the students whose scores are known.
     results: Vec<Students>,
     folder: &'a Path,
     site: &'a Site,
@@ -167,11 +202,15 @@ impl Running<'_> {
                  are taken as they are",
             );
         }
-        let results = self.settings.iter().map(|setting| {
-            let today = setting.today.as_ref();
-            let count = self.study.students;
-            self.board.students(&setting.fingerprint, count, today)
-        });
+        let results = self
+            .cells
+            .iter()
+            .zip(&self.settings)
+            .map(|(cell, setting)| {
+                let today = setting.today.as_ref();
+                self.board
+                    .students(&setting.fingerprint, cell.students, today)
+            });
         self.results = results.collect();
         if self.options.page {
             // Scores of different questions are not to be compared.
@@ -193,37 +232,45 @@ impl Running<'_> {
         for place in unreadable.into_iter().filter(|_| self.options.check_only) {
             self.results[place].clear();
         }
-        let reference = self.study.reference();
         ensure!(
-            self.wanted[reference] || !self.results[reference].is_empty(),
+            self.options.shard.is_some() || self.has_page(),
             "{} has no student yet, and the page compares the others with it",
-            self.study.reference
+            self.cells[self.reference].name
         );
         Ok(())
     }
 
-    fn reference(&self) -> &Setting {
-        &self.settings[self.study.reference()]
+    /// Whether there is what the others are compared with. In a share, what is not trained is ranked where
+    /// the reference is, and by nobody else.
+    fn has_page(&self) -> bool {
+        let Setting {
+            fingerprint, today, ..
+        } = &self.settings[self.reference];
+        let is_ranked = || self.board.untrained(fingerprint, today.as_ref()).is_some();
+        let is_known = !self.results[self.reference].is_empty();
+        self.wanted[self.reference] || is_known && (self.options.shard.is_none() || is_ranked())
     }
 
-    /// The variants that lack students and are wanted, with their names.
-    fn unfinished(&self) -> Vec<(&str, &Setting)> {
-        let variants = self.study.variants.iter().zip(&self.settings).enumerate();
-        variants
-            .filter(|(at, _)| self.wanted[*at] && self.results[*at].len() < self.study.students)
-            .map(|(_, (variant, setting))| (variant.name.as_str(), setting))
+    /// The cells that lack students and are wanted; of those that are the same, the first.
+    fn unfinished(&self) -> Vec<(&Cell, &Setting)> {
+        let mut known = BTreeSet::new();
+        let cells = self.cells.iter().zip(&self.settings).enumerate();
+        cells
+            .filter(|(at, (cell, _))| self.wanted[*at] && self.results[*at].len() < cell.students)
+            .map(|(_, cell)| cell)
+            .filter(|(_, setting)| known.insert(&setting.fingerprint))
             .collect()
     }
 
-    /// Finds all that is wrong with the variants before the first of them is trained; a line for people
+    /// Finds all that is wrong with the cells before the first of them is trained; a line for people
     /// where that is all that was asked for.
     fn check(&self) -> anyhow::Result<Option<String>> {
         let unfinished = self.unfinished();
         let checked = self.options.check_only;
         let mut findings = Findings::default();
         let mut known = Vec::new();
-        for (name, setting) in &unfinished {
-            findings.within(&format!("variant {name}"));
+        for (cell, setting) in &unfinished {
+            findings.within(&cell.label);
             let run = &setting.experiment.run;
             // What is read for one variant is read for those that only train otherwise.
             let mut reads = (**run).clone();
@@ -231,29 +278,40 @@ impl Running<'_> {
             reads.distill.objectives = Default::default();
             let first = &unfinished[0].1.experiment.run;
             reads.distill.training.optimiser = first.distill.training.optimiser.clone();
+            reads.distill.training.steps = first.distill.training.steps;
+            reads.repetitions = first.repetitions;
             if !known.contains(&reads) {
                 check(run, self.site, checked, true, &mut findings);
                 known.push(reads);
             }
         }
         findings.told(&self.site.store.host)?;
-        Ok(checked.then(|| format!("{} variants can be trained\n", unfinished.len())))
+        Ok(checked.then(|| {
+            let count = unfinished.len();
+            let plural = if count == 1 { "cell" } else { "cells" };
+            format!("{count} {plural} can be trained\n")
+        }))
+    }
+
+    /// Reads the documents of the cells that are to be trained, once for all heads.
+    fn index_documents(&mut self) -> anyhow::Result<()> {
+        let of = |it: &Setting| {
+            self.settings
+                .iter()
+                .position(|setting| std::ptr::eq(setting, it))
+        };
+        let unfinished: Vec<usize> = (self.unfinished().into_iter())
+            .filter_map(|(_, setting)| of(setting))
+            .collect();
+        let named = unfinished
+            .iter()
+            .map(|place| (self.cells[*place].label.as_str(), &self.settings[*place]));
+        self.variants.index_documents(&named.collect::<Vec<_>>())
     }
 
     /// The scores of what is not trained, as the reference has them.
     fn untrained(&mut self) -> anyhow::Result<UntrainedScores> {
-        let unfinished: Vec<(String, usize)> = (self.unfinished().into_iter())
-            .map(|(name, setting)| {
-                let of = |it: &Setting| std::ptr::eq(it, setting);
-                let place = self.settings.iter().position(of);
-                (name.to_owned(), place.unwrap_or_default())
-            })
-            .collect();
-        let named = unfinished
-            .iter()
-            .map(|(name, place)| (name.as_str(), &self.settings[*place]));
-        self.variants.index_documents(&named.collect::<Vec<_>>())?;
-        let reference = &self.settings[self.study.reference()];
+        let reference = &self.settings[self.reference];
         let (fingerprint, today) = (&reference.fingerprint, reference.today.as_ref());
         let known = self.board.untrained(fingerprint, today);
         match (known, known.and_then(UntrainedScores::without_words)) {
@@ -276,40 +334,105 @@ impl Running<'_> {
         }
     }
 
-    /// Trains the first students of all variants, then the second ones, and so on.
-    fn train(&mut self, untrained: &UntrainedScores) -> anyhow::Result<()> {
-        let all = self.study.students * self.settings.len();
-        for student in 0..self.study.students {
+    /// Trains the first students of all cells, then the second ones, and so on.
+    fn train(&mut self, untrained: Option<&UntrainedScores>) -> anyhow::Result<()> {
+        let all: usize = self.cells.iter().map(|cell| cell.students).sum();
+        let most = self.cells.iter().map(|cell| cell.students).max();
+        for student in 0..most.unwrap_or_default() {
             for place in 0..self.settings.len() {
-                let name = self.study.variants[place].name.clone();
-                if !self.wanted[place] || self.results[place].contains_key(&student) {
+                let is_known = self.results[place].contains_key(&student);
+                if !self.wanted[place] || self.cells[place].students <= student || is_known {
                     continue;
                 }
-                if !self.results[self.study.reference()].is_empty() {
+                self.write_tables(false)?;
+                if let Some(untrained) = untrained
+                    && !self.results[self.reference].is_empty()
+                {
                     self.write(untrained)?;
                 }
-                let number = student * self.settings.len() + place + 1;
+                let Cell { name, label, .. } = &self.cells[place];
+                let number = 1 + self.results.iter().map(Students::len).sum::<usize>();
                 self.site.store.host.say(format_args!(
                     "{name}, student {} ({number} of {all})",
                     student + 1
                 ));
                 let setting = &self.settings[place];
                 let found = self.variants.student(setting, student);
-                let found = found.with_context(|| format!("variant {name}"))?;
+                let found = found.with_context(|| label.clone())?;
                 let fingerprint = &setting.fingerprint;
                 self.board
-                    .add_student(&name, student, fingerprint, found.clone())?;
+                    .add_student(name, student, fingerprint, found.clone())?;
                 self.variants.leave(setting, student)?;
-                self.results[place].insert(student, found);
+                // Cells that are the same are computed once.
+                let same = self.settings.iter().zip(&self.cells).zip(&mut self.results);
+                for ((other, cell), results) in same {
+                    if other.fingerprint == *fingerprint && student < cell.students {
+                        results.insert(student, found.clone());
+                    }
+                }
             }
         }
         Ok(())
     }
 
+    /// Writes the tables of what is known by now, of other processes too.
+    fn write_tables(&mut self, at_end: bool) -> anyhow::Result<()> {
+        let (cells, settings, folder) = (&self.cells, &self.settings, self.folder);
+        let first = settings[self.reference]
+            .experiment
+            .first_measure()
+            .to_string();
+        let host = &self.site.store.host;
+        let written = |board: &Scoreboard| {
+            let known: Vec<_> = (cells.iter().zip(settings))
+                .map(
+                    |(
+                        cell,
+                        Setting {
+                            fingerprint, today, ..
+                        },
+                    )| {
+                        let students = board.students(fingerprint, cell.students, today.as_ref());
+                        (cell, fingerprint.as_str(), students)
+                    },
+                )
+                .collect();
+            let made = tables(&first, &known)?;
+            for (name, text) in made.files {
+                write(&folder.join(name), &text)?;
+            }
+            for student in made.left_out.iter().filter(|_| at_end) {
+                host.say(format_args!("not in the tables: {student}"));
+            }
+            Ok(())
+        };
+        match self.options.page {
+            // A page leaves the file of scores, and its folder, as they are.
+            true => written(&self.board),
+            false => self.board.use_now(written),
+        }
+    }
+
+    /// Says how much of a share is made.
+    fn share(&self) -> String {
+        let shard = self
+            .options
+            .shard
+            .map(|shard| format!("share {shard}: "))
+            .unwrap_or_default();
+        let known: usize = self.results.iter().map(Students::len).sum();
+        let all: usize = self.cells.iter().map(|cell| cell.students).sum();
+        let reference = &self.cells[self.reference].name;
+        format!(
+            "{shard}{known} of {all} students are known here; the page is written where {reference} is\n"
+        )
+    }
+
     /// Writes the page of what is known so far, its numbers and its plot.
     fn write(&self, untrained: &UntrainedScores) -> anyhow::Result<StudySummary> {
-        let experiment = &self.reference().experiment;
-        let page = summary(&self.study, experiment, &untrained.scores, &self.results)?;
+        let experiment = &self.settings[self.reference].experiment;
+        let (cells, scores) = (&self.cells, &untrained.scores);
+        let page = summary(&self.study, cells, experiment, scores, &self.results)?;
         let folder = self.folder;
         std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
         page.write_markdown(&folder.join("study.md"))?;

@@ -348,6 +348,19 @@ impl Scoreboard {
         })
     }
 
+    /// Reads the file as it is by now, and calls `use_it` before another process may change it.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or `use_it` returns an error.
+    pub fn use_now(
+        &mut self,
+        use_it: impl FnOnce(&Self) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let _lock = self.store.lock(&self.path)?;
+        *self = Self::open(&self.path, self.measure, &self.store)?;
+        use_it(self)
+    }
+
     /// Changes the file as it is by now: another process may have added to it.
     fn update(&mut self, change: impl FnOnce(&mut Self)) -> anyhow::Result<()> {
         let _lock = self.store.lock(&self.path)?;

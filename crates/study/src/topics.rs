@@ -84,6 +84,35 @@ pub(crate) fn values(scores: &Scores) -> Values {
         .collect()
 }
 
+/// Returns a topic's id without its part that is the language's code, by which the same question has other
+/// ids in other languages; the id itself where it has no such part.
+pub(crate) fn without_language(topic: &str, language: &str) -> String {
+    let is_end = |rest: &str, at_end: bool| {
+        let next = if at_end {
+            rest.chars().next_back()
+        } else {
+            rest.chars().next()
+        };
+        next.is_none_or(|letter| !letter.is_alphanumeric())
+    };
+    let parts = topic.match_indices(language);
+    let mut parts = parts.map(|(place, part)| (&topic[..place], &topic[place + part.len()..]));
+    let found = parts.find(|(before, after)| is_end(before, true) && is_end(after, false));
+    let Some((before, after)) = found else {
+        return topic.to_owned();
+    };
+    // One of the marks between parts goes with it.
+    let mut after = after.chars();
+    let mark = after.next();
+    match (before.is_empty(), mark) {
+        (true, _) => after.as_str().to_owned(),
+        (false, None) => {
+            before[..before.len() - before.chars().next_back().map_or(0, char::len_utf8)].to_owned()
+        }
+        (false, Some(_)) => format!("{before}{}", after.as_str()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -92,6 +121,22 @@ mod tests {
     fn scores(language: &str, topics: &[&str]) -> Scores {
         let values = topics.iter().map(|topic| ((*topic).to_owned(), 0.5));
         Scores::from([(language.to_owned(), values.collect())])
+    }
+
+    #[test]
+    fn a_language_goes_from_an_id_with_one_of_its_marks() {
+        for (topic, expected) in [
+            ("xquad-deu-571c", "xquad-571c"),
+            ("deu-571c", "571c"),
+            ("571c_deu", "571c"),
+            ("a.deu.b.deu", "a.b.deu"),
+            ("deutsch-1", "deutsch-1"),
+            ("a-deux-deu:1", "a-deux-1"),
+            ("GEN.1.1", "GEN.1.1"),
+            ("deu", ""),
+        ] {
+            assert_eq!(without_language(topic, "deu"), expected, "{topic}");
+        }
     }
 
     #[test]

@@ -7,15 +7,18 @@ use anyhow::Context;
 use optical_corpus::collection::Collection;
 use optical_distill::Event;
 use optical_encoder::Head;
-use optical_evaluation::{Evaluations, rounded, scores_of};
+use optical_evaluation::{Queries, rounded, scores_of};
 use optical_experiment::{
-    Experiment, ExperimentData, Inputs, Lexical, RunFile, RunSettings, Site, Space, Students,
-    WORDS, head, read_events, write_bitext,
+    Experiment, ExperimentData, Inputs, Lexical, RunFile, RunSettings, Site, Space, StageNote,
+    Students, WORDS, head, read_events, write_bitext,
 };
-use optical_store::{Place, Reader, Store, key};
-use serde_json::Value;
+use optical_store::{Place, Reader, Store, key, read_json, write_json};
 
+use crate::covariates::{Covariates, consistency, of_student, of_training, questions};
 use crate::{StudentScores, UntrainedScores};
+
+/// Beside a student, what is known of it once it is gone.
+const FACTS: &str = "covariates.json";
 
 /// A variant, ready to be run.
 pub(crate) struct Setting {
@@ -69,6 +72,8 @@ struct Prepared {
 pub(crate) struct Variants<'a> {
     site: &'a Site,
     keep_students: bool,
+    /// Whether students rank the English versions of queries.
+    covariates: bool,
     /// With the name it has in the run file.
     teacher: Option<(String, Reader)>,
     prepared: Option<Prepared>,
@@ -78,10 +83,11 @@ pub(crate) struct Variants<'a> {
 
 impl<'a> Variants<'a> {
     /// Prepares to train variants; students stay or go once they are ranked.
-    pub(crate) fn new(site: &'a Site, keep_students: bool) -> Self {
+    pub(crate) fn new(site: &'a Site, keep_students: bool, covariates: bool) -> Self {
         Self {
             site,
             keep_students,
+            covariates,
             teacher: None,
             prepared: None,
             inputs: BTreeMap::new(),
@@ -93,7 +99,7 @@ impl<'a> Variants<'a> {
         let mut readings = Vec::new();
         for (name, setting) in settings {
             self.add_head(setting, &mut readings)
-                .with_context(|| format!("variant {name}"))?;
+                .with_context(|| (*name).to_owned())?;
         }
         for Reading {
             experiment,
@@ -140,6 +146,7 @@ impl<'a> Variants<'a> {
         };
         let data = ExperimentData::load_below(run, &store, &self.site.temporary)?;
         let inputs = Inputs::of_students(run, &data).with_questions(run, &data);
+        let inputs = inputs.with_student(run, &store)?;
         match store.place(&run.model)? {
             Place::Here(folder) => Ok(inputs.with_model(&key::of_model(&folder)?)),
             Place::Away(_) => Ok(inputs),
@@ -166,6 +173,7 @@ impl<'a> Variants<'a> {
     ) -> anyhow::Result<Inputs> {
         let run = &experiment.run;
         let mut inputs = Inputs::of_students(run, data).with_questions(run, data);
+        inputs = inputs.with_student(run, &self.site.store)?;
         let loaded = self.teacher.as_ref().filter(|(name, _)| *name == run.model);
         if let Some((_, teacher)) = loaded {
             // What students are made of, whatever is in the folder by now.
@@ -227,15 +235,30 @@ impl<'a> Variants<'a> {
         let mut prepared = self.begin(experiment)?;
         let folder = experiment.folder.repetition(student)?;
         let name = format!("student-{}", student + 1);
+        let english_name = format!("{name}-english");
         let queries = experiment.asked(&prepared.data.collection.queries);
-        let evaluator = experiment.evaluator();
-        let evaluations = match evaluator.kept(&name, &queries)? {
-            Some(runs) => evaluator.measured(&prepared.data.collection, &queries, runs)?,
-            None => {
-                let mut found = self.train(experiment, &mut prepared, student, &name)?;
-                found.remove(&name).unwrap_or_default()
-            }
+        let english = match self.covariates {
+            true => experiment.asked(&prepared.data.collection.english),
+            false => Queries::new(),
         };
+        let evaluator = experiment.evaluator();
+        let facts = folder.file(FACTS);
+        let is_ranked = evaluator.kept(&name, &queries)?.is_some();
+        let is_whole = facts.is_file() && evaluator.kept(&english_name, &english)?.is_some();
+        // Rankings of a student that is gone are worth more than what else could be known of it.
+        if !is_ranked || !is_whole && folder.has_student() {
+            self.train(experiment, &mut prepared, student, [&name, &english_name])?;
+        }
+        let rankings = evaluator.kept(&name, &queries)?.unwrap_or_default();
+        let mut covariates: Covariates = read_json(&facts)?;
+        if let Some(english) = evaluator.kept(&english_name, &english)?
+            && !english.is_empty()
+        {
+            covariates.extend(consistency(&queries, &rankings, &english)?);
+        }
+        let collection = &prepared.data.collection;
+        covariates.insert("questions".to_owned(), questions(experiment, collection));
+        let evaluations = evaluator.measured(collection, &queries, rankings)?;
         self.prepared = Some(prepared);
         let events = read_events(&folder)?;
         let mut readings = events.iter().rev().filter_map(|event| match event {
@@ -248,10 +271,15 @@ impl<'a> Variants<'a> {
             let scores = rounded(scores_of(&evaluations, *measure));
             (measure.to_string(), scores)
         });
+        let mut all = of_training(&experiment.run, &events);
+        if let Some(turn) = StageNote::of(&folder)?.projection.last() {
+            all.insert("projection_r2".to_owned(), turn.r_squared.into());
+        }
+        all.extend(covariates);
         Ok(StudentScores {
             scores: rounded(scores_of(&evaluations, first)),
             measures: others.collect(),
-            covariates: covariates(&experiment.run, &events),
+            covariates: all,
             within_sentence_cosine: readings.next(),
             inputs: Some(self.inputs(experiment)?),
         })
@@ -267,21 +295,33 @@ impl<'a> Variants<'a> {
         Ok(())
     }
 
-    /// Trains a student, or reads it back, and ranks by it as the system `name`.
+    /// Trains a student, or reads it back, writes down what is known of it, and ranks by it: the queries
+    /// as the first of two systems, and as the second their English versions, where a study asks for them.
     fn train(
         &mut self,
         experiment: &Experiment,
         prepared: &mut Prepared,
         student: usize,
-        name: &str,
-    ) -> anyhow::Result<Evaluations> {
+        [name, english_name]: [&str; 2],
+    ) -> anyhow::Result<()> {
         prepared.prepare_words(experiment)?;
         let space = self.space(experiment, &mut prepared.data)?;
         let Prepared { data, lexical, .. } = prepared;
         let (_, lexical) = lexical.as_ref().context("words are prepared above")?;
         let mut students = Students::open(experiment, &space, lexical, data)?;
         let trained = students.student(student, data)?;
-        space.evaluate(experiment, &data.collection, name, &trained)
+        let facts = of_student(experiment, &data.collection, &trained)?;
+        let folder = experiment.folder.repetition(student)?;
+        write_json(&folder.file(FACTS), &facts)?;
+        if self.covariates {
+            let english = Collection {
+                queries: data.collection.english.clone(),
+                ..data.collection.clone()
+            };
+            space.evaluate(experiment, &english, english_name, &trained)?;
+        }
+        space.evaluate(experiment, &data.collection, name, &trained)?;
+        Ok(())
     }
 
     /// Reads a variant's data, unless the last variant had the same.
@@ -353,32 +393,6 @@ impl Prepared {
     }
 }
 
-/// What a study may ask about a student, beside its scores.
-fn covariates(run: &RunSettings, events: &[Event]) -> BTreeMap<String, Value> {
-    let seconds = events.iter().map(|event| match event {
-        Event::Step { seconds, .. } => *seconds,
-        _ => 0.0,
-    });
-    let pairs = events.iter().find_map(|event| match event {
-        Event::Prepared { pairs, .. } => Some(*pairs),
-        _ => None,
-    });
-    let known = [
-        ("model", Some(Value::from(run.model.as_str()))),
-        ("layers", Some(run.distill.layers.into())),
-        ("steps", Some(run.distill.training.steps.into())),
-        ("pairs", pairs.map(Value::from)),
-        (
-            "training_seconds",
-            Some((seconds.sum::<f64>().round() as u64).into()),
-        ),
-    ];
-    let known = known.into_iter();
-    known
-        .filter_map(|(name, value)| Some((name.to_owned(), value?)))
-        .collect()
-}
-
 /// Returns what a run file says of where its data and its model are.
 fn sources(run: &RunSettings) -> anyhow::Result<String> {
     let RunSettings {
@@ -388,12 +402,14 @@ fn sources(run: &RunSettings) -> anyhow::Result<String> {
         bitext_filter,
         collection,
         development,
+        student,
         ..
     } = run;
+    let own = student.as_ref().map(|it| (&it.model, &it.english.texts));
     let training = &run.distill.training;
     Ok(serde_json::to_string(&(
         (model, languages, bitext, bitext_filter),
-        (collection, development),
+        (collection, development, own),
         // Which pairs are held out.
         (training.seed, training.instruments.held_out),
     ))?)

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod any_bytes;
+pub mod english_text;
 pub mod files;
 pub mod jsonl;
 mod judgements;

@@ -104,8 +104,8 @@ impl AlignmentSettings {
         })
     }
 
-    pub(super) fn faults(&self) -> Vec<SettingsError> {
-        self.plan.faults()
+    pub(super) fn faults(&self, table: &str) -> Vec<SettingsError> {
+        self.plan.faults(&format!("{table}.plan"))
     }
 }
 

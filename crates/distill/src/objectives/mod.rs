@@ -135,14 +135,15 @@ impl Objectives {
         self.alignment.as_ref().map(|alignment| alignment.marginals)
     }
 
-    /// Returns every value that is outside its domain.
-    pub(crate) fn faults(&self) -> Vec<SettingsError> {
+    /// Returns every value that is outside its domain; keys are named as in the table `table`.
+    pub fn faults(&self, table: &str) -> Vec<SettingsError> {
         if *self == Self::default() {
             let expected = "alignment, sentence, contrast, scores or passages";
-            return vec![refuse("distill.objectives".into(), "{}", expected)];
+            return vec![refuse(table.into(), "{}", expected)];
         }
         let alignment = self.alignment.as_ref();
-        let mut faults = alignment.map(AlignmentSettings::faults).unwrap_or_default();
+        let alignment = alignment.map(|alignment| alignment.faults(&format!("{table}.alignment")));
+        let mut faults = alignment.unwrap_or_default();
         let weights = [
             ("alignment", self.alignment.as_ref().map(|it| it.weight)),
             ("sentence", self.sentence.as_ref().map(|it| it.weight)),
@@ -157,7 +158,7 @@ impl Objectives {
         ];
         let named = |what: &'static str| {
             move |(term, value): (&str, Option<f64>)| {
-                positive(&format!("distill.objectives.{term}.{what}"), value?).err()
+                positive(&format!("{table}.{term}.{what}"), value?).err()
             }
         };
         faults.extend(weights.into_iter().filter_map(named("weight")));

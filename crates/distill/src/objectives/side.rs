@@ -7,6 +7,8 @@ use optical_encoder::{DeviceHead, Encoder, normalise};
 use optical_tokenize::{TokenBatch, TokenSequence};
 use serde::{Deserialize, Serialize};
 
+use crate::learner::Projection;
+
 /// Which tokens take part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -52,7 +54,7 @@ pub enum Marginals {
 pub struct Side<'a> {
     /// Its tokens.
     pub tokens: &'a TokenBatch,
-    /// States of the last layer: `[texts, width, hidden]`.
+    /// States of the last layer, in the teacher's width: `[texts, width, hidden]`.
     pub states: Tensor<3>,
     /// Their image after the head, not normalised: `[texts, width, d]`.
     pub image: Tensor<3>,
@@ -64,9 +66,10 @@ pub struct Side<'a> {
 }
 
 impl<'a> Side<'a> {
-    /// Reads a batch, with a head after the encoder.
+    /// Reads a batch, with a head after the encoder, and in between the projection of a student of its own.
     pub fn read(
         encoder: &Encoder,
+        projection: Option<&Projection>,
         head: &DeviceHead,
         tokens: &'a TokenBatch,
         with_attention: bool,
@@ -78,11 +81,23 @@ impl<'a> Side<'a> {
         } else {
             (encoder.states(tokens, device), None)
         };
+        let states = match projection {
+            Some(projection) => projection.forward(states),
+            None => states,
+        };
+        Self {
+            attention,
+            ..Self::of(tokens, states, head)
+        }
+    }
+
+    /// Takes states that are known, with a head after them and no attention.
+    pub fn of(tokens: &'a TokenBatch, states: Tensor<3>, head: &DeviceHead) -> Self {
         Self {
             tokens,
             image: head.image(states.clone()),
             states,
-            attention,
+            attention: None,
         }
     }
 }

@@ -367,7 +367,7 @@ fn attention_is_shared_among_the_tokens_that_take_part() {
 
 #[test]
 fn settings_out_of_their_domain_are_named() {
-    let error = |objectives: Objectives| objectives.faults()[0].to_string();
+    let error = |objectives: Objectives| objectives.faults("distill.objectives")[0].to_string();
     assert_eq!(
         error(Objectives::default()),
         "distill.objectives = {}, expected alignment, sentence, contrast, scores or passages"

@@ -122,6 +122,7 @@ mod tests {
         OptimiserSettings {
             learning_rate: 1e-3,
             vocabulary_learning_rate: 1e-3,
+            projection_learning_rate: None,
             layer_decay: 1.0,
             warm_up: 0,
             decay: crate::settings::Decay::Linear,

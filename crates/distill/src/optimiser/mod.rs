@@ -9,10 +9,10 @@ use std::path::Path;
 use burn::module::{Module, ModuleVisitor, Param, ParamGroup};
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::prelude::*;
-use optical_encoder::Encoder;
 
 use self::adamw::AdamW;
 use crate::error::DistillError;
+use crate::learner::Learner;
 use crate::scalars::scalars;
 use crate::settings::{Decay, OptimiserSettings};
 
@@ -38,8 +38,9 @@ pub struct Optimiser {
 }
 
 impl Optimiser {
-    /// Creates an optimiser of `encoder`, and what comes after it, without momentum yet.
-    pub fn new(settings: &OptimiserSettings, encoder: &Encoder) -> Self {
+    /// Creates an optimiser of a learner, without momentum yet.
+    pub fn new(settings: &OptimiserSettings, learner: &Learner) -> Self {
+        let encoder = &learner.encoder;
         let mut shares = Vec::new();
         if settings.layer_decay != 1.0 {
             let depths = encoder.parameters_by_depth();
@@ -49,6 +50,11 @@ impl Optimiser {
         }
         let share = settings.vocabulary_learning_rate / settings.learning_rate;
         shares.push((vec![encoder.word_embedding_id()], share));
+        if let (Some(rate), Some(projection)) =
+            (settings.projection_learning_rate, &learner.projection)
+        {
+            shares.push((projection.ids(), rate / settings.learning_rate));
+        }
         let rest = ModuleOptimizer::from(AdamW::new(settings, 1.0));
         let groups = shares.into_iter().fold(rest, |groups, (ids, share)| {
             let group = ParamGroup::from_ids(ids);
@@ -218,10 +224,11 @@ mod tests {
 
     use burn::module::ParamId;
 
-    use optical_encoder::Model;
     use optical_encoder::testing::tiny_checkpoint;
+    use optical_encoder::{Head, Model};
 
     use super::*;
+    use crate::learner::Learns;
 
     /// The first step of AdamW moves every weight that has a gradient by about the rate.
     #[test]
@@ -229,10 +236,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         tiny_checkpoint(folder.path(), "xlm-roberta", &["water", "fire"], 3).unwrap();
         let device = Device::flex().autodiff();
-        let encoder = Model::load(folder.path(), &device).unwrap().encoder;
+        let mut model = Model::load(folder.path(), &device.clone().without_autodiff()).unwrap();
+        model.head = Some(Head::identity(model.config.hidden_size));
+        let learner = Learner::new(model, Learns::MapAndOffset, &device);
         let settings = OptimiserSettings {
             learning_rate: 1e-3,
             vocabulary_learning_rate: 2e-3,
+            projection_learning_rate: Some(3e-3),
             layer_decay: 0.5,
             warm_up: 0,
             decay: Decay::Linear,
@@ -242,16 +252,19 @@ mod tests {
             epsilon: 1e-12,
             clip_norm: 1e9,
         };
-        let depths = encoder.parameters_by_depth();
-        let words = encoder.word_embedding_id();
-        let before = values(&encoder);
+        let depths = learner.encoder.parameters_by_depth();
+        let words = learner.encoder.word_embedding_id();
+        let projection = learner.projection.as_ref().unwrap();
+        let ids_after = projection.ids();
+        let before = values(&learner);
         let ids = Tensor::from_data([[0, 4, 5, 2]], &device);
         let mask = Tensor::from_data([[true; 4]], &device);
-        let loss = encoder.forward(ids, mask).square().sum();
-        let gradients = GradientsParams::from_grads(loss.backward(), &encoder);
-        let mut optimiser = Optimiser::new(&settings, &encoder);
-        let clipped = optimiser.clipped(&encoder, vec![(1.0, gradients)], 0);
-        let moved = optimiser.step(encoder, clipped.unwrap().0, 1.0);
+        let states = learner.encoder.forward(ids, mask);
+        let loss = projection.forward(states).square().sum();
+        let gradients = GradientsParams::from_grads(loss.backward(), &learner);
+        let mut optimiser = Optimiser::new(&settings, &learner);
+        let clipped = optimiser.clipped(&learner, vec![(1.0, gradients)], 0);
+        let moved = optimiser.step(learner, clipped.unwrap().0, 1.0);
         let moved = values(&moved);
         let farthest = |id: &ParamId| {
             let pairs = before[id].iter().zip(&moved[id]);
@@ -267,9 +280,13 @@ mod tests {
             );
         }
         assert!((farthest(&words) / 2e-3 - 1.0).abs() < 0.01);
+        assert_eq!(ids_after.len(), 2);
+        for id in ids_after {
+            assert!((farthest(&id) / 3e-3 - 1.0).abs() < 0.01);
+        }
     }
 
-    fn values(encoder: &Encoder) -> HashMap<ParamId, Vec<f32>> {
+    fn values(learner: &Learner) -> HashMap<ParamId, Vec<f32>> {
         struct Collect(HashMap<ParamId, Vec<f32>>);
         impl ModuleVisitor for Collect {
             fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
@@ -278,7 +295,7 @@ mod tests {
             }
         }
         let mut collect = Collect(HashMap::new());
-        encoder.visit(&mut collect);
+        learner.visit(&mut collect);
         collect.0
     }
 

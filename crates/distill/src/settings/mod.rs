@@ -24,10 +24,15 @@ pub use self::training::{
 pub struct DistillSettings {
     /// The loop: steps, batches, rates, readings, checkpoints.
     pub training: TrainingSettings,
+    /// How often the teacher reads a training sentence; without the key, in every step that has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub teacher_reads: Option<TeacherReads>,
     /// Pairs with a longer side, in tokens with markers, are left out.
     pub maximum_length: usize,
-    /// Transformer layers of the student, from the bottom.
-    pub layers: usize,
+    /// Transformer layers of a student that begins as the teacher's copy, from the bottom; a student of
+    /// its own has those it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layers: Option<usize>,
     /// The number of them, from the bottom, that stay as the teacher has them, with the position
     /// embedding.
     pub frozen_layers: usize,
@@ -51,6 +56,17 @@ pub struct DistillSettings {
     /// 1 is the student as trained, less gives some of its gain for less forgetting (Wortsman et
     /// al. 2022, arXiv 2109.01903).
     pub student_weight: f64,
+}
+
+/// How often the teacher reads a training sentence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TeacherReads {
+    /// In every step that has it.
+    EveryStep,
+    /// Once: its states are kept on the disk, 4 bytes times the teacher's width for each token of each
+    /// distinct sentence.
+    Once,
 }
 
 /// How pairs come into batches.
@@ -108,13 +124,28 @@ impl DistillSettings {
         shares
     }
 
+    /// Returns the number of languages that something new is learned from: English text alone is that to
+    /// a student of its own.
+    fn to_learn_from(&self) -> usize {
+        let kept = self.layers.map_or(self.retention.len(), |_| 0);
+        self.bitext.len() + kept
+    }
+
     /// Returns every value that is outside its domain.
     #[must_use]
     pub fn faults(&self) -> Vec<SettingsError> {
         let key = |name: &str| format!("distill.{name}");
         let mut faults = self.training.faults("distill");
-        faults.extend(self.objectives.faults());
-        let (layers, frozen_layers) = (self.layers, self.frozen_layers);
+        // A student of its own may stay what its first stage has made of it.
+        if self.layers.is_none() && self.training.steps == 0 {
+            faults.retain(|fault| fault.key != key("training.steps"));
+        }
+        faults.extend(self.objectives.faults("distill.objectives"));
+        if self.teacher_reads == Some(TeacherReads::Once) && self.objectives.needs_attention() {
+            let expected = "\"every-step\" with attention marginals, since attention is not kept";
+            faults.push(refuse(key("teacher_reads"), "\"once\"", expected));
+        }
+        let (layers, frozen_layers) = (self.layers.unwrap_or(usize::MAX), self.frozen_layers);
         let frozen_key = key("frozen_layers");
         faults.extend(
             [
@@ -122,7 +153,7 @@ impl DistillSettings {
                 count(&key("layers"), layers as u64),
                 positive(&key("student_weight"), self.student_weight),
                 frozen(frozen_key, layers, frozen_layers, self.frozen_vocabulary),
-                count(&key("bitext"), self.bitext.len() as u64)
+                count(&key("bitext"), self.to_learn_from() as u64)
                     .map_err(|_| refuse(key("bitext"), "{}", "a language")),
             ]
             .into_iter()
@@ -160,13 +191,15 @@ impl DistillSettings {
         first(self.faults())
     }
 
-    /// Checks that a teacher has as many layers and positions as are asked for.
+    /// Checks that a teacher, or a student of its own, has as many layers and positions as are asked for.
     ///
     /// # Errors
     /// Names the first key that asks for more.
-    pub fn check_teacher(&self, teacher: &EncoderConfig) -> Result<(), SettingsError> {
-        let (layers, length) = (teacher.num_hidden_layers, teacher.maximum_length());
-        within("distill.layers", self.layers, layers, "layers")?;
+    pub fn check_model(&self, model: &EncoderConfig) -> Result<(), SettingsError> {
+        let (layers, length) = (model.num_hidden_layers, model.maximum_length());
+        if let Some(asked) = self.layers {
+            within("distill.layers", asked, layers, "layers")?;
+        }
         let key = "distill.maximum_length";
         within(key, self.maximum_length, length, "positions")
     }
@@ -208,8 +241,9 @@ mod tests {
     fn example() -> DistillSettings {
         DistillSettings {
             training: crate::teaching::tests::settings().training,
+            teacher_reads: None,
             maximum_length: 8,
-            layers: 2,
+            layers: Some(2),
             frozen_layers: 0,
             frozen_vocabulary: false,
             bitext: BTreeMap::new(),

@@ -11,7 +11,7 @@ use super::{SettingsError, count, positive, refuse};
 pub struct TrainingSettings {
     /// Seed of the order of the pairs.
     pub seed: u64,
-    /// Optimiser steps.
+    /// Optimiser steps; none leaves a student of its own as it begins.
     pub steps: u64,
     /// Pairs or queries a step.
     pub batch_size: usize,
@@ -50,7 +50,7 @@ impl TrainingSettings {
     }
 
     /// Returns every value that is outside its domain; keys are named as below `table`.
-    pub(crate) fn faults(&self, table: &str) -> Vec<SettingsError> {
+    pub fn faults(&self, table: &str) -> Vec<SettingsError> {
         let key = |name: &str| format!("{table}.training.{name}");
         let optimiser = &self.optimiser;
         let mut faults = Vec::new();
@@ -59,6 +59,10 @@ impl TrainingSettings {
             (
                 "vocabulary_learning_rate",
                 optimiser.vocabulary_learning_rate,
+            ),
+            (
+                "projection_learning_rate",
+                optimiser.projection_learning_rate.unwrap_or(1.0),
             ),
             ("layer_decay", optimiser.layer_decay),
             ("epsilon", optimiser.epsilon.into()),
@@ -121,6 +125,10 @@ pub struct OptimiserSettings {
     pub learning_rate: f64,
     /// Peak learning rate of the word embedding, where a new language's vocabulary is learned.
     pub vocabulary_learning_rate: f64,
+    /// Peak learning rate of what is trained after the encoder: the projection of a student of its own,
+    /// or a teacher's head. Without the key, it is that of the layers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub projection_learning_rate: Option<f64>,
     /// What a layer's rate is of that of the layer above it (Howard and Ruder 2018, arXiv
     /// 1801.06146); 1 moves all alike. The vocabulary has its own rate.
     pub layer_decay: f64,

@@ -27,7 +27,7 @@ use crate::error::DistillError;
 use crate::events::{Event, Observer, Outcome};
 use crate::instruments::Reading;
 use crate::late_interaction;
-use crate::learner::Learner;
+use crate::learner::{Learner, Learns};
 use crate::objectives::Loss;
 use crate::seat::Seat;
 use crate::state::{Moving, State};
@@ -84,7 +84,10 @@ pub fn teach(
         optimiser: &settings.training.optimiser,
         frozen_layers: settings.frozen_layers,
         frozen_vocabulary: settings.frozen_vocabulary,
-        head: 0 < settings.dimensions,
+        head: match settings.dimensions {
+            0 => Learns::Nothing,
+            _ => Learns::Map,
+        },
     };
     let given = texts.len();
     let usable = |texts| with_tokens(settings, texts, &model.tokenizer);
@@ -177,7 +180,7 @@ impl Teaching<'_> {
         let states = learner.encoder.states(batch, &self.seats[seat].tracked);
         let head = &self.heads[seat];
         match &learner.projection {
-            Some(weight) => normalise(head.image_by(states, weight.val())),
+            Some(projection) => normalise(head.image_by(states, projection.weight.val())),
             None => head.forward(states),
         }
     }

@@ -27,6 +27,7 @@ pub(crate) fn settings() -> TeachSettings {
             optimiser: OptimiserSettings {
                 learning_rate: 5e-3,
                 vocabulary_learning_rate: 2e-2,
+                projection_learning_rate: None,
                 layer_decay: 1.0,
                 warm_up: 4,
                 decay: Decay::Linear,

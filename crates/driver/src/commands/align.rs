@@ -36,15 +36,10 @@ pub fn run(args: &AlignArgs) -> anyhow::Result<()> {
     let student =
         student.with_context(|| format!("{} has no finished student", args.run.display()))?;
     let sides = [args.english.as_str(), args.foreign.as_str()];
-    let models = [&teacher.model, &student.model];
+    let head = experiment.head_of_documents(&teacher, &student)?;
+    let models = [(&teacher.model, &head), (&student.model, &student.head)];
     let objectives = &experiment.run.distill.objectives;
-    let soft = align(
-        models,
-        &student.head,
-        sides,
-        objectives,
-        experiment.device(),
-    )?;
+    let soft = align(models, sides, objectives, experiment.device())?;
     let soft = soft.context("a sentence without a token cannot be aligned")?;
     if let Some(stem) = &args.picture {
         draw_alignment(&soft, "translation", stem)?;

@@ -51,6 +51,10 @@ enum Which {
     Models,
     /// Document vectors: those of models, documents or settings that have changed are not used again
     Indexes,
+    /// What students of their own begin with: the ends of their English stages
+    Students,
+    /// States of training sentences that a teacher has read once
+    States,
     /// What is left of downloaded models beside the models themselves
     Downloads,
 }
@@ -61,6 +65,8 @@ impl Which {
             Kind::DataSet => Self::Datasets,
             Kind::Model => Self::Models,
             Kind::Index => Self::Indexes,
+            Kind::Student => Self::Students,
+            Kind::States => Self::States,
             Kind::Download => Self::Downloads,
         }
     }

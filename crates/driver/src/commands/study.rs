@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use optical_study::{Options, Outcome, run as run_study};
+use optical_study::{Options, Outcome, Shard, run as run_study};
 
 use crate::device::TrainingDevices;
 use crate::named::NamedFile;
@@ -25,9 +25,12 @@ pub struct StudyArgs {
     /// [default: scores.jsonl in the study's folder]
     #[arg(long, value_name = "FILE")]
     scores: Option<PathBuf>,
-    /// Train students of these variants only; the page has what is there of the others
-    #[arg(long, value_name = "VARIANT", value_delimiter = ',')]
+    /// Train students of these variants and cells only; the page has what is there of the others
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
     only: Vec<String>,
+    /// Train students of the I-th of N shares of the cells only, as another machine does the others
+    #[arg(long, value_name = "I/N", conflicts_with = "page")]
+    shard: Option<Shard>,
     /// Train and rank nothing: write the page of the scores that are there
     #[arg(long, conflicts_with = "only")]
     page: bool,
@@ -48,12 +51,13 @@ pub fn run(args: &StudyArgs) -> anyhow::Result<()> {
     let options = Options {
         scores: args.scores.clone(),
         only: args.only.clone(),
+        shard: args.shard,
         page: args.page,
         check_only: args.check,
     };
     let folder = args.file.folder(args.run.as_deref());
     match run_study(args.file.path(), &folder, &site, &options)? {
-        Outcome::Checked(line) => print(line),
+        Outcome::Said(line) => print(line),
         Outcome::Written { summary, page } => {
             let table = summary.table()?.to_terminal();
             print(format_args!("{table}\nstudy: {}\n", page.display()))

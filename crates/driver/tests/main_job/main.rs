@@ -5,6 +5,8 @@ mod caches;
 mod checking;
 #[cfg(all(feature = "flex", feature = "wgpu"))]
 mod devices;
+mod grid;
+mod own_student;
 mod resuming;
 mod setting;
 mod study;

@@ -112,6 +112,23 @@ impl Family {
         }
     }
 
+    /// Says whether any of its layers may come after any other: of ModernBERT, what a layer attends
+    /// to follows from its place.
+    pub(crate) fn has_like_layers(&self) -> bool {
+        !matches!(self, Self::ModernBert(_))
+    }
+
+    /// Returns the beginning of the names of a layer's tensors, after which its number comes.
+    pub(crate) fn layer_names(&self) -> &'static str {
+        match self {
+            Self::Bert(_) | Self::XlmRoberta(_) | Self::XlmRobertaXl(_) | Self::DebertaV2(_) => {
+                "encoder.layer."
+            }
+            Self::DistilBert(_) => "transformer.layer.",
+            Self::ModernBert(_) => "layers.",
+        }
+    }
+
     /// Returns the position id of a text's first token.
     pub(crate) fn first_position(&self, padding: usize) -> usize {
         match self {

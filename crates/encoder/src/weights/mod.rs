@@ -144,9 +144,10 @@ impl WeightsReader {
         self.tensors.get(name).map(Stored::shape)
     }
 
-    /// Numbers in all tensors that nobody has taken.
-    pub(crate) fn numbers(&self) -> usize {
-        let shapes = self.tensors.values().map(Stored::shape);
+    /// Numbers in the tensors of some names that nobody has taken.
+    pub(crate) fn numbers(&self, is_counted: impl Fn(&str) -> bool) -> usize {
+        let counted = self.tensors.iter().filter(|(name, _)| is_counted(name));
+        let shapes = counted.map(|(_, tensor)| tensor.shape());
         shapes.map(|shape| shape.iter().product::<usize>()).sum()
     }
 

@@ -53,17 +53,52 @@ impl Texts {
     }
 }
 
+/// The sizes of an encoder.
+#[derive(Debug, Clone, Copy)]
+pub struct Sizes {
+    /// Width of a token vector.
+    pub hidden: usize,
+    /// Layers of its checkpoint, and those that are used.
+    pub layers: [usize; 2],
+    /// Entries of its vocabulary.
+    pub vocabulary: usize,
+    /// Numbers in its checkpoint's weights.
+    pub parameters: usize,
+}
+
+impl Sizes {
+    /// Reads the sizes of a model of which some layers are used.
+    pub fn of(outline: &Outline, layers: usize) -> Self {
+        Self {
+            hidden: outline.config.hidden_size,
+            layers: [outline.config.num_hidden_layers, layers],
+            vocabulary: outline.config.vocab_size,
+            parameters: outline.parameters,
+        }
+    }
+
+    fn embedding(&self) -> f64 {
+        (self.vocabulary * self.hidden) as f64
+    }
+
+    /// Weights of the layers in use.
+    fn in_layers(&self) -> f64 {
+        let [all, used] = self.layers.map(|it| it as f64);
+        used * (self.parameters as f64 - self.embedding()).max(0.0) / all.max(1.0)
+    }
+
+    /// Operations of a text: a product and a sum for each weight, and attention to the other tokens.
+    fn forward(&self, tokens: f64) -> f64 {
+        let attention = 4.0 * self.hidden as f64 * tokens * self.layers[1] as f64;
+        tokens * (2.0 * self.in_layers() + attention)
+    }
+}
+
 /// The sizes that decide what a run takes.
 #[derive(Debug, Clone, Copy)]
 pub struct Shape {
-    /// Width of a token vector.
-    pub hidden: usize,
-    /// Layers of the teacher and of the student.
-    pub layers: [usize; 2],
-    /// Entries of the teacher's vocabulary.
-    pub vocabulary: usize,
-    /// Numbers in the teacher's weights.
-    pub parameters: usize,
+    pub teacher: Sizes,
+    pub student: Sizes,
     /// Entries of the vocabulary in the pairs looked at, how many these were, and their tokens on the
     /// teacher's side and the student's, and bytes.
     pub pieces: usize,
@@ -76,6 +111,8 @@ pub struct Shape {
     /// Readings of the instruments.
     pub readings: u64,
     pub steps: u64,
+    /// Pairs of all steps of the stage before, which a student of its own has.
+    pub english: u64,
     pub batch: usize,
     /// Parts of a batch that go side by side.
     pub parts: usize,
@@ -135,40 +172,37 @@ pub fn speed(device: &Device, hidden: usize) -> f64 {
 impl Need {
     /// What a run of such sizes takes where `speed` operations are made a second by `threads`.
     pub fn of(shape: &Shape, speed: f64, threads: usize) -> Self {
-        let hidden = shape.hidden as f64;
-        let [teacher_layers, student_layers] = shape.layers.map(|it| it as f64);
-        let embedding = (shape.vocabulary * shape.hidden) as f64;
-        let layer = (shape.parameters as f64 - embedding).max(0.0) / teacher_layers.max(1.0);
-        // Operations of a token: a product and a sum for each weight, and attention to the others.
-        let forward =
-            |layers: f64, tokens: f64| layers * tokens * (2.0 * layer + 4.0 * hidden * tokens);
+        let Shape {
+            teacher, student, ..
+        } = shape;
+        let (hidden, wide) = (teacher.hidden as f64, student.hidden as f64);
         let mean = |side: usize| shape.pair_tokens[side] as f64 / shape.sampled.max(1) as f64;
         let [target, input] = [0, 1].map(|side| mean(side) * PADDING);
         // Backward goes through each product twice.
-        let pair = forward(teacher_layers, target) + 3.0 * forward(student_layers, input);
+        let pair = teacher.forward(target) + 3.0 * student.forward(input);
         let side_by_side = shape.parts.min(threads).max(1) as f64 / threads.max(1) as f64;
         let growth = (shape.pairs as f64 / shape.sampled.max(1) as f64)
             .max(1.0)
             .sqrt();
-        let pieces = (shape.pieces as f64 * growth).min(shape.vocabulary as f64);
-        let weights = student_layers * layer + pieces * hidden;
+        let pieces = (shape.pieces as f64 * growth).min(student.vocabulary as f64);
+        let weights = student.in_layers() + pieces * wide;
         let step = shape.batch as f64 * pair / (speed * STEPS * side_by_side) + weights / OPTIMISER;
 
-        let document = forward(teacher_layers, shape.documents.tokens);
+        let document = teacher.forward(shape.documents.tokens);
         let (asked, judging) = shape.development;
         let encoded = (shape.documents.count + judging) as f64;
         let encoding = encoded * document / (speed * ENCODING);
         let vectors = shape.documents.all();
         let judged = asked as f64 * judging as f64 * shape.documents.tokens;
         let query = |documents: f64| 2.0 * hidden * shape.queries.tokens * documents;
-        let read = shape.held_out as f64 * forward(student_layers, input) / (speed * ENCODING)
+        let read = shape.held_out as f64 * student.forward(input) / (speed * ENCODING)
             + query(judged) / (speed * SEARCHING);
         let students = shape.repetitions as f64;
         // The unmodified encoder, the same after the head, on English, and every student.
         let ranked = (3.0 + students) * query(vectors) * shape.queries.count as f64;
         let tokens = shape.batch as f64 * (target + input);
         let index = 2.0 * hidden * (2.0 * vectors + judging as f64 * shape.documents.tokens);
-        let student = 4.0 * (student_layers * layer + embedding);
+        let saved = 4.0 * (student.in_layers() + student.embedding());
         let checkpoints = 2.0 * 12.0 * weights + if shape.stops { 4.0 * weights } else { 0.0 };
         let systems = shape.systems as f64 + 6.0 + students;
         let kept = shape.depth.min(shape.documents.count) as f64;
@@ -176,19 +210,21 @@ impl Need {
         let pair_bytes = shape.pair_bytes as f64 / shape.sampled.max(1) as f64;
         Self {
             step,
-            training: students * (shape.steps as f64 * step + shape.readings as f64 * read),
+            training: students
+                * ((shape.steps as f64 + shape.english as f64 / shape.batch.max(1) as f64) * step
+                    + shape.readings as f64 * read),
             encoding,
             searching: ranked / (speed * SEARCHING),
             // The teacher as it is read, on the device, as the student begins, in the mean at the end;
             // the student with gradients, two momenta and what is copied; what a backward pass needs;
             // vectors; and the tokenizer.
-            memory: (16.0 * shape.parameters as f64
+            memory: (8.0 * (teacher.parameters + student.parameters) as f64
                 + 24.0 * weights
-                + 4.0 * 24.0 * hidden * tokens * student_layers
+                + 4.0 * 24.0 * wide * tokens * student.layers[1] as f64
                 + index
-                + 1500.0 * shape.vocabulary as f64) as u64,
-            run_folder: (students * student + checkpoints + rankings) as u64,
-            student: (students * student) as u64,
+                + 1500.0 * teacher.vocabulary as f64) as u64,
+            run_folder: (students * saved + checkpoints + rankings) as u64,
+            student: (students * saved) as u64,
             cache: (index + shape.pairs as f64 * (pair_bytes + 60.0 + 4.0 * (target + input)))
                 as u64,
             steps: shape.steps * shape.repetitions as u64,
@@ -246,11 +282,16 @@ mod tests {
     /// The quickstart: multilingual-e5-small, 16 pairs of up to 36 tokens, 4,000 verses, 300 queries in
     /// each of six languages.
     fn quickstart() -> Shape {
-        Shape {
+        let sizes = Sizes {
             hidden: 384,
             layers: [12, 12],
             vocabulary: 250_037,
             parameters: 117_650_000,
+        };
+        Shape {
+            teacher: sizes,
+            student: sizes,
+            english: 0,
             pieces: 22_000,
             sampled: 16_000,
             pair_tokens: [16_000 * 24, 16_000 * 27],
@@ -306,11 +347,14 @@ mod tests {
             Need::of(&shape, 190e9, 2)
         };
         assert!(need.training * 1.9 < more(&|it| it.repetitions = 2).training);
+        assert!(need.training * 1.9 < more(&|it| it.english = it.steps * 16).training);
+        assert!(need.step * 1.2 < more(&|it| it.student.parameters *= 2).step);
         assert!(need.step * 1.5 < more(&|it| it.parts = 1).step);
         assert!(need.encoding * 1.9 < more(&|it| it.documents.count *= 2).encoding);
         assert!(need.run_folder < more(&|it| it.stops = true).run_folder);
         let nothing = more(&|it| {
-            (it.sampled, it.pairs, it.layers) = (0, 0, [0, 0]);
+            (it.sampled, it.pairs) = (0, 0);
+            (it.teacher.layers, it.student.layers) = ([0, 0], [0, 0]);
             it.documents = Texts::default();
         });
         assert!(nothing.step.is_finite() && nothing.searching == 0.0);

@@ -1,6 +1,7 @@
 //! Lengths and layers of a run file against the model that is to have them.
 
 use optical_encoder::Outline;
+use optical_evaluation::DocumentReader;
 use optical_tokenize::{Role, TokenizeError, Tokenizer};
 
 use crate::Findings;
@@ -42,14 +43,14 @@ pub fn layers(outline: &Outline, key: &str, value: usize, findings: &mut Finding
     }
 }
 
-/// Checks all lengths and the layers of a run file.
+/// Checks all lengths and the layers of a run file against its teacher and what its students begin as.
 pub fn of_run(
     run: &RunFile,
-    outline: &Outline,
+    [teacher, student]: [Option<&Outline>; 2],
     findings: &mut Findings,
 ) -> Result<(), TokenizeError> {
     let (retrieval, distill) = (&run.retrieval, &run.distill);
-    for (key, value, role) in [
+    let mut keys = vec![
         (
             "retrieval.query_length",
             retrieval.query_length,
@@ -65,10 +66,41 @@ pub fn of_run(
             distill.maximum_length,
             Role::Query,
         ),
-    ] {
-        let most = outline.config.maximum_length();
-        length(&outline.tokenizer, most, key, value, role, findings)?;
+    ];
+    if let Some(own) = &run.student {
+        let key = "student.english.maximum_length";
+        keys.push((key, own.english.maximum_length, Role::Query));
     }
-    layers(outline, "distill.layers", distill.layers, findings);
+    let own = student.filter(|_| run.student_model() != run.model);
+    let reads_documents = retrieval.documents == DocumentReader::Student;
+    for (outline, is_reader) in [(teacher, true), (own, reads_documents)] {
+        let Some(outline) = outline else { continue };
+        let most = outline.config.maximum_length();
+        let those = keys
+            .iter()
+            .filter(|(.., role)| is_reader || *role == Role::Query);
+        for &(key, value, role) in those {
+            length(&outline.tokenizer, most, key, value, role, findings)?;
+        }
+    }
+    if let (Some(teacher), Some(asked)) = (teacher, distill.layers) {
+        layers(teacher, "distill.layers", asked, findings);
+    }
+    if let (Some(student), Some(own)) = (student, &run.student) {
+        if let Some(fault) = own.layers.fault(&student.config) {
+            findings.fault(fault);
+        }
+        let has = own.layers.of(student.config.num_hidden_layers).len();
+        for (table, frozen) in [
+            ("distill", distill.frozen_layers),
+            ("student.english", own.english.frozen_layers),
+        ] {
+            if has < frozen {
+                findings.fault(format!(
+                    "{table}.frozen_layers = {frozen}, expected at most {has}, the layers of the student"
+                ));
+            }
+        }
+    }
     Ok(())
 }

@@ -8,16 +8,18 @@ pub mod pairs;
 mod translation;
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use burn::tensor::Device;
 use optical_corpus::bitext::DataRoots;
 use optical_corpus::collection::{CollectionSource, Document};
+use optical_corpus::formats::english_text::EnglishText;
 use optical_encoder::Outline;
 use optical_store::Place;
 
-use self::estimate::{Need, Shape, Texts};
+use self::estimate::{Need, Shape, Sizes, Texts};
 use crate::collections::{CollectionReader, collection};
 use crate::data::manifests;
 use crate::site::roots;
@@ -120,6 +122,8 @@ pub struct Checked {
     pub data: Option<ExperimentData>,
     /// The model, where it is there.
     pub outline: Option<Outline>,
+    /// What students begin as: the model, or one of their own.
+    pub student: Option<Outline>,
     /// What will be fetched.
     pub away: Vec<String>,
     sample: pairs::PairSample,
@@ -148,11 +152,19 @@ pub fn check(
     translation::files(run, &site.programs, findings);
     let mut checked = Checked::default();
     if encodes {
-        checked.outline = outline(&run.model, site, check_only, findings, &mut checked.away);
+        let mut read = |model| outline(model, site, check_only, findings, &mut checked.away);
+        checked.outline = read(&run.model);
+        checked.student = match run.student_model() {
+            own if own != run.model => read(own),
+            _ => checked.outline.clone(),
+        };
     }
-    if let Some(outline) = &checked.outline {
-        let looked_at = lengths::of_run(run, outline, findings);
-        findings.take(looked_at.map_err(anyhow::Error::from));
+    let models = [&checked.outline, &checked.student];
+    let looked_at = lengths::of_run(run, models.map(Option::as_ref), findings);
+    findings.take(looked_at.map_err(anyhow::Error::from));
+    retention(run, site, findings);
+    if let Some(student) = &run.student {
+        english_text(&student.english.texts, findings);
     }
     if !fetched(run, site, check_only, findings, &mut checked.away) {
         return checked;
@@ -170,12 +182,42 @@ pub fn check(
     if let Some(source) = &run.final_test {
         final_test(run, source, &roots, reader, findings);
     }
-    if let (Some(outline), Some(data)) = (&checked.outline, &mut data) {
-        let sample = pairs::pairs(run, outline, data, findings).context("[[bitext]]");
+    if let (Some(teacher), Some(student), Some(data)) =
+        (&checked.outline, &checked.student, &mut data)
+    {
+        let sample = pairs::pairs(run, [teacher, student], data, findings).context("[[bitext]]");
         checked.sample = findings.take(sample).unwrap_or_default();
     }
     checked.data = data;
     checked
+}
+
+/// Finds languages that are to be held where a teacher puts them that says it does not read them.
+fn retention(run: &RunFile, site: &Site, findings: &mut Findings) {
+    if run.teacher_languages.is_some() {
+        return;
+    }
+    // A model that cannot be had is told where it is read.
+    let Ok(Some(read)) = site.store.languages(&run.model) else {
+        return;
+    };
+    for language in run.distill.retention.keys() {
+        if !read.contains(language) {
+            findings.fault(format!(
+                "distill.retention.{language}: {} reads {} alone, so its states of it are nothing to hold",
+                run.model,
+                read.join(", ")
+            ));
+        }
+    }
+}
+
+/// Finds files of English text that cannot be read.
+fn english_text(texts: &[EnglishText], findings: &mut Findings) {
+    for text in texts {
+        let first = text.each(|_| ControlFlow::Break(()));
+        findings.take(first.context("student.english.texts"));
+    }
 }
 
 /// Checks the questions of the final test, which may be there later than the run.
@@ -274,7 +316,7 @@ impl Checked {
         let shape = findings.take(self.shape(run)).flatten()?;
         // Only who asks what a run takes waits for the machine to be measured.
         let speed = match check_only {
-            true => estimate::speed(device, shape.hidden),
+            true => estimate::speed(device, shape.teacher.hidden),
             false => 1.0,
         };
         Some(Need::of(&shape, speed, rayon::current_num_threads()))
@@ -282,7 +324,8 @@ impl Checked {
 
     /// The sizes that decide what the run takes, where all of it is there.
     fn shape(&self, run: &RunFile) -> anyhow::Result<Option<Shape>> {
-        let (Some(data), Some(outline)) = (&self.data, &self.outline) else {
+        let (Some(data), Some(outline), Some(student)) = (&self.data, &self.outline, &self.student)
+        else {
             return Ok(None);
         };
         let collection = &data.collection;
@@ -294,12 +337,19 @@ impl Checked {
         let training = &run.distill.training;
         let kept = data.report.languages.iter();
         let kept = kept.filter(|(language, _)| run.distill.bitext.contains_key(*language));
-        let config = &outline.config;
+        let has = student.config.num_hidden_layers;
+        let (layers, english) = match &run.student {
+            Some(own) => {
+                let training = &own.english.training;
+                let pairs = training.steps * training.batch_size as u64;
+                (own.layers.of(has).len(), pairs)
+            }
+            None => (run.distill.layers.unwrap_or(has), 0),
+        };
         Ok(Some(Shape {
-            hidden: config.hidden_size,
-            layers: [config.num_hidden_layers, run.distill.layers],
-            vocabulary: config.vocab_size,
-            parameters: outline.parameters,
+            teacher: Sizes::of(outline, outline.config.num_hidden_layers),
+            student: Sizes::of(student, layers),
+            english,
             pieces: self.sample.pieces.len(),
             sampled: self.sample.pairs.max(1),
             pair_tokens: self.sample.tokens,

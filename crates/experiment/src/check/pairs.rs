@@ -31,7 +31,7 @@ pub struct PairSample {
 /// Finds groups of pairs that have none short enough, and too little text for a head.
 pub fn pairs(
     run: &RunFile,
-    outline: &Outline,
+    [teacher, student]: [&Outline; 2],
     data: &mut ExperimentData,
     findings: &mut Findings,
 ) -> anyhow::Result<PairSample> {
@@ -40,7 +40,7 @@ pub fn pairs(
     let retained = distill.retention.keys().map(|it| retention_group(it));
     let mut missing: BTreeSet<String> = languages.chain(retained).collect();
     let mut sample = PairSample::default();
-    let tokenizer = &outline.tokenizer;
+    let [target, input] = [teacher, student].map(|outline| &outline.tokenizer);
     let maximum = distill.maximum_length;
     // What code switching makes of sentences is left out: its tables take long.
     let switches = BTreeMap::new();
@@ -59,7 +59,7 @@ pub fn pairs(
             .iter()
             .map(|it| it.target.len() + it.input.len())
             .sum::<usize>();
-        for pair in tokenize(&wanted, tokenizer, tokenizer, maximum)? {
+        for pair in tokenize(&wanted, target, input, maximum)? {
             sample.pairs += 1;
             sample.tokens[0] += pair.target.ids.len();
             sample.tokens[1] += pair.input.ids.len();
@@ -74,7 +74,7 @@ pub fn pairs(
             "distill.maximum_length = {maximum}: no pair of {group} has a token on both sides and fits"
         ));
     }
-    head(run, outline, data, findings)?;
+    head(run, teacher, data, findings)?;
     Ok(sample)
 }
 

@@ -75,6 +75,7 @@ impl RunSettings {
         let filter = self.bitext_filter.faults().into_iter();
         faults.extend(filter.map(|fault| fault.to_string()));
         faults.extend(self.bitext_shape.and_then(|shape| shape.check().err()));
+        faults.extend(self.faults_of_student());
         faults.extend(self.faults_of_code_switching());
         faults.extend(self.faults_of_measures());
         if let Some(translation) = &self.translation {

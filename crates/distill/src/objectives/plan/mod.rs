@@ -174,8 +174,8 @@ impl PlanSettings {
         ))
     }
 
-    pub(super) fn faults(&self) -> Vec<SettingsError> {
-        let key = |name: &str| format!("distill.objectives.alignment.plan.{name}");
+    pub(super) fn faults(&self, table: &str) -> Vec<SettingsError> {
+        let key = |name: &str| format!("{table}.{name}");
         let (numbers, iterations) = match *self {
             Self::Sinkhorn {
                 epsilon,

@@ -4,6 +4,8 @@
 //! normal equations: with few differences and a ridge they are as good as an orthogonalisation, and
 //! cost a few dot products.
 
+use std::borrow::Cow;
+
 use crate::cholesky::solve_positive;
 use crate::real::Real;
 use crate::scaling::aligned::Aligned;
@@ -80,12 +82,14 @@ impl<T: Real, const MEMORY: usize> Anderson<T, MEMORY> {
 
     /// Learns a step from a point with this error, of which `entry` gives the residual and the image
     /// of a place, zeros in padding; returns how to combine it with those before, after `plain`
-    /// steps since the start or the last time it was misled.
+    /// steps since the start or the last time it was misled. `weights` say how much each place matters
+    /// now, if not all do alike: residuals of all ages are compared by them.
     #[inline(always)]
     pub(crate) fn learn<A: Arch>(
         &mut self,
         error: f64,
         plain: usize,
+        weights: Option<&[T]>,
         entry: impl Fn(usize) -> [T; 2],
     ) -> Option<Shares<MEMORY>> {
         if error > MISLED * self.best {
@@ -115,11 +119,24 @@ impl<T: Real, const MEMORY: usize> Anderson<T, MEMORY> {
         let differences = self.residual_differences.get();
         let row = |k: usize| &differences[k * width..(k + 1) * width];
         let mut right = [0.0; MEMORY];
-        for (k, right) in right.iter_mut().enumerate().take(held) {
-            let inner = dot::<T, A>(row(newest), row(k)).to_f64();
-            self.gram[newest][k] = inner;
-            self.gram[k][newest] = inner;
-            *right = dot::<T, A>(row(k), self.residual.get()).to_f64();
+        for (i, right) in right.iter_mut().enumerate().take(held) {
+            let own = match weights {
+                Some(weights) => {
+                    let own = row(i).iter().zip(weights).map(|(x, w)| *x * *w);
+                    let padding = std::iter::repeat(T::ZERO);
+                    own.chain(padding).take(width).collect()
+                }
+                None => Cow::Borrowed(row(i)),
+            };
+            *right = dot::<T, A>(&own, self.residual.get()).to_f64();
+            // Other weights change the products of all differences.
+            if weights.is_some() || i == newest {
+                for k in 0..held {
+                    let inner = dot::<T, A>(&own, row(k)).to_f64();
+                    self.gram[i][k] = inner;
+                    self.gram[k][i] = inner;
+                }
+            }
         }
         if self.age <= plain {
             return None;
@@ -159,23 +176,26 @@ mod tests {
     use super::*;
     use crate::simd::Baseline;
 
-    /// An affine map is solved once there are as many differences as dimensions, whatever its rate.
-    #[test]
-    fn an_affine_map_takes_as_many_steps_as_dimensions() {
+    /// Iterates an affine map, its places weighed as said in each step; returns the last point and the
+    /// distance from its image.
+    fn solve(steps: usize, weights: impl Fn(usize) -> Option<[f64; 3]>) -> ([f64; BLOCK], f64) {
         let matrix = [[0.99, 0.02, 0.0], [0.0, 0.97, 0.01], [0.03, 0.0, 0.5]];
         let shift = [1.0, -2.0, 0.5];
         let mut anderson = Anderson::<f64, 5>::default();
         anderson.start(3);
         let mut point = [0.0; BLOCK];
         let mut error = f64::INFINITY;
-        for _ in 0..8 {
+        for step in 0..steps {
             let mut image = [0.0; BLOCK];
             for i in 0..3 {
                 let inner: f64 = (0..3).map(|j| matrix[i][j] * point[j]).sum();
                 image[i] = inner + shift[i];
             }
             error = (0..3).map(|i| (image[i] - point[i]).abs()).sum();
-            let shares = anderson.learn::<Baseline>(error, 4, |j| [image[j] - point[j], image[j]]);
+            let weights = weights(step);
+            let weights = weights.as_ref().map(|weights| &weights[..]);
+            let entry = |j: usize| [image[j] - point[j], image[j]];
+            let shares = anderson.learn::<Baseline>(error, 4, weights, entry);
             for j in 0..BLOCK {
                 point[j] = match &shares {
                     Some(shares) => anderson.at::<Baseline>(shares, 1e3, j),
@@ -183,7 +203,24 @@ mod tests {
                 };
             }
         }
+        (point, error)
+    }
+
+    /// An affine map is solved once there are as many differences as dimensions, whatever its rate.
+    #[test]
+    fn an_affine_map_takes_as_many_steps_as_dimensions() {
+        let (point, error) = solve(8, |_| None);
         assert!(error < 1e-7, "{error}");
+        assert_eq!(point[3..], [0.0; BLOCK - 3]);
+    }
+
+    /// What a place weighs says where the combination is best, not what it is a combination of.
+    #[test]
+    fn weights_may_change_from_step_to_step() {
+        let weights =
+            |step: usize| [1.0, 0.1, 10.0].map(|weight: f64| weight.powi(step as i32 % 3));
+        let (point, error) = solve(8, |step| Some(weights(step)));
+        assert!(error < 1e-6, "{error}");
         assert_eq!(point[3..], [0.0; BLOCK - 3]);
     }
 }

@@ -11,9 +11,6 @@ pub(crate) const FIRST_ORDER_ITERATIONS: usize = 60;
 /// Differences of past steps that acceleration combines.
 const MEMORY: usize = 8;
 
-/// Plain iterations before acceleration: far from the solution the map is far from linear.
-const PLAIN_ITERATIONS: usize = 3;
-
 /// Largest distance of an accelerated point from the plain one, in epsilons.
 const LARGEST_LEAP: f64 = 3.0;
 
@@ -62,6 +59,11 @@ pub(crate) trait Engine {
     /// Iterations that may still be made.
     fn left(&self) -> usize;
 
+    /// Plain iterations before acceleration: far from the solution the map is far from linear.
+    fn plain(&self) -> usize {
+        3
+    }
+
     /// Whether the threshold is reached, or somebody has asked for an end.
     fn is_done(&self) -> bool;
 
@@ -73,8 +75,8 @@ pub(crate) trait Engine {
     /// units.
     fn step(&self) -> (&[f64], &[f64], f64);
 
-    /// What residuals are multiplied by before they are compared, where some matter less.
-    fn scales(&self) -> Option<Vec<f64>> {
+    /// How much each potential matters where residuals are compared, if not all do alike.
+    fn weights(&self) -> Option<Vec<f64>> {
         None
     }
 
@@ -183,7 +185,7 @@ fn first_order<E: Engine>(engine: &mut E) {
     let mut anderson = Anderson::<f64, MEMORY>::default();
     anderson.start(engine.step().0.len());
     let (mut age, mut until, mut goal) = (0, engine.patience(), engine.error() / 2.0);
-    let (mut plain_until, mut pause) = (PLAIN_ITERATIONS, E::PAUSE);
+    let (mut plain_until, mut pause) = (engine.plain(), E::PAUSE);
     while !is_over(engine) && age < until {
         if engine.error() > MISLED * least || engine.error().is_infinite() {
             anderson.forget();
@@ -192,13 +194,11 @@ fn first_order<E: Engine>(engine: &mut E) {
             engine.return_to(&best);
         }
         let (potentials, image, epsilon) = engine.step();
-        let scales = engine.scales();
-        let shares =
-            anderson.learn::<Baseline>(engine.error(), 1, |j| match (image.get(j), &scales) {
-                (Some(image), Some(scales)) => [(image - potentials[j]) * scales[j], *image],
-                (Some(image), None) => [image - potentials[j], *image],
-                (None, _) => [0.0; 2],
-            });
+        let weights = engine.weights();
+        let shares = anderson.learn::<Baseline>(engine.error(), 1, weights.as_deref(), |j| {
+            let image = image.get(j);
+            image.map_or([0.0; 2], |image| [image - potentials[j], *image])
+        });
         let next = match shares {
             Some(shares) if age >= plain_until => {
                 let places = 0..image.len();

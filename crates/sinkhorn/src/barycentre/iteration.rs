@@ -287,6 +287,15 @@ impl Engine for Descent<'_> {
         self.left
     }
 
+    /// What debiasing adds takes longer to come near its solution.
+    fn plain(&self) -> usize {
+        if self.iteration.within.is_some() {
+            8
+        } else {
+            3
+        }
+    }
+
     fn is_done(&self) -> bool {
         self.point.error <= self.threshold
     }
@@ -306,17 +315,17 @@ impl Engine for Descent<'_> {
         (&self.point.state, &self.point.image, self.epsilon)
     }
 
-    /// Square roots of the mass that each potential moves: those of points where the barycentre has
-    /// none would otherwise drown the others, and are the last to settle.
-    fn scales(&self) -> Option<Vec<f64>> {
+    /// The mass that each potential moves: those of points where the barycentre has none would
+    /// otherwise drown the others, and are the last to settle.
+    fn weights(&self) -> Option<Vec<f64>> {
         let shares = self.iteration.couplings.iter();
         let shares = shares.map(|coupling| coupling.share);
         let shares = shares.chain(self.iteration.within.is_some().then_some(1.0));
-        let scales = shares.flat_map(|share| {
+        let masses = shares.flat_map(|share| {
             let weights = self.point.log_weights.iter();
-            weights.map(move |weight| (share * weight.exp()).sqrt())
+            weights.map(move |weight| share * weight.exp())
         });
-        Some(scales.collect())
+        Some(masses.collect())
     }
 
     fn go(&mut self, state: Vec<f64>) {

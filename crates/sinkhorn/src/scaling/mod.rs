@@ -313,12 +313,14 @@ impl<T: Real> Scaling<T> {
         let b = &self.b.get()[..self.width];
         let before = &self.before.get()[..self.width];
         let v = &mut self.v.get_mut()[..self.width];
-        let shares = self.anderson.learn::<A>(error, PLAIN_ITERATIONS, |j| {
-            let kept = b[j] > T::ZERO;
-            let image = if kept { v[j] } else { T::ONE }.log2::<A>();
-            let old = if kept { before[j] } else { T::ONE }.log2::<A>();
-            [image - old, image]
-        });
+        let shares = self
+            .anderson
+            .learn::<A>(error, PLAIN_ITERATIONS, None, |j| {
+                let kept = b[j] > T::ZERO;
+                let image = if kept { v[j] } else { T::ONE }.log2::<A>();
+                let old = if kept { before[j] } else { T::ONE }.log2::<A>();
+                [image - old, image]
+            });
         let Some(shares) = shares else { return };
         let leap = T::from_f64(LARGEST_LEAP);
         for j in 0..self.width {

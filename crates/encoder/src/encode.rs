@@ -119,6 +119,35 @@ impl Model {
         .map(drop)
     }
 
+    /// Returns the mean of the states of all kept tokens of some texts, without a head: `[hidden]`, zeros
+    /// where there is no token.
+    ///
+    /// # Errors
+    /// If a text is refused by the tokenizer, or the device fails.
+    pub fn mean_state(
+        &self,
+        texts: &[&str],
+        settings: EncodeSettings,
+        device: &Device,
+    ) -> Result<Vec<f64>, EncoderError> {
+        let width = self.config.hidden_size;
+        let (mut sum, mut count) = (vec![0.0; width], 0_usize);
+        self.encode_states(texts, settings, device, |indices, batch, states| {
+            let states = values(states)?;
+            for row in 0..indices.len() {
+                for token in batch.kept_tokens(row) {
+                    let state = &states[token * width..(token + 1) * width];
+                    let sums = sum.iter_mut().zip(state);
+                    sums.for_each(|(sum, state)| *sum += f64::from(*state));
+                    count += 1;
+                }
+            }
+            Ok::<_, EncoderError>(())
+        })?;
+        sum.iter_mut().for_each(|sum| *sum /= count.max(1) as f64);
+        Ok(sum)
+    }
+
     /// Does as [`Self::encode_states`], without the rows of the first `done` texts; returns the
     /// positions of those that have no token.
     fn states_after<E: From<EncoderError>>(

@@ -77,6 +77,22 @@ impl Head {
         }
     }
 
+    /// Returns the map that moves vectors by `by`, `[input]`, before it maps them.
+    #[must_use]
+    pub fn shifted(&self, by: &[f64]) -> Self {
+        let moved = self.weight.chunks_exact(self.input).map(|row| -> f64 {
+            let products = row.iter().zip(by);
+            products.map(|(weight, by)| f64::from(*weight) * by).sum()
+        });
+        let bias = moved.zip(&self.bias);
+        Self {
+            bias: bias
+                .map(|(moved, bias)| (f64::from(*bias) + moved) as f32)
+                .collect(),
+            ..self.clone()
+        }
+    }
+
     /// Takes the map of Stanford's ColBERT, which is among the encoder's tensors.
     pub(crate) fn take(weights: &mut WeightsReader, hidden: usize) -> Result<Self, EncoderError> {
         let name = "linear.weight";
@@ -375,6 +391,9 @@ mod tests {
         let x = [1.0, -2.0, 3.0];
         let expected = apply(&second, &apply(&first, &x));
         assert_eq!(apply(&first.then(&second), &x), expected);
+        // A shift comes before the map.
+        let shifted = first.shifted(&[0.5, 0.0, -1.0]);
+        assert_eq!(apply(&shifted, &x), apply(&first, &[1.5, -2.0, 2.0]));
     }
 
     #[test]

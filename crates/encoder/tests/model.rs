@@ -343,3 +343,28 @@ fn poolers_are_left_alone_and_whole_model_prefixes_stripped() {
         again.encoder.tensors().unwrap()
     );
 }
+
+#[test]
+fn a_mean_state_is_of_all_kept_tokens_alike() {
+    let folder = tempfile::tempdir().unwrap();
+    tiny_checkpoint(folder.path(), "bert", &WORDS, 3).unwrap();
+    let device = Device::flex();
+    let model = Model::load(folder.path(), &device).unwrap();
+    let mean = |texts: &[&str]| model.mean_state(texts, SETTINGS, &device).unwrap();
+    let one = mean(&["maji"]);
+    let length = one.iter().map(|x| x * x).sum::<f64>().sqrt();
+    let unit: Vec<f32> = one.iter().map(|x| (x / length) as f32).collect();
+    let identity = Head::identity(HIDDEN);
+    assert_close(&unit, &encode(&model, &identity, &["maji"])[0], 1e-6);
+    // By tokens, not by texts; texts of no word have none.
+    let all = mean(&["maji", "jua mti", ""]);
+    let pair = mean(&["jua mti"]);
+    let expected = one
+        .iter()
+        .zip(&pair)
+        .map(|(one, pair)| (one + 2.0 * pair) / 3.0);
+    for (found, expected) in all.iter().zip(expected) {
+        assert!((found - expected).abs() < 1e-6, "{found} {expected}");
+    }
+    assert_eq!(mean(&[]), vec![0.0; HIDDEN]);
+}

@@ -96,6 +96,7 @@ mod tests {
             documents: DocumentReader::Teacher,
             query_length: 4,
             document_length: 16,
+            language_shift: None,
             tokens_per_batch: 64,
             depth: 10,
             bm25_k1: 0.9,

@@ -23,6 +23,8 @@ pub enum System<'a> {
         model: &'a Model,
         /// Comes after the model; the index was made with it.
         head: &'a Head,
+        /// By language, what comes after the model in place of the head for its queries.
+        shifted: &'a BTreeMap<String, Head>,
         /// The documents.
         index: &'a dyn Index,
     },
@@ -62,7 +64,12 @@ impl System<'_> {
 
     /// The language where the ranking of a text depends on the language it is in.
     fn scope<'q>(&self, language: &'q str) -> Option<&'q str> {
-        matches!(self, Self::Translated { .. }).then_some(language)
+        let depends = match self {
+            Self::LateInteraction { shifted, .. } => shifted.contains_key(language),
+            Self::Bm25(_) => false,
+            Self::Translated { .. } => true,
+        };
+        depends.then_some(language)
     }
 
     /// Ranks documents for queries, in their order.
@@ -80,9 +87,19 @@ impl System<'_> {
             .map(|query| query.own_document.as_deref().into_iter().collect())
             .collect();
         match self {
-            Self::LateInteraction { model, head, index } => {
-                let texts: Vec<&str> = queries.iter().map(|query| query.text.as_str()).collect();
-                let vectors = encode(model, head, &texts, settings.queries(), device)?;
+            Self::LateInteraction {
+                model,
+                head,
+                shifted,
+                index,
+            } => {
+                let mut vectors = Vec::with_capacity(queries.len());
+                let head_of = |query: &Query| shifted.get(&query.language);
+                for alike in queries.chunk_by(|a, b| head_of(a) == head_of(b)) {
+                    let texts: Vec<&str> = alike.iter().map(|query| query.text.as_str()).collect();
+                    let head = head_of(alike[0]).unwrap_or(head);
+                    vectors.extend(encode(model, head, &texts, settings.queries(), device)?);
+                }
                 let queries: Vec<_> = vectors
                     .iter()
                     .zip(&excluded)

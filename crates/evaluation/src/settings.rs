@@ -21,6 +21,10 @@ pub struct RetrievalSettings {
     pub tokens_per_batch: usize,
     /// Documents a run keeps for each query.
     pub depth: usize,
+    /// Sentences of each language that its mean token vector is of, which is taken from its queries for
+    /// the English one; without the key, no query is shifted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language_shift: Option<usize>,
     /// BM25's saturation of repeated words.
     pub bm25_k1: f32,
     /// BM25's discount of long documents.

@@ -67,9 +67,11 @@ impl<'a> Development<'a> {
                 .with_head_after(self.head)
                 .head_or_identity()
         });
+        let unshifted = BTreeMap::new();
         let system = System::LateInteraction {
             model: student,
             head: own.as_ref().unwrap_or(self.head),
+            shifted: &unshifted,
             index: &*self.index,
         };
         let mut sum = 0.0;

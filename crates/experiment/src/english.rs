@@ -12,7 +12,7 @@ use optical_corpus::error::CorpusError;
 use optical_distill::projection::{ProjectionTurn, find_projection};
 use optical_distill::{Beginning, Outcome, TokenizedPairs, TrainingData, TrainingText, distil};
 use optical_encoder::{EncodeSettings, Head, Model};
-use optical_store::{Key, Reader, read_json, write_json};
+use optical_store::{Key, Reader, Store, read_json, write_json};
 use optical_tokenize::Role;
 use serde::{Deserialize, Serialize};
 
@@ -311,6 +311,20 @@ impl StageNote {
     /// If the file is damaged.
     pub fn of(folder: &RunFolder) -> anyhow::Result<Self> {
         read_json(&folder.file(NOTE))
+    }
+
+    /// Removes the stage from the cache, where it is there; who needs it makes it anew.
+    ///
+    /// # Errors
+    /// If it cannot be removed, or somebody stops the wait for another process that makes it.
+    pub fn remove(&self, store: &Store) -> anyhow::Result<()> {
+        let folder = store.cache.join(FOLDER).join(&self.stage);
+        if self.stage.is_empty() || !folder.is_dir() {
+            return Ok(());
+        }
+        let _lock = store.lock(&folder)?;
+        let removed = std::fs::remove_dir_all(&folder);
+        removed.with_context(|| format!("{} cannot be removed", folder.display()))
     }
 }
 

@@ -14,6 +14,7 @@ mod english;
 mod experiment;
 mod findings;
 mod inputs;
+mod language_shift;
 mod lexical;
 mod metrics;
 mod page;
@@ -36,8 +37,9 @@ mod watcher;
 
 pub use self::answer::{Answer, Found, Match};
 pub use self::bitext::{read_bitext, table as bitext_table, write_json as write_bitext};
+pub use self::check::estimate::{Need, duration, speed};
 pub use self::check::lengths::length;
-pub use self::check::{Opened, Start, Started, check};
+pub use self::check::{Checked, Opened, Start, Started, check};
 pub use self::collections::tokenless;
 pub use self::data::ExperimentData;
 pub use self::english::{StageNote, ZeroShot};

@@ -1,11 +1,14 @@
 //! The frozen space of a run: the teacher, the head after it, and the documents as it reads them.
 
+use std::collections::BTreeMap;
+
 use optical_corpus::collection::Collection;
 use optical_encoder::Head;
 use optical_evaluation::{Asked, BuiltIn, Evaluations, Queries, System};
 use optical_store::{KeptIndex, Key, Reader};
 
-use crate::{Experiment, Lexical};
+use crate::language_shift::LanguageShift;
+use crate::{Experiment, ExperimentData, Lexical};
 
 /// Where queries are put and documents are.
 pub struct Space {
@@ -17,21 +20,24 @@ pub struct Space {
     pub index: KeptIndex,
     raw: Head,
     raw_index: KeptIndex,
+    shift: LanguageShift,
 }
 
 impl Space {
-    /// Indexes a collection's documents, after the head and without it.
+    /// Indexes the documents of a run's data, after the head and without it.
     ///
     /// # Errors
-    /// If the device fails, the cache cannot be written, or somebody stops it.
+    /// If the device fails, the bitext cannot be read, the cache cannot be written, or somebody stops it.
     pub fn open(
         experiment: &Experiment,
         teacher: Reader,
         head: Head,
-        collection: &Collection,
+        data: &mut ExperimentData,
     ) -> anyhow::Result<Self> {
+        let shift = LanguageShift::draw(experiment, data)?;
+        let documents = &data.collection.documents;
         let raw = Head::identity(teacher.model.config.hidden_size);
-        let mut indexes = experiment.indexes(&teacher, &[&head, &raw], &collection.documents)?;
+        let mut indexes = experiment.indexes(&teacher, &[&head, &raw], documents)?;
         let raw_index = indexes.remove(1);
         Ok(Self {
             index: indexes.remove(0),
@@ -39,6 +45,7 @@ impl Space {
             head,
             raw,
             raw_index,
+            shift,
         })
     }
 
@@ -71,9 +78,10 @@ impl Space {
         let queries = experiment.asked(&collection.queries);
         let english = experiment.asked(&collection.english);
         let (raw, after) = ((&self.raw, &self.raw_index), (&self.head, &self.index));
+        let unshifted = BTreeMap::new();
         let mut systems = lexical.systems(&queries, &english);
         let named = |system: BuiltIn, space, queries| {
-            late_interaction(system.name(), &self.teacher, space, queries)
+            late_interaction(system.name(), &self.teacher, space, &unshifted, queries)
         };
         // A student of its own is trained on English text before it is anything to compare with.
         let plain = match experiment.run.student {
@@ -101,13 +109,9 @@ impl Space {
     ) -> anyhow::Result<Evaluations> {
         let own = experiment.own_index(student, collection)?;
         let queries = experiment.asked(&collection.queries);
-        let index = own.as_ref().unwrap_or(&self.index);
-        let asked = [late_interaction(
-            name,
-            student,
-            (&student.head, index),
-            &queries,
-        )];
+        let space = (&student.head, own.as_ref().unwrap_or(&self.index));
+        let shifted = self.shift.heads(experiment, student)?;
+        let asked = [late_interaction(name, student, space, &shifted, &queries)];
         experiment.evaluator().evaluate(collection, &asked)
     }
 }
@@ -117,19 +121,27 @@ fn late_interaction<'a>(
     name: &'a str,
     reader: &'a Reader,
     (head, index): (&'a Head, &'a KeptIndex),
+    shifted: &'a BTreeMap<String, Head>,
     queries: &'a Queries,
 ) -> Asked<'a> {
+    let mut key = Key::of("late interaction")
+        .with(&reader.key)
+        .with(&index.key);
+    for (language, head) in shifted {
+        key.add(language);
+        for value in &head.bias {
+            key.add(value.to_le_bytes());
+        }
+    }
     Asked {
         name,
         system: System::LateInteraction {
             model: &reader.model,
             head,
+            shifted,
             index: &*index.index,
         },
-        key: Key::of("late interaction")
-            .with(&reader.key)
-            .with(&index.key)
-            .text(),
+        key: key.text(),
         queries,
     }
 }

@@ -67,7 +67,7 @@ pub fn train(started: Started, from: Option<&Path>) -> anyhow::Result<Report> {
     clock.stage("fetch and prepare");
 
     let head = head(&experiment, &teacher, &mut data)?;
-    let space = Space::open(&experiment, teacher, head, &data.collection)?;
+    let space = Space::open(&experiment, teacher, head, &mut data)?;
     let mut makes = Students::open(&experiment, &space, &lexical, &data)?;
     clock.stage("document index");
 
@@ -145,7 +145,7 @@ pub fn final_test(finished: &Experiment, site: &Site) -> anyhow::Result<Report> 
     let teacher = experiment.teacher()?;
     Inputs::default().with_model(&teacher.key).check(folder)?;
     let head = finished.kept_head(&teacher)?;
-    let space = Space::open(&experiment, teacher, head, &data.collection)?;
+    let space = Space::open(&experiment, teacher, head, &mut data)?;
     clock.stage("document index");
 
     let students: Vec<Reader> = (0..run.repetitions)

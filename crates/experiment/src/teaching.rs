@@ -37,8 +37,11 @@ pub fn head(
     let settings = &run.distill.head;
     let mut key = Key::of("head").with(key).with(format!("{settings:?}"));
     key.add(inputs::documents(&data.collection.documents));
-    for bitext in data.bitext_keys.values() {
-        key.add(bitext);
+    // Of documents alone, it is one for all that have the teacher, whatever their bitext.
+    if 0 < settings.sentences {
+        for bitext in data.bitext_keys.values() {
+            key.add(bitext);
+        }
     }
     let key = key.text();
     let mut keys = folder.keys()?;

@@ -25,6 +25,7 @@
 
 mod bm25;
 mod consistency;
+mod hubs;
 pub mod index;
 pub mod measures;
 mod negatives;
@@ -38,6 +39,7 @@ mod words;
 
 pub use self::bm25::{Bm25Error, Bm25Index, Bm25Settings, QueryTerm};
 pub use self::consistency::{CONSISTENCY_DEPTH, overlap, rank_consistency};
+pub use self::hubs::hub_share;
 pub use self::index::{ExactIndex, Index, IndexError, QueryRef};
 pub use self::measures::{Evaluation, Measure, MeasureError, Options, evaluate};
 pub use self::negatives::{NegativeSettings, Negatives};

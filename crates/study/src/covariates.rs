@@ -9,7 +9,7 @@ use optical_distill::Event;
 use optical_encoder::Outline;
 use optical_evaluation::{Queries, fertility, query_cost};
 use optical_experiment::{Experiment, RunSettings};
-use optical_retrieval::{Run, ScorePrecision, overlap, rank_consistency};
+use optical_retrieval::{Run, ScorePrecision, hub_share, overlap, rank_consistency};
 use optical_store::{Key, Reader};
 use serde_json::{Map, Value, json};
 
@@ -156,12 +156,7 @@ pub(crate) fn consistency(
     for (language, english) in english {
         let theirs = rankings.get(language);
         let theirs = theirs.with_context(|| format!("{language} has no rankings"))?;
-        let both = |query: &Query| {
-            [theirs, english].map(|run| -> Vec<&str> {
-                let ranking = run.ranking(&query.id, ScorePrecision::F32).into_iter();
-                ranking.map(|(document, _)| document).collect()
-            })
-        };
+        let both = |query: &Query| [theirs, english].map(|run| documents(run, query));
         let rankings: Vec<_> = queries[language].iter().map(both).collect();
         let add = |into: &mut Map<String, Value>, of: &dyn Fn(&[Vec<&str>; 2]) -> Option<f64>| {
             let found: Vec<f64> = rankings.iter().filter_map(of).collect();
@@ -179,6 +174,22 @@ pub(crate) fn consistency(
         ("rankc".to_owned(), json!(consistent)),
         ("overlap10".to_owned(), json!(shared)),
     ]))
+}
+
+/// Says of each language how large a share of its questions finds the same document.
+pub(crate) fn hubs(queries: &Queries, rankings: &BTreeMap<String, Run>) -> Value {
+    let shares = rankings.iter().filter_map(|(language, run)| {
+        let queries = queries.get(language)?.iter();
+        let rankings: Vec<_> = queries.map(|query| documents(run, query)).collect();
+        Some((language.clone(), rounded(hub_share(&rankings, 10)?)))
+    });
+    Value::Object(shares.collect())
+}
+
+/// The documents of a query, best first.
+fn documents<'a>(run: &'a Run, query: &Query) -> Vec<&'a str> {
+    let ranking = run.ranking(&query.id, ScorePrecision::F32).into_iter();
+    ranking.map(|(document, _)| document).collect()
 }
 
 /// A number with six digits after the point.

@@ -6,6 +6,7 @@
 //! student. Pages and tables are made of it.
 
 mod change;
+mod check;
 mod comparison;
 mod covariates;
 mod file;
@@ -20,11 +21,12 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
-use optical_experiment::{Findings, Site, check};
+use optical_experiment::Site;
 use optical_report::page::StudySummary;
 use optical_report::plot::dots;
 use optical_store::write;
 
+use self::check::check_cells;
 use self::comparison::summary;
 pub use self::file::{Cell, StudyFile};
 pub use self::scoreboard::{Scoreboard, StudentScores, Students, UntrainedScores};
@@ -45,6 +47,9 @@ pub struct Options {
     pub page: bool,
     /// Whether to find all that is wrong with the cells and nothing more.
     pub check_only: bool,
+    /// For a check: the floating-point operations a second of the machine that times are said for; this
+    /// one's without it.
+    pub flops: Option<f64>,
 }
 
 /// What became of a study.
@@ -101,7 +106,8 @@ pub fn run(file: &Path, folder: &Path, site: &Site, options: &Options) -> anyhow
         options,
     };
     running.recall()?;
-    if let Some(checked) = running.check()? {
+    let unfinished = running.unfinished();
+    if let Some(checked) = check_cells(&unfinished, site, options.check_only, options.flops)? {
         return Ok(Outcome::Said(checked));
     }
     running.index_documents()?;
@@ -111,6 +117,7 @@ pub fn run(file: &Path, folder: &Path, site: &Site, options: &Options) -> anyhow
     };
     running.train(untrained.as_ref())?;
     running.write_tables(true)?;
+    running.leave_stages()?;
     match untrained {
         Some(untrained) => Ok(Outcome::Written {
             summary: Box::new(running.write(&untrained)?),
@@ -262,37 +269,6 @@ impl Running<'_> {
             .collect()
     }
 
-    /// Finds all that is wrong with the cells before the first of them is trained; a line for people
-    /// where that is all that was asked for.
-    fn check(&self) -> anyhow::Result<Option<String>> {
-        let unfinished = self.unfinished();
-        let checked = self.options.check_only;
-        let mut findings = Findings::default();
-        let mut known = Vec::new();
-        for (cell, setting) in &unfinished {
-            findings.within(&cell.label);
-            let run = &setting.experiment.run;
-            // What is read for one variant is read for those that only train otherwise.
-            let mut reads = (**run).clone();
-            reads.title.clear();
-            reads.distill.objectives = Default::default();
-            let first = &unfinished[0].1.experiment.run;
-            reads.distill.training.optimiser = first.distill.training.optimiser.clone();
-            reads.distill.training.steps = first.distill.training.steps;
-            reads.repetitions = first.repetitions;
-            if !known.contains(&reads) {
-                check(run, self.site, checked, true, &mut findings);
-                known.push(reads);
-            }
-        }
-        findings.told(&self.site.store.host)?;
-        Ok(checked.then(|| {
-            let count = unfinished.len();
-            let plural = if count == 1 { "cell" } else { "cells" };
-            format!("{count} {plural} can be trained\n")
-        }))
-    }
-
     /// Reads the documents of the cells that are to be trained, once for all heads.
     fn index_documents(&mut self) -> anyhow::Result<()> {
         let of = |it: &Setting| {
@@ -371,6 +347,19 @@ impl Running<'_> {
                     }
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Removes the English stages of a study that is done, of which nobody makes another share.
+    fn leave_stages(&self) -> anyhow::Result<()> {
+        let mut cells = self.cells.iter().zip(&self.results);
+        let is_done = cells.all(|(cell, found)| found.len() == cell.students);
+        if !is_done || self.options.page || self.options.shard.is_some() {
+            return Ok(());
+        }
+        for (cell, setting) in self.cells.iter().zip(&self.settings) {
+            self.variants.leave_stages(setting, cell.students)?;
         }
         Ok(())
     }

@@ -14,7 +14,7 @@ use crate::topics::without_language;
 use crate::{Cell, StudentScores, Students};
 
 /// Columns of `cells.csv` after those that say which cell, seed and language a row is of.
-const COVARIATES: [&str; 11] = [
+const COVARIATES: [&str; 12] = [
     "steps",
     "pairs",
     "rankc",
@@ -26,6 +26,7 @@ const COVARIATES: [&str; 11] = [
     "projection_r2",
     "tokens",
     "flops",
+    "hub10",
 ];
 
 /// The measure whose table is `study.csv`.
@@ -302,9 +303,9 @@ mod tests {
             rows[..3],
             [
                 "method,size,layers,parameters,seed,language,group,steps,pairs,rankc,overlap10,mate_mrr,partners,\
-                 cosine,fertility,projection_r2,tokens,flops",
-                "plan,9,,14,1,deu,high,,1200,,,,,0.5,,,,",
-                "plan,9,,14,1,swa,low,,1200,0.25,,,,0.5,,,,",
+                 cosine,fertility,projection_r2,tokens,flops,hub10",
+                "plan,9,,14,1,deu,high,,1200,,,,,0.5,,,,,",
+                "plan,9,,14,1,swa,low,,1200,0.25,,,,0.5,,,,,",
             ]
         );
         assert_eq!(left_out, BTreeSet::new());

@@ -14,7 +14,7 @@ use optical_experiment::{
 };
 use optical_store::{Place, Reader, Store, key, read_json, write_json};
 
-use crate::covariates::{Covariates, consistency, of_student, of_training, questions};
+use crate::covariates::{Covariates, consistency, hubs, of_student, of_training, questions};
 use crate::{StudentScores, UntrainedScores};
 
 /// Beside a student, what is known of it once it is gone.
@@ -256,6 +256,7 @@ impl<'a> Variants<'a> {
         {
             covariates.extend(consistency(&queries, &rankings, &english)?);
         }
+        covariates.insert("hub10".to_owned(), hubs(&queries, &rankings));
         let collection = &prepared.data.collection;
         covariates.insert("questions".to_owned(), questions(experiment, collection));
         let evaluations = evaluator.measured(collection, &queries, rankings)?;
@@ -291,6 +292,16 @@ impl<'a> Variants<'a> {
             let folder = setting.experiment.folder.repetition(student)?;
             remove(&folder.student())?;
             remove(&folder.checkpoints())?;
+        }
+        Ok(())
+    }
+
+    /// Removes what a cell's students began with from the cache once the study is done, unless students
+    /// stay.
+    pub(crate) fn leave_stages(&self, setting: &Setting, students: usize) -> anyhow::Result<()> {
+        for student in (0..students).filter(|_| !self.keep_students) {
+            let folder = setting.experiment.folder.existing_repetition(student);
+            StageNote::of(&folder)?.remove(&self.site.store)?;
         }
         Ok(())
     }
@@ -358,7 +369,7 @@ impl<'a> Variants<'a> {
     ) -> anyhow::Result<Space> {
         let teacher = self.teacher(experiment)?;
         let head = head(experiment, &teacher, data)?;
-        Space::open(experiment, teacher, head, &data.collection)
+        Space::open(experiment, teacher, head, data)
     }
 
     /// Returns a variant's teacher, loaded unless the last one had the same.

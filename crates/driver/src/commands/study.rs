@@ -40,6 +40,10 @@ pub struct StudyArgs {
     /// Train nothing and write nothing: find all that is wrong with the variants and their data
     #[arg(long, conflicts_with = "page")]
     check: bool,
+    /// With --check: say how long it takes where so many floating-point operations are made a second, as
+    /// in 20e12; those of this machine are measured without it
+    #[arg(long, value_name = "NUMBER", requires = "check", value_parser = speed)]
+    flops: Option<f64>,
     #[command(flatten)]
     devices: TrainingDevices,
 }
@@ -54,6 +58,7 @@ pub fn run(args: &StudyArgs) -> anyhow::Result<()> {
         shard: args.shard,
         page: args.page,
         check_only: args.check,
+        flops: args.flops,
     };
     let folder = args.file.folder(args.run.as_deref());
     match run_study(args.file.path(), &folder, &site, &options)? {
@@ -62,5 +67,14 @@ pub fn run(args: &StudyArgs) -> anyhow::Result<()> {
             let table = summary.table()?.to_terminal();
             print(format_args!("{table}\nstudy: {}\n", page.display()))
         }
+    }
+}
+
+/// A number of operations a second.
+fn speed(text: &str) -> Result<f64, String> {
+    let number: f64 = text.parse().map_err(|_| "expected a number, as in 20e12")?;
+    match 0.0 < number && number.is_finite() {
+        true => Ok(number),
+        false => Err("expected a number above 0".to_owned()),
     }
 }

@@ -6,6 +6,7 @@ mod checking;
 #[cfg(all(feature = "flex", feature = "wgpu"))]
 mod devices;
 mod grid;
+mod ladder;
 mod own_student;
 mod resuming;
 mod setting;

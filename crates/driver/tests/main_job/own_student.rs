@@ -12,7 +12,7 @@ model = "small"
 layers = 1
 weights = "pretrained"
 [student.english]
-texts = ["english.txt"]
+texts = ["english.txt", { file = "english.jsonl", key = "query" }]
 maximum_length = 16
 frozen_layers = 0
 frozen_vocabulary = false
@@ -51,12 +51,14 @@ held_out = 4
 "#;
 
 /// The tiny run with a student half as wide, whose vocabulary lacks every second word.
-fn with_student() -> tempfile::TempDir {
+pub fn with_student() -> tempfile::TempDir {
     let folder = prepared();
     let some: Vec<&str> = WORDS.into_iter().step_by(2).collect();
     let small = folder.path().join("small");
     tiny_checkpoint_of_width(4, &small, "xlm-roberta", &some, 9).unwrap();
     std::fs::write(folder.path().join("english.txt"), "star fish\n\nsun sun\n").unwrap();
+    let objects = "{\"query\": \"water sun\"}\n";
+    std::fs::write(folder.path().join("english.jsonl"), objects).unwrap();
     change(folder.path(), |text| {
         let text = text.replace("layers = 2\n", "teacher_reads = \"once\"\n");
         let rate = "projection_learning_rate = 1e-3\nlayer_decay";
@@ -140,6 +142,19 @@ fn it_learns_english_first_and_is_searched_like_any_other() {
         &["train", "run.toml", "--run", "runs/closed"],
     ));
     assert_eq!(cached("students"), before[0] + 2);
+
+    // Where each language's mean is the English one, its queries are others; the teacher's are not.
+    change(folder, |text| {
+        text.replace("[retrieval]\n", "[retrieval]\nlanguage_shift = 5\n")
+    });
+    succeeds(&optical(
+        folder,
+        &["train", "run.toml", "--run", "runs/shifted"],
+    ));
+    let [closed, shifted] = ["closed", "shifted"].map(|run| folder.join("runs").join(run));
+    let ranking = |run: &Path, name: &str| read(&run.join(format!("trec/{name}.swa.run")));
+    assert!(ranking(&closed, "distilled") != ranking(&shifted, "distilled"));
+    assert_eq!(ranking(&closed, "teacher"), ranking(&shifted, "teacher"));
 }
 
 #[test]
@@ -174,6 +189,16 @@ fn what_does_not_go_together_is_told_before_anything_is_made() {
         "english.txt",
         "nowhere.txt",
         "student.english.texts: nowhere.txt",
+    );
+    refused(
+        "key = \"query\"",
+        "key = \"text\"",
+        "student.english.texts: english.jsonl:1: ",
+    );
+    refused(
+        "[retrieval]\n",
+        "[retrieval]\nlanguage_shift = 0\n",
+        "retrieval.language_shift = 0, expected at least 1",
     );
     refused(
         "turns = 4",

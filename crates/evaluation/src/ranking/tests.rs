@@ -41,6 +41,7 @@ impl Place {
                 document_length: 8,
                 tokens_per_batch: 64,
                 depth: 5,
+                language_shift: None,
                 bm25_k1: 0.9,
                 bm25_b: 0.4,
             },

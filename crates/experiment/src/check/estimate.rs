@@ -105,6 +105,8 @@ pub struct Shape {
     pub sampled: usize,
     pub pair_tokens: [usize; 2],
     pub pair_bytes: usize,
+    /// Whether the teacher reads each sentence once, and not in each step.
+    pub once: bool,
     /// Pairs to train on, and pairs that are held out.
     pub pairs: usize,
     pub held_out: usize,
@@ -132,16 +134,29 @@ pub struct Shape {
 /// What a run takes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Need {
-    /// Seconds of a step, of all steps with readings, of encoding documents, of rankings.
+    /// Numbers in the weights of a student, and those outside of its word embedding.
+    pub parameters: [f64; 2],
+    /// Operations of a student that reads a query.
+    pub query: f64,
+    /// Pairs to train on.
+    pub pairs: usize,
+    /// Seconds of a step.
     pub step: f64,
+    /// Seconds of the English stages.
+    pub english: f64,
+    /// Seconds of all other steps, with readings.
     pub training: f64,
+    /// Seconds of encoding documents.
     pub encoding: f64,
+    /// Seconds of rankings.
     pub searching: f64,
     /// Bytes of memory.
     pub memory: u64,
-    /// Bytes in the run folder, in all and of the students alone; and in the cache.
+    /// Bytes in the run folder.
     pub run_folder: u64,
+    /// Bytes in it that the students take.
     pub student: u64,
+    /// Bytes in the cache.
     pub cache: u64,
     steps: u64,
     documents: usize,
@@ -179,7 +194,13 @@ impl Need {
         let mean = |side: usize| shape.pair_tokens[side] as f64 / shape.sampled.max(1) as f64;
         let [target, input] = [0, 1].map(|side| mean(side) * PADDING);
         // Backward goes through each product twice.
-        let pair = teacher.forward(target) + 3.0 * student.forward(input);
+        let of_teacher = teacher.forward(target);
+        let (in_steps, before) = if shape.once {
+            (0.0, of_teacher)
+        } else {
+            (of_teacher, 0.0)
+        };
+        let pair = in_steps + 3.0 * student.forward(input);
         let side_by_side = shape.parts.min(threads).max(1) as f64 / threads.max(1) as f64;
         let growth = (shape.pairs as f64 / shape.sampled.max(1) as f64)
             .max(1.0)
@@ -208,11 +229,15 @@ impl Need {
         let kept = shape.depth.min(shape.documents.count) as f64;
         let rankings = 45.0 * systems * shape.queries.count as f64 * kept;
         let pair_bytes = shape.pair_bytes as f64 / shape.sampled.max(1) as f64;
+        let english = shape.english as f64 / shape.batch.max(1) as f64;
         Self {
+            parameters: [student.embedding(), 0.0].map(|embedding| student.in_layers() + embedding),
+            query: student.forward(shape.queries.tokens),
+            pairs: shape.pairs,
             step,
-            training: students
-                * ((shape.steps as f64 + shape.english as f64 / shape.batch.max(1) as f64) * step
-                    + shape.readings as f64 * read),
+            english: students * english * step,
+            training: students * (shape.steps as f64 * step + shape.readings as f64 * read)
+                + shape.pairs as f64 * before / (speed * ENCODING),
             encoding,
             searching: ranked / (speed * SEARCHING),
             // The teacher as it is read, on the device, as the student begins, in the mean at the end;
@@ -236,14 +261,15 @@ impl Need {
     /// All of it in words.
     pub fn table(&self, folder: &Path, cache: &Path) -> String {
         let mut text = "on this machine, within a factor of two or so, the run takes\n".to_owned();
-        let whole = self.training + self.encoding + self.searching;
+        let training = self.english + self.training;
+        let whole = training + self.encoding + self.searching;
         let (steps, documents, queries) = (self.steps, self.documents, self.queries);
         let _ = writeln!(
             text,
             "  time    {}: {steps} steps of {:.2} s {}, {documents} documents {}, {queries} queries {}",
             duration(whole),
             self.step,
-            duration(self.training),
+            duration(training),
             duration(self.encoding),
             duration(self.searching)
         );
@@ -260,7 +286,8 @@ impl Need {
     }
 }
 
-fn duration(seconds: f64) -> String {
+/// A time in words.
+pub fn duration(seconds: f64) -> String {
     match seconds {
         few if few < 90.0 => format!("{:.0} s", few.ceil()),
         some if some < 5400.0 => format!("{:.0} min", some / 60.0),
@@ -292,6 +319,7 @@ mod tests {
             teacher: sizes,
             student: sizes,
             english: 0,
+            once: false,
             pieces: 22_000,
             sampled: 16_000,
             pair_tokens: [16_000 * 24, 16_000 * 27],
@@ -347,9 +375,11 @@ mod tests {
             Need::of(&shape, 190e9, 2)
         };
         assert!(need.training * 1.9 < more(&|it| it.repetitions = 2).training);
-        assert!(need.training * 1.9 < more(&|it| it.english = it.steps * 16).training);
+        let with_english = more(&|it| it.english = it.steps * 16);
+        assert_eq!(with_english.english, with_english.step * 800.0);
         assert!(need.step * 1.2 < more(&|it| it.student.parameters *= 2).step);
         assert!(need.step * 1.5 < more(&|it| it.parts = 1).step);
+        assert!(more(&|it| it.once = true).step < need.step * 0.9);
         assert!(need.encoding * 1.9 < more(&|it| it.documents.count *= 2).encoding);
         assert!(need.run_folder < more(&|it| it.stops = true).run_folder);
         let nothing = more(&|it| {

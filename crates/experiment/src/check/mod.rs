@@ -12,10 +12,10 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use burn::tensor::Device;
 use optical_corpus::bitext::DataRoots;
 use optical_corpus::collection::{CollectionSource, Document};
 use optical_corpus::formats::english_text::EnglishText;
+use optical_distill::settings::TeacherReads;
 use optical_encoder::Outline;
 use optical_store::Place;
 
@@ -92,7 +92,14 @@ impl Start<'_> {
             findings.take(experiment.folder.lock());
         }
         disk::writable(&folder, &mut findings);
-        let need = checked.need(&run, device, check_only, &mut findings);
+        let need = findings.is_sound().then(|| {
+            // Only who asks what a run takes waits for the machine to be measured.
+            checked.need(&run, |hidden| match check_only {
+                true => estimate::speed(device, hidden),
+                false => 1.0,
+            })
+        });
+        let need = need.and_then(|need| findings.take(need)).flatten();
         if let Some(need) = &need {
             // A folder that is there may have its students already.
             let certain = if folder.exists() { 0 } else { need.student };
@@ -302,24 +309,19 @@ fn megabytes(bytes: u64) -> String {
 }
 
 impl Checked {
-    /// What the run takes, where all of it is there and sound.
-    fn need(
+    /// Returns what a run takes that reads what was checked; `None` where not all of it is there. `speed`
+    /// says how many operations a second products of a width take.
+    ///
+    /// # Errors
+    /// If a text cannot be tokenized.
+    pub fn need(
         &self,
         run: &RunFile,
-        device: &Device,
-        check_only: bool,
-        findings: &mut Findings,
-    ) -> Option<Need> {
-        if !findings.is_sound() {
-            return None;
-        }
-        let shape = findings.take(self.shape(run)).flatten()?;
-        // Only who asks what a run takes waits for the machine to be measured.
-        let speed = match check_only {
-            true => estimate::speed(device, shape.teacher.hidden),
-            false => 1.0,
-        };
-        Some(Need::of(&shape, speed, rayon::current_num_threads()))
+        speed: impl FnOnce(usize) -> f64,
+    ) -> anyhow::Result<Option<Need>> {
+        let threads = rayon::current_num_threads();
+        let need = |shape: Shape| Need::of(&shape, speed(shape.teacher.hidden), threads);
+        Ok(self.shape(run)?.map(need))
     }
 
     /// The sizes that decide what the run takes, where all of it is there.
@@ -350,6 +352,7 @@ impl Checked {
             teacher: Sizes::of(outline, outline.config.num_hidden_layers),
             student: Sizes::of(student, layers),
             english,
+            once: run.distill.teacher_reads == Some(TeacherReads::Once),
             pieces: self.sample.pieces.len(),
             sampled: self.sample.pairs.max(1),
             pair_tokens: self.sample.tokens,

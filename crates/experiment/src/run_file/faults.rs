@@ -50,6 +50,10 @@ impl RunSettings {
             ("retrieval.tokens_per_batch", retrieval.tokens_per_batch),
             ("retrieval.depth", retrieval.depth),
             (
+                "retrieval.language_shift",
+                retrieval.language_shift.unwrap_or(1),
+            ),
+            (
                 "significance.permutations",
                 self.significance.permutations as usize,
             ),

@@ -185,12 +185,13 @@ fn first_order<E: Engine>(engine: &mut E) {
     let mut anderson = Anderson::<f64, MEMORY>::default();
     anderson.start(engine.step().0.len());
     let (mut age, mut until, mut goal) = (0, engine.patience(), engine.error() / 2.0);
-    let (mut plain_until, mut pause) = (engine.plain(), E::PAUSE);
+    let (mut plain_until, mut pause, mut leapt) = (engine.plain(), E::PAUSE, false);
     while !is_over(engine) && age < until {
-        if engine.error() > MISLED * least || engine.error().is_infinite() {
+        // Where a plain iteration raises the error, going back would only make the same one again.
+        if (leapt && engine.error() > MISLED * least) || engine.error().is_infinite() {
             anderson.forget();
-            plain_until = plain_until.max(age + pause);
-            pause *= 2;
+            plain_until = plain_until.max(age.saturating_add(pause));
+            pause = pause.saturating_mul(2);
             engine.return_to(&best);
         }
         let (potentials, image, epsilon) = engine.step();
@@ -199,8 +200,9 @@ fn first_order<E: Engine>(engine: &mut E) {
             let image = image.get(j);
             image.map_or([0.0; 2], |image| [image - potentials[j], *image])
         });
+        leapt = shares.is_some() && age >= plain_until;
         let next = match shares {
-            Some(shares) if age >= plain_until => {
+            Some(shares) if leapt => {
                 let places = 0..image.len();
                 let at = |j| anderson.at::<Baseline>(&shares, LARGEST_LEAP * epsilon, j);
                 places.map(at).collect()

@@ -82,3 +82,36 @@ fn what_is_wrong_is_told_with_file_and_line() {
     );
     assert!(refused(STUDY, &["--resamples", "0"]).contains("--resamples"));
 }
+
+#[test]
+fn a_page_is_written_with_verdicts_and_bad_hypotheses_are_refused_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("study.csv", STUDY);
+    let page = |hypotheses: &str| {
+        write("hypotheses.toml", hypotheses);
+        let options = ["analyse", "study.csv", "--out", "page", "--resamples", "20"];
+        Command::new(env!("CARGO_BIN_EXE_optical"))
+            .current_dir(folder.path())
+            .args(options)
+            .args(["--hypotheses", "hypotheses.toml"])
+            .output()
+            .unwrap()
+    };
+    let rises =
+        "[[hypothesis]]\nid = \"H1\"\ntext = \"All gain.\"\nkind = \"rises\"\nmethod = \"m\"\n";
+    let refused = page(&rises.replace("rises", "soars"));
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(
+        !refused.status.success() && said.contains("hypotheses.toml") && said.contains("soars"),
+        "{said}"
+    );
+    assert!(!folder.path().join("page").exists());
+
+    let written = page(rises);
+    assert!(written.status.success(), "{written:?}");
+    let read = |name: &str| std::fs::read_to_string(folder.path().join("page").join(name)).unwrap();
+    assert!(read("study.md").contains("All gain."));
+    let html = read("study.html");
+    assert!(html.contains("<svg") && !html.contains("<script") && !html.contains("src=\"http"));
+}

@@ -45,7 +45,7 @@ pub struct AnalyseArgs {
     /// For the page: numbers beside the values, as `optical study` leaves them in cells.csv
     #[arg(long, value_name = "FILE", requires = "out")]
     cells: Option<PathBuf>,
-    /// For the page: a TOML file of [[hypothesis]] tables, or a study file that has them
+    /// For the page: a TOML file of tables `[[hypothesis]]`, or a study file that has them
     #[arg(long, value_name = "FILE", requires = "out")]
     hypotheses: Option<PathBuf>,
     /// For the page: a file that says what was not run and why, a line each

@@ -113,22 +113,6 @@ pub fn read_bytes(path: &Path) -> Result<Vec<u8>, TextError> {
     Ok(bytes)
 }
 
-/// Unpacks bytes that are packed with gzip or zstd, whatever they hold; others stay as they are. `name`
-/// is for errors.
-///
-/// # Errors
-/// If what is packed is damaged.
-pub fn unpack(name: &Path, bytes: Vec<u8>) -> Result<Vec<u8>, TextError> {
-    let Some(packing) = Packing::of(&bytes) else {
-        return Ok(bytes);
-    };
-    let mut all = Vec::new();
-    let reader = packing.unpack(Box::new(Cursor::new(bytes)));
-    let read = reader.and_then(|mut reader| reader.read_to_end(&mut all));
-    read.map_err(|source| unreadable(name, source))?;
-    Ok(all)
-}
-
 /// Reads text from something that is open already, such as standard input; `name` is for errors.
 ///
 /// # Errors

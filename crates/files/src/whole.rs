@@ -318,13 +318,12 @@ mod tests {
     use super::*;
 
     fn names(folder: &Path) -> Vec<String> {
-        let name = |entry: io::Result<fs::DirEntry>| entry.unwrap().file_name();
-        let mut names: Vec<_> = fs::read_dir(folder).unwrap().map(name).collect();
+        let entries = fs::read_dir(folder).unwrap();
+        let mut names: Vec<_> = entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
         names.sort();
         names
-            .into_iter()
-            .map(|name| name.into_string().unwrap())
-            .collect()
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use anyhow::{Context, ensure};
 use optical_sinkhorn::{
-    Assignment, CostMatrix, Error, ExactSolution, PartialSolution, Problem, ProximalPoint, Report,
-    Side, Sinkhorn, Solution,
+    Assignment, CostMatrix, Error, ExactSolution, PartialSolution, Problem, ProximalPoint, Side,
+    Sinkhorn, Solution,
 };
 use serde::Serialize;
 
@@ -80,7 +80,8 @@ impl Answer {
             Method::Sinkhorn => sinkhorn(question, &problem),
             Method::Exact => {
                 let solution = ExactSolution::of(&problem)?;
-                Ok(exact(question, &problem, &solution, "unproven"))
+                let status = solved(solution.converged(), "unproven");
+                Ok(unregularised(question, &problem, &solution, status))
             }
             Method::Ipot => ipot(question, &problem),
             Method::Assignment => assignment(question, &problem),
@@ -199,54 +200,53 @@ fn ipot(question: &Question, problem: &Problem) -> anyhow::Result<Answer> {
     } else {
         "max_iterations"
     };
-    Ok(exact(question, problem, &solution, otherwise))
+    let status = solved(solution.converged(), otherwise);
+    Ok(unregularised(question, problem, &solution, status))
 }
 
-/// Answers with a plan and potentials; `otherwise` is the status of what has not converged.
 fn unregularised(
     question: &Question,
     problem: &Problem,
-    report: &Report,
-    (plan, f, g): (&[f64], &[f64], &[f64]),
-    otherwise: &'static str,
+    solution: &ExactSolution,
+    status: &'static str,
 ) -> Answer {
     Answer {
         method: question.method,
-        plan: in_rows(plan, problem),
-        f: f.to_vec(),
-        g: g.to_vec(),
-        transport_cost: report.transport_cost,
-        dual_cost: report.dual_cost,
-        duality_gap: report.duality_gap.unwrap_or(f64::INFINITY),
-        mass: total(plan),
-        marginal_error: Some(report.marginal_error),
-        iterations: Some(report.iterations),
-        converged: report.converged(),
-        status: solved(report.converged(), otherwise),
+        plan: in_rows(solution.plan(), problem),
+        f: solution.f().to_vec(),
+        g: solution.g().to_vec(),
+        transport_cost: solution.transport_cost(),
+        dual_cost: solution.dual_cost(),
+        duality_gap: solution.duality_gap(),
+        mass: total(solution.plan()),
+        marginal_error: Some(solution.marginal_error()),
+        iterations: Some(solution.iterations()),
+        converged: solution.converged(),
+        status,
         ..Answer::default()
     }
-}
-
-fn exact(
-    question: &Question,
-    problem: &Problem,
-    solution: &ExactSolution,
-    otherwise: &'static str,
-) -> Answer {
-    let found = (solution.plan(), solution.f(), solution.g());
-    unregularised(question, problem, &solution.report(), found, otherwise)
 }
 
 fn partial(question: &Question, problem: &Problem) -> anyhow::Result<Answer> {
     let limit = total(problem.a()).min(total(problem.b()));
     let (mass, notes) = question.mass(limit)?;
     let solution = PartialSolution::of(problem, mass)?;
-    let found = (solution.plan(), solution.f(), solution.g());
     Ok(Answer {
+        method: question.method,
+        plan: in_rows(solution.plan(), problem),
+        f: solution.f().to_vec(),
+        g: solution.g().to_vec(),
+        transport_cost: solution.transport_cost(),
+        dual_cost: solution.transport_cost() - solution.duality_gap(),
+        duality_gap: solution.duality_gap(),
         mass: solution.mass(),
         mass_price: Some(solution.mass_price()),
+        marginal_error: Some(solution.marginal_error()),
+        iterations: Some(solution.iterations()),
+        converged: solution.converged(),
+        status: solved(solution.converged(), "unproven"),
         notes,
-        ..unregularised(question, problem, &solution.report(), found, "unproven")
+        ..Answer::default()
     })
 }
 

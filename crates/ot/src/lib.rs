@@ -21,7 +21,7 @@ use std::io::{Cursor, Read};
 use std::path::Path;
 
 use anyhow::{Context, ensure};
-use optical_files::text::{open_stream, unpack};
+use optical_files::text::open_stream;
 use rayon::prelude::*;
 
 pub use answer::Answer;
@@ -49,16 +49,14 @@ pub enum Questions {
 }
 
 impl Questions {
-    /// Reads problems from the bytes of a file: a NumPy archive or JSON, either of them perhaps packed
-    /// with gzip or zstd.
+    /// Reads problems from the bytes of a file: a NumPy archive, or JSON, perhaps packed.
     ///
     /// # Errors
     /// If they state no problem; names the file, and the key and index or the line.
     pub fn read(name: &Path, input: &[u8]) -> anyhow::Result<Self> {
         let file = || name.display().to_string();
-        let input = unpack(name, input.to_vec())?;
         if input.starts_with(npz::MAGIC) {
-            return npz::read(&input).with_context(file);
+            return npz::read(input).with_context(file);
         }
         ensure!(
             !input.starts_with(npy::MAGIC),
@@ -67,7 +65,7 @@ impl Questions {
             file()
         );
         let mut text = String::new();
-        let mut reader = open_stream(name, Cursor::new(input))?;
+        let mut reader = open_stream(name, Cursor::new(input.to_vec()))?;
         let read = reader.read_to_string(&mut text);
         read.context("neither JSON nor a NumPy archive")
             .with_context(file)?;

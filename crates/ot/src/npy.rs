@@ -32,8 +32,20 @@ impl Array {
     /// Returns the bytes of a `.npy` file.
     pub fn to_bytes(&self) -> Vec<u8> {
         let (kind, values): (String, Vec<u8>) = match &self.values {
-            Values::Real(values) => ("<f8".to_owned(), bytes(values, f64::to_le_bytes)),
-            Values::Integer(values) => ("<i8".to_owned(), bytes(values, i64::to_le_bytes)),
+            Values::Real(values) => (
+                "<f8".to_owned(),
+                values
+                    .iter()
+                    .flat_map(|value| value.to_le_bytes())
+                    .collect(),
+            ),
+            Values::Integer(values) => (
+                "<i8".to_owned(),
+                values
+                    .iter()
+                    .flat_map(|value| value.to_le_bytes())
+                    .collect(),
+            ),
             Values::Truth(values) => (
                 "|b1".to_owned(),
                 values.iter().map(|value| u8::from(*value)).collect(),
@@ -234,10 +246,6 @@ impl Values {
             _ => bail!(unknown()),
         })
     }
-}
-
-fn bytes<T: Copy>(values: &[T], of: impl Fn(T) -> [u8; 8]) -> Vec<u8> {
-    values.iter().flat_map(|value| of(*value)).collect()
 }
 
 #[cfg(test)]

@@ -333,16 +333,30 @@ mod tests {
 
     #[test]
     fn values_are_refused_by_name() {
-        for case in [
-            r#"{"cost": [[1, 2], [3]]} => cost[1] has 1 values, cost[0] has 2"#,
-            r#"{"cost": []} => 0 x 0 cost matrix is empty"#,
-            r#"{"cost": [[1]], "a": [1, 0]} => a has 2 weights, the cost needs 1"#,
-            r#"{"cost": [[1, 2]], "b": [1.5, -0.5]} => b[1] = -0.5 is negative"#,
-            r#"{"cost": [[1, 2]], "b": [1, null]} => b[1] = NaN is negative or not finite"#,
-            r#"{"cost": [[1]], "a": [2]} => a sums to 2 but b to 1"#,
-            r#"{"cost": [[1, "-inf"]]} => cost[0][1] = -inf is not finite"#,
+        for (text, expected) in [
+            (
+                r#"{"cost": [[1, 2], [3]]}"#,
+                "cost[1] has 1 values, cost[0] has 2",
+            ),
+            (r#"{"cost": []}"#, "0 x 0 cost matrix is empty"),
+            (
+                r#"{"cost": [[1]], "a": [1, 0]}"#,
+                "a has 2 weights, the cost needs 1",
+            ),
+            (
+                r#"{"cost": [[1, 2]], "b": [1.5, -0.5]}"#,
+                "b[1] = -0.5 is negative",
+            ),
+            (
+                r#"{"cost": [[1, 2]], "b": [1, null]}"#,
+                "b[1] = NaN is negative or not finite",
+            ),
+            (r#"{"cost": [[1]], "a": [2]}"#, "a sums to 2 but b to 1"),
+            (
+                r#"{"cost": [[1, "-inf"]]}"#,
+                "cost[0][1] = -inf is not finite",
+            ),
         ] {
-            let (text, expected) = case.split_once(" => ").unwrap();
             let message = question(text).problem().unwrap_err().to_string();
             assert!(message.contains(expected), "{message}");
         }

@@ -139,12 +139,17 @@ impl Assignment {
         Report::unregularised(self.status, found, 0.0, self.cost, gap)
     }
 
-    ending! {
-        /// Whether the potentials prove the matching: [`Status::Unproven`] if rounding leaves more of a
-        /// gap than a share of 1e-9 of its cost above the least.
-        status,
-        /// Whether the potentials prove the matching.
-        converged
+    /// Whether the potentials prove the matching: [`Status::Unproven`] if rounding leaves more of a
+    /// gap than a share of 1e-9 of its cost above the least.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.status
+    }
+
+    /// Whether the potentials prove the matching.
+    #[must_use]
+    pub fn converged(&self) -> bool {
+        self.status == Status::Converged
     }
 }
 

@@ -216,13 +216,14 @@ impl Barycentre {
         /// L1 distances of the plans' column sums from the barycentre's weights, averaged over the
         /// measures by their shares; for a debiased one, with that of its plan to itself added.
         marginal_error: f64;
+        /// How the iterations ended.
+        status: Status;
     }
 
-    ending! {
-        /// How the iterations ended.
-        status,
-        /// Whether the marginal error is at most the threshold.
-        converged
+    /// Whether the marginal error is at most the threshold.
+    #[must_use]
+    pub fn converged(&self) -> bool {
+        self.status == Status::Converged
     }
 }
 

@@ -71,27 +71,20 @@ fn stop(settings: &Sinkhorn) -> Option<f64> {
 #[must_use]
 pub fn solve(cost: Tensor<3>, a: Tensor<2>, b: Tensor<2>, settings: &Sinkhorn) -> TensorSolution {
     check(&cost, &a, &b, settings);
-    let inputs = constant(cost, a, b);
-    #[cfg(feature = "flex")]
-    if flex::has(&inputs.0) {
-        return flex::solve(inputs, settings);
-    }
-    #[cfg(feature = "cube")]
-    if cube::fits(&inputs.0) {
-        return cube::solve(inputs, settings);
-    }
-    library::solve(inputs, settings)
-}
-
-/// Costs, and weights of rows and columns.
-type Inputs = (Tensor<3>, Tensor<2>, Tensor<2>);
-
-fn constant(cost: Tensor<3>, a: Tensor<2>, b: Tensor<2>) -> Inputs {
-    (
+    let (cost, a, b) = (
         cost.without_autodiff(),
         a.without_autodiff(),
         b.without_autodiff(),
-    )
+    );
+    #[cfg(feature = "flex")]
+    if flex::has(&cost) {
+        return flex::solve(cost, a, b, settings);
+    }
+    #[cfg(feature = "cube")]
+    if cube::fits(&cost) {
+        return cube::solve(cost, a, b, settings);
+    }
+    library::solve(cost, a, b, settings)
 }
 
 /// Works as [`solve`], by library ops whatever the backend is: to measure a backend's own way against, or to
@@ -111,7 +104,12 @@ pub fn solve_by_library_ops(
     settings: &Sinkhorn,
 ) -> TensorSolution {
     check(&cost, &a, &b, settings);
-    library::solve(constant(cost, a, b), settings)
+    library::solve(
+        cost.without_autodiff(),
+        a.without_autodiff(),
+        b.without_autodiff(),
+        settings,
+    )
 }
 
 #[track_caller]

@@ -22,33 +22,3 @@ macro_rules! getters {
         getters! { $($rest)* }
     };
 }
-
-/// The methods that tell how a result ended; what is said of them is given.
-macro_rules! ending {
-    ($(#[$status:meta])* status, $(#[$converged:meta])* converged) => {
-        $(#[$status])*
-        #[must_use]
-        pub fn status(&self) -> Status {
-            self.status
-        }
-
-        $(#[$converged])*
-        #[must_use]
-        pub fn converged(&self) -> bool {
-            self.status == Status::Converged
-        }
-    };
-}
-
-/// Methods that give the same settings with another value of a field.
-macro_rules! setters {
-    ($($(#[$about:meta])* $name:ident($field:ident: $kind:ty);)*) => {
-        $(
-            $(#[$about])*
-            #[must_use]
-            pub fn $name(self, $field: $kind) -> Self {
-                Self { $field, ..self }
-            }
-        )*
-    };
-}

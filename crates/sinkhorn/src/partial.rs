@@ -162,11 +162,16 @@ impl PartialSolution {
         Report::unregularised(self.status, self.iterations, self.marginal_error, cost, gap)
     }
 
-    ending! {
-        /// [`Status::Unproven`] if the gap is more than a share of 1e-9 of the plan's cost above the least.
-        status,
-        /// Whether plan and prices prove each other.
-        converged
+    /// [`Status::Unproven`] if the gap is more than a share of 1e-9 of the plan's cost above the least.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.status
+    }
+
+    /// Whether plan and prices prove each other.
+    #[must_use]
+    pub fn converged(&self) -> bool {
+        self.status == Status::Converged
     }
 }
 

@@ -7,10 +7,10 @@
 //! multiplied up. Halving `beta_k` makes the method converge faster than at any fixed rate
 //! (Rockafellar 1976, "Monotone Operators and the Proximal Point Algorithm").
 
-use crate::descent::descend;
 use crate::exact::{in_range, out_of_range, scale};
 use crate::feasible::{mend, round};
 use crate::log_domain::Support;
+use crate::sinkhorn::descend;
 use crate::watch::Watch;
 use crate::{Error, ExactSolution, Problem};
 
@@ -56,13 +56,21 @@ impl ProximalPoint {
         })
     }
 
-    setters! {
-        /// Stops once the duality gap is at most this share of the costs' spread times the mass; of a
-        /// hundred times the plan's mean cost above the least instead, where that is less, so that costs
-        /// far beyond those in use do not make it meaningless.
-        with_threshold(threshold: f64);
-        /// Stops after `max_iterations` inner iterations at the latest; zero counts as one.
-        with_max_iterations(max_iterations: usize);
+    /// Stops once the duality gap is at most this share of the costs' spread times the mass; of a
+    /// hundred times the plan's mean cost above the least instead, where that is less, so that costs
+    /// far beyond those in use do not make it meaningless.
+    #[must_use]
+    pub fn with_threshold(self, threshold: f64) -> Self {
+        Self { threshold, ..self }
+    }
+
+    /// Stops after `max_iterations` inner iterations at the latest; zero counts as one.
+    #[must_use]
+    pub fn with_max_iterations(self, max_iterations: usize) -> Self {
+        Self {
+            max_iterations,
+            ..self
+        }
     }
 
     /// Solves `min <P, C>` over plans with row sums `a` and column sums `b`. The plan returned has

@@ -2,13 +2,12 @@
 
 use std::ops::ControlFlow;
 
-use crate::descent::descend;
-use crate::log_domain::Support;
+use crate::log_domain::{Iterate, Support};
 use crate::real::Lanes;
 use crate::scaling::Relaxed;
 use crate::solution::Start;
 use crate::watch::Watch;
-use crate::{Error, Instructions, Problem, Progress, Solution, solver};
+use crate::{Error, Instructions, Problem, Progress, Solution, fixed_point, newton, solver};
 
 /// Epsilons below this share of the cost's spread are approached from above: plain iterations
 /// move a potential by about epsilon at a time.
@@ -18,7 +17,10 @@ const WARM_START_BELOW: f64 = 0.02;
 const WARM_START_RATIO: f64 = 0.25;
 
 /// L1 marginal error, as a share of the mass, that a warm-start stage has to reach.
-const WARM_START_THRESHOLD: f64 = 1e-3;
+pub(crate) const WARM_START_THRESHOLD: f64 = 1e-3;
+
+/// First-order iterations between attempts at Newton steps.
+const FIRST_ORDER_ITERATIONS: usize = 60;
 
 /// Settings of an entropic solver with regularisation `epsilon` against `a b^T`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -57,14 +59,19 @@ impl Sinkhorn {
         }
     }
 
-    setters! {
-        /// Stops once the L1 marginal error, in units of mass, is at most `threshold`.
-        with_threshold(threshold: f64);
-        /// Stops after `max_iterations` iterations at the latest; zero counts as one.
-        with_max_iterations(max_iterations: usize);
-        /// Uses at most these vector instructions on a batch, for results that are the same to the last
-        /// bit on machines that have others beyond them.
-        with_instructions(instructions: Instructions);
+    /// Stops once the L1 marginal error, in units of mass, is at most `threshold`.
+    #[must_use]
+    pub fn with_threshold(self, threshold: f64) -> Self {
+        Self { threshold, ..self }
+    }
+
+    /// Stops after `max_iterations` iterations at the latest; zero counts as one.
+    #[must_use]
+    pub fn with_max_iterations(self, max_iterations: usize) -> Self {
+        Self {
+            max_iterations,
+            ..self
+        }
     }
 
     /// Makes exactly `iterations` plain Sinkhorn iterations on each problem of a batch, so that a
@@ -124,6 +131,16 @@ impl Sinkhorn {
         Ok(Self { schedule, ..self })
     }
 
+    /// Uses at most these vector instructions on a batch, for results that are the same to the last
+    /// bit on machines that have others beyond them.
+    #[must_use]
+    pub fn with_instructions(self, instructions: Instructions) -> Self {
+        Self {
+            instructions,
+            ..self
+        }
+    }
+
     /// Returns the regularisation.
     #[must_use]
     pub fn epsilon(&self) -> f64 {
@@ -153,27 +170,6 @@ impl Sinkhorn {
         let ([first, ratio], epsilon) = (self.schedule.unwrap_or(default), self.epsilon);
         std::iter::successors(Some(first * spread), move |stage| Some(stage * ratio))
             .take_while(move |stage| *stage > epsilon)
-    }
-
-    /// Goes through the larger epsilons of a solve that has `used` some iterations: `stage` is given
-    /// each with a threshold and a budget, and returns how many it used. Returns those used so far.
-    pub(crate) fn approach(
-        &self,
-        spread: f64,
-        mass: f64,
-        mut used: usize,
-        mut stage: impl FnMut(f64, f64, usize) -> usize,
-    ) -> usize {
-        let threshold = (WARM_START_THRESHOLD * mass).max(self.threshold);
-        for epsilon in self.stages(spread) {
-            let left = self.max_iterations() - used;
-            // At most half of what is left: the epsilon asked for must get its share.
-            if left == 1 {
-                break;
-            }
-            used += stage(epsilon, threshold, left / 2);
-        }
-        used
     }
 
     /// What it costs to miss the marginals; none where both have to be met.
@@ -268,15 +264,18 @@ impl Sinkhorn {
         }
         let mass: f64 = support.b.iter().sum();
         let mut g = vec![0.0; support.b.len()];
-        let used = self.approach(support.spread, mass, 0, |epsilon, threshold, budget| {
-            if watch.is_stopped() {
-                return 0;
+        let mut left = self.max_iterations.max(1);
+        for epsilon in self.stages(support.spread) {
+            // At most half of what is left: the epsilon asked for must get its share.
+            if left == 1 || watch.is_stopped() {
+                break;
             }
-            let start = std::mem::take(&mut g);
-            let (stage, used) = descend(support, epsilon, threshold, budget, start, watch);
+            let threshold = (WARM_START_THRESHOLD * mass).max(self.threshold);
+            let (stage, used) = descend(support, epsilon, threshold, left / 2, g, watch);
+            left -= used;
             g = stage.image;
-            used
-        });
+        }
+        let used = self.max_iterations.max(1) - left;
         self.finish(problem, support, used, g, watch)
     }
 
@@ -414,6 +413,33 @@ impl Sinkhorn {
         }
         Error::OutOfRange { epsilon, spread }
     }
+}
+
+/// Alternates first-order and Newton phases at one epsilon. Returns the last point and the full
+/// iterations used, at most `budget` but at least one.
+pub(crate) fn descend(
+    support: &Support,
+    epsilon: f64,
+    threshold: f64,
+    budget: usize,
+    g: Vec<f64>,
+    watch: &mut Watch<'_>,
+) -> (Iterate, usize) {
+    let mut point = support.evaluate(epsilon, g);
+    watch.see(epsilon, point.error);
+    let mut used = 1;
+    while used < budget && !watch.is_stopped() && !support.is_solved(epsilon, &point, threshold) {
+        let first_order = (budget - used).min(FIRST_ORDER_ITERATIONS);
+        let (next, spent) =
+            fixed_point::descend(support, epsilon, threshold, first_order, point, watch);
+        (point, used) = (next, used + spent);
+        if support.b.len() <= newton::LARGEST {
+            let left = budget - used;
+            let (next, spent) = newton::descend(support, epsilon, threshold, left, point, watch);
+            (point, used) = (next, used + spent);
+        }
+    }
+    (point, used)
 }
 
 #[cfg(test)]

@@ -151,13 +151,14 @@ impl Solution {
         /// marginal may be missed, from the sums that the potentials call for, `a_i exp(-f_i / rho)`:
         /// zero at the optimum.
         marginal_error: f64;
+        /// How the solve ended.
+        status: Status;
     }
 
-    ending! {
-        /// How the solve ended.
-        status,
-        /// Whether the marginal error is at most the threshold.
-        converged
+    /// Whether the marginal error is at most the threshold.
+    #[must_use]
+    pub fn converged(&self) -> bool {
+        self.status == Status::Converged
     }
 
     /// Returns the numbers above and all costs of the plan, in one pass over it.

@@ -1,12 +1,11 @@
 //! From a problem to its report: scaling iterations first, the exact solver for stragglers.
 
-use crate::descent::descend;
-use crate::engine::LARGEST;
 use crate::log_domain::{FAR, Support};
 use crate::real::{Lanes, Real};
 use crate::scaling::{Ended, Rules, Scaling, Solve, Spread, View};
+use crate::sinkhorn::descend;
 use crate::watch::Watch;
-use crate::{CostMatrix, Error, Problem, Report, Sinkhorn, Solution, Status};
+use crate::{CostMatrix, Error, Problem, Report, Sinkhorn, Solution, Status, newton};
 
 /// Iterations after which a problem is a straggler, for which Newton steps are cheaper.
 const SCALING_ITERATIONS: usize = 300;
@@ -52,7 +51,7 @@ impl<T: Real> Workspace<T> {
         settings.check_range(spread)?;
         let sum = |weights: &[T]| weights.iter().map(|weight| weight.to_f64()).sum::<f64>();
         let mass = sum(view.a).max(sum(view.b));
-        let straggles = view.b.len() <= LARGEST;
+        let straggles = view.b.len() <= newton::LARGEST;
         let rules = Rules {
             epsilon: settings.epsilon(),
             threshold: settings.accelerated().then_some(settings.threshold()),
@@ -196,7 +195,7 @@ pub(crate) fn scaled(settings: &Sinkhorn, support: &Support) -> Option<(Vec<f64>
     if threshold < 2.0 * rounding::<f64>(view, mass) {
         return None;
     }
-    let straggles = support.b.len() <= LARGEST;
+    let straggles = support.b.len() <= newton::LARGEST;
     let budget = settings.max_iterations() / 2;
     if budget == 0 {
         return None;

@@ -7,8 +7,8 @@
 //! is multiplied by the eigenvalues of `(1 - P / a) / 2`, all of them within 0 and 1/2 there. Costs
 //! without that property are left to the general solver.
 
-use crate::descent::descend;
 use crate::log_domain::Support;
+use crate::sinkhorn::descend;
 use crate::watch::Watch;
 use crate::{Error, Problem, Sinkhorn, Solution};
 

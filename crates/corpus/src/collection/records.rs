@@ -88,23 +88,6 @@ pub struct Collection {
     pub unknown: Vec<BadLine>,
 }
 
-impl Collection {
-    pub(crate) fn new(
-        documents: Vec<Document>,
-        queries: BTreeMap<String, Vec<Query>>,
-        english: BTreeMap<String, Vec<Query>>,
-        (judgements, unknown): (Vec<Judgement>, Vec<BadLine>),
-    ) -> Self {
-        Self {
-            documents,
-            queries,
-            english,
-            judgements,
-            unknown,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::Document;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use optical_files::trec;
 
-use crate::collection::records::{Document, Judgement};
+use crate::collection::records::{Collection, Document, Judgement};
 use crate::error::{CorpusError, LineProblem};
 use crate::report::BadLine;
 
@@ -72,9 +72,13 @@ impl<'a> Judgements<'a> {
         Ok(())
     }
 
-    /// Returns the judgements, and what is wrong with some.
-    pub(super) fn into_parts(self) -> (Vec<Judgement>, Vec<BadLine>) {
-        (self.all, self.unknown)
+    /// Returns a collection that has the judgements, and nothing else yet.
+    pub(super) fn collection(self) -> Collection {
+        Collection {
+            judgements: self.all,
+            unknown: self.unknown,
+            ..Collection::default()
+        }
     }
 
     fn take(&mut self, path: &Path, judged: trec::Judgement, queries: &Asked<'_>) {

@@ -116,8 +116,13 @@ impl Parts {
         }
         let mut judgements = Judgements::of(&documents);
         judgements.read_apart(paths.iter().map(PathBuf::as_path), &asked)?;
-        let judged = judgements.into_parts();
-        Ok(Collection::new(documents, queries, english, judged))
+        let judged = judgements.collection();
+        Ok(Collection {
+            documents,
+            queries,
+            english,
+            ..judged
+        })
     }
 }
 

@@ -315,30 +315,61 @@ mod tests {
 
     #[test]
     fn keys_of_json_lines_go_by_what_the_table_holds() {
-        let queries = [
-            r#"{"query_id": 54528, "text": "what"} => 54528 what"#,
-            r#"{"query_id": "7", "query": "who"} => 7 who"#,
-            r#"{"id": "q", "query": "who", "text": "she"} => q who"#,
-            r#"{"qid": 3, "question": "why", "answer_pids": [1]} => 3 why"#,
-        ];
-        let documents = [
-            r#"{"document_id": 1, "text": "one"} => 1 one"#,
-            r#"{"passage_id": "2", "passage": "two"} => 2 two"#,
-            r#"{"_id": "d", "title": "T", "text": "x"} => d T. x"#,
-            r#"{"id": "d", "title": "", "text": "x"} => d x"#,
-            r#"{"docid": 12, "title": "T", "text": ""} => 12 T"#,
-            r#"{"id": -1, "contents": "x", "title": null} => -1 x"#,
-        ];
-        let queries = queries.map(|case| (Kind::Queries, case));
-        for (kind, case) in queries
-            .into_iter()
-            .chain(documents.map(|case| (Kind::Documents, case)))
-        {
-            let (line, expected) = case.split_once(" => ").unwrap();
-            let expected = pairs(&[expected.split_once(' ').unwrap()]);
-            assert_eq!(table("a.jsonl", line, kind).unwrap(), expected);
+        for (kind, line, expected) in [
+            (
+                Kind::Queries,
+                r#"{"query_id": 54528, "text": "what"}"#,
+                ("54528", "what"),
+            ),
+            (
+                Kind::Queries,
+                r#"{"query_id": "7", "query": "who"}"#,
+                ("7", "who"),
+            ),
+            (
+                Kind::Queries,
+                r#"{"id": "q", "query": "who", "text": "she"}"#,
+                ("q", "who"),
+            ),
+            (
+                Kind::Queries,
+                r#"{"qid": 3, "question": "why", "answer_pids": [1]}"#,
+                ("3", "why"),
+            ),
+            (
+                Kind::Documents,
+                r#"{"document_id": 1, "text": "one"}"#,
+                ("1", "one"),
+            ),
+            (
+                Kind::Documents,
+                r#"{"passage_id": "2", "passage": "two"}"#,
+                ("2", "two"),
+            ),
+            (
+                Kind::Documents,
+                r#"{"_id": "d", "title": "T", "text": "x"}"#,
+                ("d", "T. x"),
+            ),
+            (
+                Kind::Documents,
+                r#"{"id": "d", "title": "", "text": "x"}"#,
+                ("d", "x"),
+            ),
+            (
+                Kind::Documents,
+                r#"{"docid": 12, "title": "T", "text": ""}"#,
+                ("12", "T"),
+            ),
+            (
+                Kind::Documents,
+                r#"{"id": -1, "contents": "x", "title": null}"#,
+                ("-1", "x"),
+            ),
+        ] {
+            assert_eq!(table("a.jsonl", line, kind).unwrap(), pairs(&[expected]));
             // What the lines are shows without a name, too.
-            assert_eq!(table("corpus", line, kind).unwrap(), expected);
+            assert_eq!(table("corpus", line, kind).unwrap(), pairs(&[expected]));
         }
     }
 
@@ -366,20 +397,52 @@ mod tests {
 
     #[test]
     fn bad_lines_are_named() {
-        for case in [
-            "a.tsv | 1\tx\n2\n => a.tsv:2: is not a document: 1 columns, expected 2 (id, text) or 3 (id, text, title)",
-            "a.tsv | 1\tx\n2\t \n => a.tsv:2: the text is empty",
-            "a.tsv | \tx\n => a.tsv:1: the id is empty",
-            "a.tsv | 1\tx\n1\tx\n1\ty\n => a.tsv:3: the id '1' occurs a second time",
-            "a.jsonl | {\"id\": 1.5, \"text\": \"x\"} => a.jsonl:1: is not a document: the id 1.5 is neither a text nor an integer",
-            "a.jsonl | \n{\"text\": \"x\"} => a.jsonl:2: is not a document: there is no document_id, passage_id, id, _id, docid, doc_id, docno, or pid; its keys are text",
-            "a.jsonl | {\"_id\": 12, \"titel\": \"x\"} => a.jsonl:1: is not a document: there is no passage, text, or contents; its keys are _id, titel",
-            "a.jsonl | [{}] => a.jsonl:1: is not a document: not a JSON object",
-            "a.jsonl | {\"id\": 1, \"title\": \" \", \"text\": null} => a.jsonl:1: the text is empty",
-            "a.jsonl | {\"id\": 1, \"text\": 2} => a.jsonl:1: is not a document: 2 is not a text",
+        for (name, text, expected) in [
+            (
+                "a.tsv",
+                "1\tx\n2\n",
+                "a.tsv:2: is not a document: 1 columns, expected 2 (id, text) or 3 (id, text, title)",
+            ),
+            ("a.tsv", "1\tx\n2\t \n", "a.tsv:2: the text is empty"),
+            ("a.tsv", "\tx\n", "a.tsv:1: the id is empty"),
+            (
+                "a.tsv",
+                "1\tx\n1\tx\n1\ty\n",
+                "a.tsv:3: the id '1' occurs a second time",
+            ),
+            (
+                "a.jsonl",
+                "{\"id\": 1.5, \"text\": \"x\"}",
+                "a.jsonl:1: is not a document: the id 1.5 is neither a text nor an integer",
+            ),
+            (
+                "a.jsonl",
+                "\n{\"text\": \"x\"}",
+                "a.jsonl:2: is not a document: there is no document_id, passage_id, id, _id, docid, \
+                 doc_id, docno, or pid; its keys are text",
+            ),
+            (
+                "a.jsonl",
+                "{\"_id\": 12, \"titel\": \"x\"}",
+                "a.jsonl:1: is not a document: there is no passage, text, or contents; \
+                 its keys are _id, titel",
+            ),
+            (
+                "a.jsonl",
+                "[{}]",
+                "a.jsonl:1: is not a document: not a JSON object",
+            ),
+            (
+                "a.jsonl",
+                "{\"id\": 1, \"title\": \" \", \"text\": null}",
+                "a.jsonl:1: the text is empty",
+            ),
+            (
+                "a.jsonl",
+                "{\"id\": 1, \"text\": 2}",
+                "a.jsonl:1: is not a document: 2 is not a text",
+            ),
         ] {
-            let (given, expected) = case.split_once(" => ").unwrap();
-            let (name, text) = given.split_once(" | ").unwrap();
             let message = table(name, text, Kind::Documents).unwrap_err();
             assert!(message.ends_with(expected), "{message}");
         }

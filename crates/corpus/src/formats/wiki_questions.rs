@@ -51,8 +51,13 @@ impl WikiQuestions {
             judgements.read(&qrels, &Asked::new(asked))?;
         }
         let (queries, english) = queries::of_languages(&rows, &self.languages, &path)?;
-        let judged = judgements.into_parts();
-        Ok(Collection::new(documents, queries, english, judged))
+        let judged = judgements.collection();
+        Ok(Collection {
+            documents,
+            queries,
+            english,
+            ..judged
+        })
     }
 
     /// Opens the table of documents.

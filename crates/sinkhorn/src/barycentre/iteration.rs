@@ -6,11 +6,23 @@
 //! debiased barycentre is multiplied by `d`, and `d` moves halfway, in logarithms, to where
 //! `d_i exp(-C_ij / epsilon) d_j` would have the barycentre as its sums.
 
-use super::BarycentreProblem;
-use super::newton::Dual;
-use crate::engine::{self, Direction, Engine, FIRST_ORDER_ITERATIONS, LARGEST, ROUNDING};
+use super::{BarycentreProblem, newton};
+use crate::anderson::Anderson;
 use crate::log_domain::soft_minimum;
+use crate::sinkhorn::WARM_START_THRESHOLD;
 use crate::{CostMatrix, Sinkhorn};
+
+/// Plain iterations before acceleration: far from the solution the map is far from linear.
+const PLAIN_ITERATIONS: usize = 5;
+
+/// Growth of the marginal error over its best so far that shows that acceleration misleads.
+const MISLED: f64 = 2.0;
+
+/// First-order iterations between attempts at Newton steps.
+const FIRST_ORDER_ITERATIONS: usize = 60;
+
+/// Largest distance of an accelerated point from the plain one, in epsilons.
+const LARGEST_LEAP: f64 = 3.0;
 
 /// A barycentre's problem without what has no share or no mass.
 pub(super) struct Iteration {
@@ -121,17 +133,20 @@ impl Iteration {
             }
             return (self.evaluate(epsilon, state), budget);
         }
-        let used = settings.approach(self.spread, self.mass, 0, |epsilon, threshold, budget| {
-            let (point, used) =
-                self.descend(epsilon, threshold, budget, std::mem::take(&mut state));
-            state = point.image;
-            used
-        });
-        let (point, more) = self.descend(epsilon, settings.threshold(), budget - used, state);
-        (point, used + more)
+        let mut left = budget;
+        for stage in settings.stages(self.spread) {
+            if left == 1 {
+                break;
+            }
+            let threshold = (WARM_START_THRESHOLD * self.mass).max(settings.threshold());
+            let (point, used) = self.descend(stage, threshold, left / 2, state);
+            (state, left) = (point.image, left - used);
+        }
+        let (point, used) = self.descend(epsilon, settings.threshold(), left, state);
+        (point, budget - left + used)
     }
 
-    /// Iterates until the error is at most `threshold`. Returns the last point and the full
+    /// Alternates first-order and Newton phases at one epsilon. Returns the last point and the full
     /// iterations used, at most `budget` but at least one.
     fn descend(
         &self,
@@ -140,19 +155,85 @@ impl Iteration {
         budget: usize,
         state: Vec<f64>,
     ) -> (Point, usize) {
-        let mut descent = Descent {
-            iteration: self,
-            epsilon,
-            threshold,
-            left: budget - 1,
-            point: self.evaluate(epsilon, state),
-        };
-        engine::descend(&mut descent);
-        (descent.point, budget - descent.left)
+        let rows: usize = self.couplings.iter().map(|coupling| coupling.a.len()).sum();
+        // What debiasing adds is not a dual of a convex problem.
+        let has_newton = rows <= newton::LARGEST && self.within.is_none();
+        let mut point = self.evaluate(epsilon, state);
+        let mut used = 1;
+        while used < budget && point.error > threshold {
+            let share = if has_newton {
+                FIRST_ORDER_ITERATIONS.min(budget - used)
+            } else {
+                budget - used
+            };
+            let (next, spent) = self.accelerate(epsilon, threshold, share, point);
+            (point, used) = (next, used + spent);
+            if has_newton {
+                let (next, spent) = newton::descend(self, epsilon, threshold, budget - used, point);
+                (point, used) = (next, used + spent);
+            }
+        }
+        (point, used)
+    }
+
+    /// Iterates until the error is at most `threshold` or `budget` iterations are spent. Returns the
+    /// best point seen and the iterations used.
+    fn accelerate(
+        &self,
+        epsilon: f64,
+        threshold: f64,
+        budget: usize,
+        start: Point,
+    ) -> (Point, usize) {
+        let mut anderson = Anderson::default();
+        let mut best = start.clone();
+        let mut current = start;
+        let (mut plain_until, mut plain) = (PLAIN_ITERATIONS, PLAIN_ITERATIONS);
+        for used in 0..budget {
+            if current.error <= threshold {
+                return (current, used);
+            }
+            let next = if current.error > MISLED * best.error {
+                // Longer each time: for a debiased barycentre not even plain iterations lower the
+                // error each time, and the same attempt would fail in the same way.
+                anderson.clear();
+                plain_until = used + plain;
+                plain *= 2;
+                best.image.clone()
+            } else if used < plain_until {
+                current.image.clone()
+            } else {
+                let scales = self.scales(&current);
+                let mut state =
+                    anderson.extrapolate_in(Some(&scales), &current.state, &current.image);
+                let leap = LARGEST_LEAP * epsilon;
+                for (value, image) in state.iter_mut().zip(&current.image) {
+                    *value = value.max(image - leap).min(image + leap);
+                }
+                state
+            };
+            current = self.evaluate(epsilon, next);
+            if current.error < best.error {
+                best = current.clone();
+            }
+        }
+        (best, budget)
+    }
+
+    /// Square roots of the mass that each potential moves: those of points where the barycentre has
+    /// none would otherwise drown the others, and are the last to settle.
+    fn scales(&self, point: &Point) -> Vec<f64> {
+        let shares = self.couplings.iter().map(|coupling| coupling.share);
+        let shares = shares.chain(self.within.is_some().then_some(1.0));
+        let scales = shares.flat_map(|share| {
+            let weights = point.log_weights.iter();
+            weights.map(move |weight| (share * weight.exp()).sqrt())
+        });
+        scales.collect()
     }
 
     /// One full iteration.
-    fn evaluate(&self, epsilon: f64, state: Vec<f64>) -> Point {
+    pub(super) fn evaluate(&self, epsilon: f64, state: Vec<f64>) -> Point {
         let m = self.m;
         let shift = self.within.as_ref().map(|_| &state[state.len() - m..]);
         // In units of the cost: epsilon times the logarithm of the weights.
@@ -230,7 +311,7 @@ impl Iteration {
     }
 
     /// Returns the row potentials of all measures that are best for those of the columns.
-    fn rows_of(&self, epsilon: f64, point: &Point) -> Vec<f64> {
+    pub(super) fn rows_of(&self, epsilon: f64, point: &Point) -> Vec<f64> {
         let sides = self.couplings.iter().zip(point.state.chunks_exact(self.m));
         let f = sides.flat_map(|(coupling, g)| self.row_update(coupling, epsilon, g));
         f.collect()
@@ -260,112 +341,5 @@ impl Iteration {
             let places = coupling.rows.iter().copied();
             (coupling.measure, places.zip(f).collect(), g.to_vec())
         })
-    }
-}
-
-/// Iterations at one epsilon.
-struct Descent<'i> {
-    iteration: &'i Iteration,
-    epsilon: f64,
-    threshold: f64,
-    left: usize,
-    point: Point,
-}
-
-impl Engine for Descent<'_> {
-    type Point = Point;
-    type Place = Dual;
-
-    /// For a debiased barycentre not even plain iterations lower the error each time.
-    const PAUSE: usize = 5;
-
-    fn error(&self) -> f64 {
-        self.point.error
-    }
-
-    fn left(&self) -> usize {
-        self.left
-    }
-
-    /// What debiasing adds takes longer to come near its solution.
-    fn plain(&self) -> usize {
-        if self.iteration.within.is_some() {
-            8
-        } else {
-            3
-        }
-    }
-
-    fn is_done(&self) -> bool {
-        self.point.error <= self.threshold
-    }
-
-    fn patience(&self) -> usize {
-        let rows = self.iteration.couplings.iter();
-        let rows: usize = rows.map(|coupling| coupling.a.len()).sum();
-        // What debiasing adds is not a dual of a convex problem.
-        if rows <= LARGEST && self.iteration.within.is_none() {
-            FIRST_ORDER_ITERATIONS
-        } else {
-            usize::MAX
-        }
-    }
-
-    fn step(&self) -> (&[f64], &[f64], f64) {
-        (&self.point.state, &self.point.image, self.epsilon)
-    }
-
-    /// The mass that each potential moves: those of points where the barycentre has none would
-    /// otherwise drown the others, and are the last to settle.
-    fn weights(&self) -> Option<Vec<f64>> {
-        let shares = self.iteration.couplings.iter();
-        let shares = shares.map(|coupling| coupling.share);
-        let shares = shares.chain(self.iteration.within.is_some().then_some(1.0));
-        let masses = shares.flat_map(|share| {
-            let weights = self.point.log_weights.iter();
-            weights.map(move |weight| share * weight.exp())
-        });
-        Some(masses.collect())
-    }
-
-    fn go(&mut self, state: Vec<f64>) {
-        self.point = self.iteration.evaluate(self.epsilon, state);
-        self.left -= 1;
-    }
-
-    fn point(&self) -> Point {
-        self.point.clone()
-    }
-
-    fn return_to(&mut self, point: &Point) {
-        self.point = point.clone();
-    }
-
-    fn place(&self) -> Dual {
-        let f = self.iteration.rows_of(self.epsilon, &self.point);
-        Dual::at(self.iteration, self.epsilon, f)
-    }
-
-    fn height(place: &Dual) -> (f64, f64) {
-        (place.value, place.error)
-    }
-
-    fn direction(&mut self, place: &Dual) -> Option<Direction> {
-        place.direction(self.iteration, self.epsilon)
-    }
-
-    fn noise(&self, dual: f64) -> f64 {
-        ROUNDING * (self.iteration.spread * self.iteration.mass).max(dual.abs())
-    }
-
-    fn along(&mut self, from: &Dual, length: f64, direction: &Direction) -> Dual {
-        self.left -= 1;
-        let steps = from.f.iter().zip(&direction.values);
-        let f = steps.map(|(f, value)| f + length * value).collect();
-        Dual::at(self.iteration, self.epsilon, f)
-    }
-
-    fn settle(&mut self, place: &Dual) {
-        self.point = self.iteration.evaluate(self.epsilon, place.columns.clone());
     }
 }

@@ -1,4 +1,4 @@
-//! The dual of a barycentre, for Newton steps where first-order iterations crawl.
+//! Damped Newton steps on the dual of a barycentre, where first-order iterations crawl.
 //!
 //! With the column potentials eliminated by their exact update, the dual is
 //! `sum_k lambda_k <f_k, a_k> - epsilon sum_j b_j`, a concave function of the row potentials of all
@@ -13,25 +13,66 @@
 //!
 //! Points where the barycentre has no mass take no part in it.
 
-use super::iteration::Iteration;
-use crate::engine::Direction;
+use super::iteration::{Iteration, Point};
+use crate::cholesky::solve_positive;
+use crate::newton::{Place, RIDGES, ROUNDING, SHORTEST, search};
+
+/// Rows of all measures together above which a dense factorisation costs more than it saves.
+pub(super) const LARGEST: usize = crate::newton::LARGEST;
+
+/// Steps until the error is at most `threshold`, no step helps, or `budget` evaluations are spent.
+/// Returns the last point and the evaluations used.
+pub(super) fn descend(
+    iteration: &Iteration,
+    epsilon: f64,
+    threshold: f64,
+    budget: usize,
+    start: Point,
+) -> (Point, usize) {
+    let mut used = 0;
+    let mut point = start;
+    let mut current = Dual::at(iteration, epsilon, iteration.rows_of(epsilon, &point));
+    while point.error > threshold && used < budget {
+        let Some(direction) = current.direction(iteration, epsilon) else {
+            break;
+        };
+        let size = iteration.spread * iteration.mass;
+        let rounding = ROUNDING * size.max(current.value.abs());
+        let shortest = SHORTEST * (epsilon / direction.reach).min(1.0);
+        let place = Place {
+            dual: current.value,
+            error: current.error,
+            slope: direction.slope,
+        };
+        let accepted = search(place, rounding, shortest, budget, &mut used, |length| {
+            let steps = current.f.iter().zip(&direction.values);
+            let f = steps.map(|(f, value)| f + length * value).collect();
+            let trial = Dual::at(iteration, epsilon, f);
+            (trial.value, trial.error, trial)
+        });
+        let Some(trial) = accepted else { break };
+        current = trial;
+        point = iteration.evaluate(epsilon, current.columns.clone());
+    }
+    (point, used)
+}
 
 /// The dual at row potentials of all measures, one measure behind the other.
-pub(super) struct Dual {
-    pub f: Vec<f64>,
+struct Dual {
+    f: Vec<f64>,
     /// The column potentials that are best for `f`, likewise.
-    pub columns: Vec<f64>,
+    columns: Vec<f64>,
     weights: Vec<f64>,
     /// `p_kij`: for each measure the rows' shares, row by row.
     shares: Vec<Vec<f64>>,
     sums: Vec<f64>,
-    pub value: f64,
+    value: f64,
     /// L1 distances of the plans' row sums from the measures, averaged by the shares.
-    pub error: f64,
+    error: f64,
 }
 
 impl Dual {
-    pub(super) fn at(iteration: &Iteration, epsilon: f64, f: Vec<f64>) -> Self {
+    fn at(iteration: &Iteration, epsilon: f64, f: Vec<f64>) -> Self {
         let m = iteration.m;
         let mut log_weights = vec![0.0; m];
         let (mut columns, mut shares) = (Vec::new(), Vec::new());
@@ -80,7 +121,7 @@ impl Dual {
     }
 
     /// Solves the Hessian's system; nothing if that fails numerically.
-    pub(super) fn direction(&self, iteration: &Iteration, epsilon: f64) -> Option<Direction> {
+    fn direction(&self, iteration: &Iteration, epsilon: f64) -> Option<Direction> {
         let (n, m) = (self.f.len(), iteration.m);
         let mut hessian = vec![0.0; n * n];
         let mut column: Vec<f64> = Vec::with_capacity(n);
@@ -121,11 +162,40 @@ impl Dual {
         }
         let shares = iteration.couplings.iter();
         let shares = shares.flat_map(|coupling| coupling.a.iter().map(|a| (*a, coupling.share)));
-        let sides = shares.zip(&self.sums);
-        let (masses, gradient): (Vec<f64>, Vec<f64>) = sides
+        let sides: Vec<(f64, f64)> = shares
+            .zip(&self.sums)
             .map(|((a, share), sum)| (share * sum, share * (a - sum)))
-            .unzip();
-        let diagonal = |i: usize, ridge: f64| (1.0 + ridge) * masses[i];
-        Direction::solve(&hessian, diagonal, &gradient, epsilon, iteration.spread)
+            .collect();
+        let mut values = RIDGES.iter().find_map(|ridge| {
+            let mut matrix = hessian.clone();
+            for (i, (diagonal, _)) in sides.iter().enumerate() {
+                matrix[i * n + i] += (1.0 + ridge) * diagonal;
+            }
+            let mut values: Vec<f64> = sides.iter().map(|(_, slope)| epsilon * slope).collect();
+            solve_positive(&mut matrix, &mut values).map(|()| values)
+        })?;
+        let largest = |reach: f64, value: &f64| reach.max(value.abs());
+        let reach = values.iter().fold(0.0, largest);
+        // Potentials of a plan differ by no more than the costs do, and a little for epsilon.
+        let scale = ((iteration.spread + epsilon) / reach).min(1.0);
+        values.iter_mut().for_each(|value| *value *= scale);
+        let slope = values
+            .iter()
+            .zip(&sides)
+            .map(|(value, (_, slope))| value * slope);
+        Some(Direction {
+            slope: slope.sum(),
+            reach: reach * scale,
+            values,
+        })
     }
+}
+
+/// A Newton direction in `f`, shortened to what the costs can justify.
+struct Direction {
+    values: Vec<f64>,
+    /// Derivative of the dual along it.
+    slope: f64,
+    /// Largest absolute value.
+    reach: f64,
 }

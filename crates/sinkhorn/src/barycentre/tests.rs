@@ -349,27 +349,6 @@ fn one_measure_is_its_own_debiased_barycentre() {
     assert_close(sharp.weights(), &a, 1e-6);
 }
 
-/// Weights that settle late change what counts where past steps are combined.
-#[test]
-fn debiased_barycentres_of_scattered_points_converge() {
-    let part = |i: usize, of: f64| (i as f64 * of).fract();
-    for m in 21..25 {
-        let at = |i: usize| [part(i, 1.25_f64.sqrt() + 0.5), part(i, 2_f64.sqrt())];
-        let points: Vec<f64> = (1..=m).flat_map(at).collect();
-        let cost = CostMatrix::squared_euclidean(&points, &points, 2).unwrap();
-        let measures = [2, 3, 4].map(|measure| {
-            let weights = (1..=m).map(|i| 0.1 + part(i * measure, 3_f64.sqrt()));
-            let mass: f64 = weights.clone().sum();
-            weights.map(|weight| weight / mass).collect::<Vec<f64>>()
-        });
-        let measures = measures.each_ref().map(|measure| &measure[..]);
-        let problem = BarycentreProblem::shared(cost.clone(), &measures, &[1.0; 3]).unwrap();
-        let solver = Sinkhorn::new(0.01).unwrap().with_threshold(1e-7);
-        let found = solver.barycentre(&problem.debiased(cost).unwrap()).unwrap();
-        assert!(found.iterations() < 1000, "{}", found.marginal_error());
-    }
-}
-
 /// A measure without a share and rows without mass are not read, and mass scales the result.
 #[test]
 fn what_does_not_count_is_not_read() {

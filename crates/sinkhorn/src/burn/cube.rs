@@ -13,7 +13,7 @@ use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
 
-use super::{Inputs, TensorSolution, stop};
+use super::{TensorSolution, stop};
 use crate::Sinkhorn;
 
 /// Rows or columns of the largest problem that a cube has units for: each unit has one of both.
@@ -33,7 +33,12 @@ pub(super) fn fits(tensor: &Tensor<3>) -> bool {
 }
 
 /// Solves every problem for itself; inputs as in [`solve`](super::solve), where [`fits`] holds.
-pub(super) fn solve((cost, a, b): Inputs, settings: &Sinkhorn) -> TensorSolution {
+pub(super) fn solve(
+    cost: Tensor<3>,
+    a: Tensor<2>,
+    b: Tensor<2>,
+    settings: &Sinkhorn,
+) -> TensorSolution {
     let [batch, n, m] = cost.dims();
     let wrong = "the device names the backend";
     let cost = into_contiguous(cost.try_into_primitive::<Cube>().expect(wrong));

@@ -4,7 +4,7 @@ use burn::backend::DispatchDevice;
 use burn::prelude::*;
 use burn::tensor::{DType, Element};
 
-use super::{Inputs, TensorSolution};
+use super::TensorSolution;
 use crate::{Batch, Real, Sinkhorn};
 
 /// Whether the core can take `tensor`.
@@ -14,15 +14,25 @@ pub(super) fn has(tensor: &Tensor<3>) -> bool {
 }
 
 /// Solves every problem for itself; inputs as in [`solve`](super::solve), where [`has`] holds.
-pub(super) fn solve(inputs: Inputs, settings: &Sinkhorn) -> TensorSolution {
-    if inputs.0.dtype() == DType::F64 {
-        solve_as::<f64>(inputs, settings)
+pub(super) fn solve(
+    cost: Tensor<3>,
+    a: Tensor<2>,
+    b: Tensor<2>,
+    settings: &Sinkhorn,
+) -> TensorSolution {
+    if cost.dtype() == DType::F64 {
+        solve_as::<f64>(cost, a, b, settings)
     } else {
-        solve_as::<f32>(inputs, settings)
+        solve_as::<f32>(cost, a, b, settings)
     }
 }
 
-fn solve_as<T: Real + Element>((cost, a, b): Inputs, settings: &Sinkhorn) -> TensorSolution {
+fn solve_as<T: Real + Element>(
+    cost: Tensor<3>,
+    a: Tensor<2>,
+    b: Tensor<2>,
+    settings: &Sinkhorn,
+) -> TensorSolution {
     let [batch, n, m] = cost.dims();
     let device = cost.device();
     let (cost, a, b) = (cost.into_data(), a.into_data(), b.into_data());

@@ -8,7 +8,7 @@
 use burn::prelude::*;
 
 use super::point::padding;
-use super::{Inputs, PADDED_COST, TINY, TensorSolution, stop};
+use super::{PADDED_COST, TINY, TensorSolution, stop};
 use crate::Sinkhorn;
 
 /// Iterations between two absorptions of the scaling factors into the potentials, and between two
@@ -20,8 +20,13 @@ use crate::Sinkhorn;
 const ITERATIONS_PER_KERNEL: usize = 8;
 
 /// Iterates all problems until the last of them may stop; inputs as in [`solve`](super::solve).
-pub(super) fn solve(inputs: Inputs, settings: &Sinkhorn) -> TensorSolution {
-    let (mut kernel, iterations) = iterate(inputs, settings);
+pub(super) fn solve(
+    cost: Tensor<3>,
+    a: Tensor<2>,
+    b: Tensor<2>,
+    settings: &Sinkhorn,
+) -> TensorSolution {
+    let (mut kernel, iterations) = iterate(cost, a, b, settings);
     let marginal_error = kernel.marginal_error();
     kernel.absorb_factors();
     let [batch, n, m] = kernel.cost.dims();
@@ -45,12 +50,17 @@ pub(super) fn unrolled_plan(
     b: Tensor<2>,
     settings: &Sinkhorn,
 ) -> Tensor<3> {
-    let (kernel, _) = iterate((cost, a, b), settings);
+    let (kernel, _) = iterate(cost, a, b, settings);
     kernel.kernel * kernel.u * kernel.v
 }
 
 /// Returns the state after the last iteration, and the iterations each problem needed.
-fn iterate((cost, a, b): Inputs, settings: &Sinkhorn) -> (AbsorbedKernel, Tensor<1, Int>) {
+fn iterate(
+    cost: Tensor<3>,
+    a: Tensor<2>,
+    b: Tensor<2>,
+    settings: &Sinkhorn,
+) -> (AbsorbedKernel, Tensor<1, Int>) {
     let [batch, n, m] = cost.dims();
     let mut needed = Tensor::<1, Int>::full([batch], settings.max_iterations() as i64, &a.device());
     let (a, b) = (a.reshape([batch, n, 1]), b.reshape([batch, 1, m]));

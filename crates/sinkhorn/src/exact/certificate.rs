@@ -1,9 +1,9 @@
 //! What a plan and potentials prove of each other.
 
 use super::ExactSolution;
+use crate::Status;
 use crate::problem::mass_tolerance;
 use crate::real::Real;
-use crate::{Problem, Status};
 
 /// Share of a plan's cost above the least cost that rounding may leave as a duality gap, and of its
 /// mass as a marginal error.
@@ -45,25 +45,6 @@ pub(crate) struct Claim<C> {
     pub scale: f64,
     /// What to say of a plan with a larger one.
     pub otherwise: Status,
-}
-
-impl<'a> Kept<'a, f64> {
-    pub(crate) fn of(
-        problem: &'a Problem,
-        rows: &'a [usize],
-        columns: &'a [usize],
-        rounding: f64,
-    ) -> Self {
-        let (cost, a, b) = (problem.cost().values(), problem.a(), problem.b());
-        Self {
-            cost,
-            a,
-            b,
-            rows,
-            columns,
-            rounding,
-        }
-    }
 }
 
 impl<T: Real> Kept<'_, T> {

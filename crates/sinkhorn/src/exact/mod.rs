@@ -77,7 +77,14 @@ impl ExactSolution {
         (threshold, scale): (f64, f64),
     ) -> Self {
         let m = support.b.len();
-        let kept = Kept::of(problem, &support.rows, &support.columns, f64::ROUNDING);
+        let kept = Kept {
+            cost: problem.cost().values(),
+            a: problem.a(),
+            b: problem.b(),
+            rows: &support.rows,
+            columns: &support.columns,
+            rounding: f64::ROUNDING,
+        };
         kept.prove(Claim {
             cells: plan.iter().enumerate().map(|(cell, &mass)| Cell {
                 row: cell / m,
@@ -145,11 +152,16 @@ impl ExactSolution {
         }
     }
 
-    ending! {
-        /// How the solve ended.
-        status,
-        /// Whether plan and potentials prove each other to the threshold.
-        converged
+    /// How the solve ended.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.status
+    }
+
+    /// Whether plan and potentials prove each other to the threshold.
+    #[must_use]
+    pub fn converged(&self) -> bool {
+        self.status == Status::Converged
     }
 }
 
@@ -236,7 +248,14 @@ pub(crate) fn scale(problem: &Problem) -> Result<Seen, Error> {
     const REACH: f64 = 64.0;
     let mut solver = Solver::default();
     solver.keep(problem.a(), problem.b());
-    let kept = Kept::of(problem, &solver.rows, &solver.columns, f64::ROUNDING);
+    let kept = Kept {
+        cost: problem.cost().values(),
+        a: problem.a(),
+        b: problem.b(),
+        rows: &solver.rows,
+        columns: &solver.columns,
+        rounding: f64::ROUNDING,
+    };
     let (_, seen) = optimise(&mut solver.simplex, &kept, Ceiling::new(REACH))?;
     Ok(seen)
 }
@@ -250,7 +269,14 @@ pub(crate) fn open_cells(problem: &Problem, rounding: f64) -> Result<Vec<(usize,
     let mut solver = Solver::default();
     let (a, b) = (problem.a(), problem.b());
     solver.keep(a, b);
-    let kept = Kept::of(problem, &solver.rows, &solver.columns, rounding);
+    let kept = Kept {
+        cost: problem.cost().values(),
+        a,
+        b,
+        rows: &solver.rows,
+        columns: &solver.columns,
+        rounding,
+    };
     room::check(&mut solver.simplex, &kept)?;
     let whole: f64 = a.iter().sum();
     let used = solver.simplex.cells().filter(|cell| {

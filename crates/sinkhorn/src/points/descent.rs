@@ -1,13 +1,18 @@
 //! In which order iterations are made, and when they end.
 
 use super::iteration::{Iteration, Point};
-use super::newton;
 use crate::Real;
-use crate::engine::{self, Direction, Engine};
 use crate::real::Lanes;
+use crate::scaling::anderson::Anderson;
+use crate::simd::Baseline;
 
-/// Rises of the dual below this many roundings of epsilon times the mass are noise.
-const NOISE: f64 = 4.0;
+/// First-order iterations in which the marginal error has to halve; if it does not, Newton steps are
+/// tried. These cost more where first-order iterations get on.
+const PATIENCE: usize = 100;
+
+/// Growth of the marginal error over its best so far that shows that acceleration misleads. Plain
+/// iterations never increase the error.
+const MISLED: f64 = 2.0;
 
 /// An iteration on its way.
 pub(super) struct Descent<'i, 's, 'a, U> {
@@ -16,33 +21,53 @@ pub(super) struct Descent<'i, 's, 'a, U> {
     pub used: usize,
     /// L1 marginal error of the last pass, if somebody asked for it.
     pub error: f64,
-    /// Where a plain iteration takes the exponents.
-    image: Vec<f64>,
 }
 
 /// Iterates; returns the number of iterations and the marginal error. In single precision, it ends
 /// before the iterations do where rounding lets it get no further.
 pub(super) fn descend<U: Real>(iteration: &mut Iteration<'_, '_, U>) -> (usize, f64) {
-    let mut descent = Descent {
+    let descent = Descent {
         iteration,
         used: 0,
         error: f64::INFINITY,
-        image: Vec::new(),
     };
-    descent.evaluate();
-    if descent.iteration.rules.threshold.is_some() {
-        descent.image = descent.iteration.image();
-        engine::descend(&mut descent);
-    }
-    while descent.left() > 0 && descent.iteration.rules.threshold.is_none() {
-        descent.iteration.step();
-        descent.tidy();
-        descent.evaluate();
-    }
-    (descent.used, descent.error)
+    descent.run()
 }
 
 impl<U: Real> Descent<'_, '_, '_, U> {
+    fn run(mut self) -> (usize, f64) {
+        self.evaluate();
+        if self.iteration.rules.threshold.is_none() {
+            while !self.is_over() {
+                self.iteration.step();
+                self.tidy();
+                self.evaluate();
+            }
+            return (self.used, self.error);
+        }
+        while !self.is_over() {
+            let before = self.error;
+            self.first_order();
+            if !self.is_over() {
+                self.newton();
+            }
+            let stalled = self.error.is_nan() || self.error > before / 2.0;
+            if stalled && U::ROUNDING > f64::ROUNDING {
+                break;
+            }
+        }
+        (self.used, self.error)
+    }
+
+    /// Whether the threshold is reached, or nothing is left to continue with.
+    pub(super) fn is_over(&self) -> bool {
+        let rules = &self.iteration.rules;
+        let reached = rules
+            .threshold
+            .is_some_and(|threshold| self.error <= threshold);
+        reached || self.used >= rules.iterations
+    }
+
     fn is_last(&self) -> bool {
         self.used + 1 >= self.iteration.rules.iterations
     }
@@ -78,7 +103,7 @@ impl<U: Real> Descent<'_, '_, '_, U> {
             if self.error.is_nan() {
                 return true;
             }
-            if self.left() == 0 || self.is_done() {
+            if self.is_over() {
                 self.iteration.pass(true);
                 self.error = self.iteration.error();
                 return true;
@@ -99,122 +124,89 @@ impl<U: Real> Descent<'_, '_, '_, U> {
     }
 
     /// Absorbs factors that have gone far.
-    fn tidy(&mut self) {
-        self.iteration.tidy(f64::from(U::SAFE_EXPONENT));
+    pub(super) fn tidy(&mut self) -> bool {
+        self.iteration.tidy(f64::from(U::SAFE_EXPONENT))
+    }
+
+    /// Accelerated iterations, with plain ones as the safeguard. Ends at the best point seen.
+    fn first_order(&mut self) {
+        let mut acceleration = Acceleration::new(self.iteration);
+        let mut best: Point<U> = self.iteration.point(self.error);
+        let (mut goal, mut since) = (self.error / 2.0, self.used);
+        while !self.is_over() && self.used < since + PATIENCE {
+            if self.error.is_nan() || self.error > MISLED * best.error {
+                self.error = self.iteration.return_to(&best);
+                self.iteration.step();
+                acceleration.forget(self.iteration);
+            } else {
+                acceleration.step(self.iteration, self.error);
+            }
+            let moved = self.tidy();
+            let used = self.used;
+            self.evaluate();
+            if moved || self.used > used + 1 {
+                acceleration.forget(self.iteration);
+            }
+            if self.error < best.error {
+                best = self.iteration.point(self.error);
+            }
+            if best.error <= goal {
+                (goal, since) = (best.error / 2.0, self.used);
+            }
+        }
+        if self.error.is_nan() || best.error < self.error {
+            self.error = self.iteration.return_to(&best);
+        }
     }
 }
 
-/// Exponents of the columns with what a pass found for them, and the dual there.
-pub(super) struct Place<U> {
-    pub point: Point<U>,
-    pub dual: f64,
-    /// By how much the columns have less than they call for, in units of the mass.
-    pub gradient: Vec<f64>,
+/// Anderson's method on the exponents of the columns.
+///
+/// In double precision whatever the type of the points: a logarithm in single precision would be
+/// coarser than what the iterations can reach.
+struct Acceleration {
+    anderson: Anderson<f64>,
+    /// One for each column, zero for those of padding.
+    masses: Vec<f64>,
+    /// Exponents that the factors of the method are relative to, so that they stay near one.
+    reference: Vec<f64>,
 }
 
-impl<U: Real> Engine for Descent<'_, '_, '_, U> {
-    type Point = Point<U>;
-    type Place = Place<U>;
-
-    /// Newton steps cost more here where first-order iterations get on.
-    const RENEWS: bool = true;
-
-    fn error(&self) -> f64 {
-        if self.error.is_nan() {
-            f64::INFINITY
-        } else {
-            self.error
+impl Acceleration {
+    fn new<U: Real>(iteration: &Iteration<'_, '_, U>) -> Self {
+        let width = iteration.operator.width;
+        let mut anderson = Anderson::default();
+        anderson.start(width);
+        let mut masses = vec![1.0; iteration.exponents.len()];
+        masses.resize(width, 0.0);
+        Self {
+            anderson,
+            masses,
+            reference: iteration.exponents.clone(),
         }
     }
 
-    fn left(&self) -> usize {
-        self.iteration.rules.iterations.saturating_sub(self.used)
+    fn forget<U: Real>(&mut self, iteration: &Iteration<'_, '_, U>) {
+        self.anderson.forget();
+        self.reference.clone_from(&iteration.exponents);
     }
 
-    fn is_done(&self) -> bool {
-        let threshold = self.iteration.rules.threshold;
-        threshold.is_some_and(|threshold| self.error <= threshold)
+    fn step<U: Real>(&mut self, iteration: &mut Iteration<'_, '_, U>, error: f64) {
+        let before = self.factors(&iteration.exponents);
+        let mut after = self.factors(&iteration.image());
+        self.anderson
+            .extrapolate::<Baseline>(error, &self.masses, &before, &mut after);
+        let columns = self.reference.iter().zip(&after);
+        let exponents = columns.map(|(reference, factor)| reference + factor.log2());
+        iteration.set_exponents(exponents.collect());
     }
 
-    fn patience(&self) -> usize {
-        100
-    }
-
-    fn step(&self) -> (&[f64], &[f64], f64) {
-        (
-            &self.iteration.exponents,
-            &self.image,
-            std::f64::consts::LOG2_E,
-        )
-    }
-
-    fn go(&mut self, exponents: Vec<f64>) {
-        self.iteration.set_exponents(exponents);
-        self.tidy();
-        self.evaluate();
-        self.image = self.iteration.image();
-    }
-
-    fn point(&self) -> Point<U> {
-        self.iteration.point(self.error)
-    }
-
-    fn return_to(&mut self, point: &Point<U>) {
-        self.error = self.iteration.return_to(point);
-        self.image = self.iteration.image();
-    }
-
-    fn place(&self) -> Place<U> {
-        let targets = self.iteration.column_targets();
-        let columns = targets.iter().zip(self.iteration.column_sums());
-        Place {
-            point: self.point(),
-            dual: self.iteration.dual(),
-            gradient: columns.map(|(target, sum)| target - sum).collect(),
-        }
-    }
-
-    fn height(place: &Place<U>) -> (f64, f64) {
-        (place.dual, place.point.error)
-    }
-
-    fn direction(&mut self, place: &Place<U>) -> Option<Direction> {
-        self.newton(&place.gradient)
-    }
-
-    fn noise(&self, _: f64) -> f64 {
-        NOISE * U::ROUNDING * self.iteration.rules.epsilon
-    }
-
-    fn along(&mut self, from: &Place<U>, length: f64, direction: &Direction) -> Place<U> {
-        self.iteration.advance(length, &direction.values);
-        let inside = self.iteration.pass(false);
-        self.used += 1;
-        self.error = self.iteration.error();
-        let mut place = self.place();
-        if !inside {
-            place.dual = f64::NEG_INFINITY;
-        }
-        self.error = self.iteration.return_to(&from.point);
-        place
-    }
-
-    fn slope(&self, place: &Place<U>, direction: &Direction) -> f64 {
-        newton::slope(
-            &direction.values,
-            &place.gradient,
-            self.iteration.rules.epsilon,
-        )
-    }
-
-    fn settle(&mut self, place: &Place<U>) {
-        self.error = self.iteration.return_to(&place.point);
-        self.tidy();
-        self.image = self.iteration.image();
-    }
-
-    fn is_stuck(&self, before: f64) -> bool {
-        let stalled = self.error.is_nan() || self.error > before / 2.0;
-        stalled && U::ROUNDING > f64::ROUNDING
+    fn factors(&self, exponents: &[f64]) -> Vec<f64> {
+        let columns = exponents.iter().zip(&self.reference);
+        let mut factors: Vec<f64> = columns
+            .map(|(exponent, reference)| (exponent - reference).exp2())
+            .collect();
+        factors.resize(self.masses.len(), 0.0);
+        factors
     }
 }

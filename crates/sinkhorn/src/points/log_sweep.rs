@@ -10,9 +10,9 @@ use std::ops::Range;
 
 use super::operator::{Operator, Scratch, Sink};
 use super::stripes;
-use super::tiles::{PANEL, Tiled, with_tiles};
+use super::tiles::{PANEL, Tiled, total, with_tiles};
 use crate::Real;
-use crate::simd::{Arch, Kernel, total};
+use crate::simd::{Arch, Kernel};
 
 /// Below every exponent of a problem, and yet a number in either type.
 pub(super) const NEVER: f64 = -1e30;
@@ -166,7 +166,7 @@ fn row_sum<U: Real, A: Arch, const COLUMNS: usize>(
                 sums[l] += (tile[r][l] - largest).exp2::<A>();
             }
         }
-        sum += total(&sums).to_f64();
+        sum += total(&sums);
     }
     sum
 }

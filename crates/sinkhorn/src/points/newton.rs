@@ -9,7 +9,6 @@
 use super::descent::Descent;
 use super::sweep::{Sweep, Then};
 use crate::Real;
-use crate::engine::Direction;
 
 /// Share of its residual that a Newton system is solved to, at most; less near the solution.
 const FORCING: f64 = 0.1;
@@ -17,19 +16,101 @@ const FORCING: f64 = 0.1;
 /// Products for one direction at most.
 const PRODUCTS: usize = 40;
 
+/// Share of the rise of the dual, or of the fall of the marginal error, that the first-order model
+/// promises and a step has to deliver.
+const SUFFICIENT: f64 = 0.05;
+
+/// Rises of the dual below this many roundings of epsilon times the mass are noise.
+const NOISE: f64 = 4.0;
+
 /// Exponent of two by which the first step along a direction changes a factor at most.
 const FIRST_REACH: f64 = 8.0;
+
+/// Growth of a step that was not far enough.
+const GROWTH: f64 = 4.0;
 
 /// Curvatures below this many roundings of what they are made of are none.
 const FLAT: f64 = 4.0;
 
+/// Share of the first derivative of the dual at which a step is far enough.
+const FLATTER: f64 = 0.5;
+
 impl<U: Real> Descent<'_, '_, '_, U> {
-    /// Solves the Hessian's system; nothing if the gradient is nothing.
+    /// Steps until the iterations end or no step helps.
+    pub(super) fn newton(&mut self) {
+        while !self.is_over() {
+            let Some(direction) = self.direction() else {
+                return;
+            };
+            if self.is_over() || !self.search(&direction) {
+                return;
+            }
+        }
+    }
+
+    /// Goes along a direction about as far as the dual rises; whether it went.
     ///
     /// Where the plan falls into blocks that exchange almost no mass, the second-order model knows
     /// the direction but not the distance: a block has to travel many epsilons before it touches
-    /// another. So steps along it start small, and grow until the derivative of the dual has halved.
-    pub(super) fn newton(&mut self, gradient: &[f64]) -> Option<Direction> {
+    /// another. So steps start small, and grow until the derivative of the dual has halved.
+    fn search(&mut self, direction: &Direction) -> bool {
+        let rules = self.iteration.rules;
+        let noise = NOISE * U::ROUNDING * rules.epsilon;
+        let start = self.iteration.point(self.error);
+        let dual = self.iteration.dual();
+        let (mut low, mut high) = (0.0, f64::INFINITY);
+        let mut length = (FIRST_REACH / direction.reach).min(1.0);
+        let mut best = None;
+        while self.used < rules.iterations {
+            self.iteration.return_to(&start);
+            self.iteration.advance(length, &direction.values);
+            let inside = self.iteration.pass(false);
+            self.used += 1;
+            let error = self.iteration.error();
+            let rise = self.iteration.dual() - dual;
+            let rises = rise > noise && rise >= SUFFICIENT * length * direction.slope;
+            let falls = error <= (1.0 - SUFFICIENT * length) * start.error;
+            if inside && (rises || (falls && rise >= -noise)) {
+                low = length;
+                best = Some(self.iteration.point(error));
+                let slope = direction.slope_at(&self.gradient(), rules.epsilon);
+                if slope <= FLATTER * direction.slope {
+                    break;
+                }
+            } else {
+                high = length;
+            }
+            if (high.min(1.0) - low) * direction.reach <= FIRST_REACH.min(direction.reach) / 4.0 {
+                break;
+            }
+            length = if high.is_finite() {
+                f64::midpoint(low, high)
+            } else {
+                (GROWTH * length).min(1.0)
+            };
+        }
+        match best {
+            Some(best) => {
+                self.error = self.iteration.return_to(&best);
+                self.tidy();
+                true
+            }
+            None => {
+                self.error = self.iteration.return_to(&start);
+                false
+            }
+        }
+    }
+
+    /// By how much the columns have less than they call for, in units of the mass.
+    fn gradient(&self) -> Vec<f64> {
+        let targets = self.iteration.column_targets();
+        let columns = targets.iter().zip(self.iteration.column_sums());
+        columns.map(|(target, sum)| target - sum).collect()
+    }
+
+    /// Solves the Hessian's system; nothing if the gradient is nothing.
+    fn direction(&mut self) -> Option<Direction> {
         let iteration = &*self.iteration;
         let rules = iteration.rules;
         let [rows, columns] = rules.relaxed;
@@ -37,6 +118,7 @@ impl<U: Real> Descent<'_, '_, '_, U> {
         let stiffness = columns.stiffness(rules.epsilon);
         let sums: Vec<f64> = iteration.column_sums().collect();
         let targets = iteration.column_targets();
+        let gradient = self.gradient();
         let diagonal: Vec<f64> = sums
             .iter()
             .zip(&targets)
@@ -55,7 +137,7 @@ impl<U: Real> Descent<'_, '_, '_, U> {
         let budget = PRODUCTS.min(rules.iterations - self.used);
 
         let mut solution = vec![0.0; gradient.len()];
-        let mut residual = gradient.to_vec();
+        let mut residual = gradient.clone();
         let mut preconditioned = quotient(&residual, &diagonal);
         let mut search = preconditioned.clone();
         let mut square = inner(&residual, &preconditioned);
@@ -84,7 +166,7 @@ impl<U: Real> Descent<'_, '_, '_, U> {
             square = next;
         }
         self.used += products;
-        within(solution, gradient, flat, self.reach(), rules.epsilon)
+        Direction::within(solution, &gradient, flat, self.reach(), rules.epsilon)
     }
 
     /// Returns the negative Hessian, times epsilon, times a vector.
@@ -120,38 +202,47 @@ impl<U: Real> Descent<'_, '_, '_, U> {
     }
 }
 
-/// Returns the direction of potentials in units of epsilon, as one of exponents, shortened to what the
-/// costs can justify, or lengthened to it where the dual is flat.
-fn within(
+/// A direction in the exponents of the columns.
+struct Direction {
     values: Vec<f64>,
-    gradient: &[f64],
-    flat: bool,
+    /// Derivative of the dual along it, per unit of mass.
+    slope: f64,
+    /// Largest absolute value.
     reach: f64,
-    epsilon: f64,
-) -> Option<Direction> {
-    let largest = values
-        .iter()
-        .fold(0.0_f64, |most, value| most.max(value.abs()));
-    if largest == 0.0 || !largest.is_finite() {
-        return None;
-    }
-    let scale = reach / (largest * std::f64::consts::LOG2_E);
-    let scale = if flat { scale } else { scale.min(1.0) };
-    let exponent = |value: f64| scale * value * std::f64::consts::LOG2_E;
-    let values: Vec<f64> = values.into_iter().map(exponent).collect();
-    let reach = exponent(largest);
-    Some(Direction {
-        slope: slope(&values, gradient, epsilon),
-        values,
-        first: (FIRST_REACH / reach).min(1.0),
-        finest: FIRST_REACH.min(reach) / (4.0 * reach),
-    })
 }
 
-/// Derivative of the dual, per unit of mass, along a direction of exponents, where the gradient in the
-/// potentials is this.
-pub(super) fn slope(direction: &[f64], gradient: &[f64], epsilon: f64) -> f64 {
-    epsilon * std::f64::consts::LN_2 * inner(direction, gradient)
+impl Direction {
+    /// Returns the direction of potentials in units of epsilon, shortened to what the costs can justify, or
+    /// lengthened to it where the dual is flat.
+    fn within(
+        values: Vec<f64>,
+        gradient: &[f64],
+        flat: bool,
+        reach: f64,
+        epsilon: f64,
+    ) -> Option<Self> {
+        let largest = values
+            .iter()
+            .fold(0.0_f64, |most, value| most.max(value.abs()));
+        if largest == 0.0 || !largest.is_finite() {
+            return None;
+        }
+        let scale = reach / (largest * std::f64::consts::LOG2_E);
+        let scale = if flat { scale } else { scale.min(1.0) };
+        let exponent = |value: f64| scale * value * std::f64::consts::LOG2_E;
+        let mut direction = Self {
+            values: values.into_iter().map(exponent).collect(),
+            slope: 0.0,
+            reach: exponent(largest),
+        };
+        direction.slope = direction.slope_at(gradient, epsilon);
+        Some(direction)
+    }
+
+    /// Derivative of the dual along it where the gradient in the potentials is this.
+    fn slope_at(&self, gradient: &[f64], epsilon: f64) -> f64 {
+        epsilon * std::f64::consts::LN_2 * inner(&self.values, gradient)
+    }
 }
 
 fn quotient(values: &[f64], by: &[f64]) -> Vec<f64> {

@@ -9,6 +9,7 @@ use super::plan::{Plan, Precision};
 use super::solution::PointSolution;
 use crate::real::Lanes;
 use crate::relaxation::Relaxation;
+use crate::sinkhorn::WARM_START_THRESHOLD;
 use crate::{Cost, Error, Real, Sinkhorn};
 
 /// Marginal errors that single precision can reach, in units of its rounding times the mass.
@@ -203,7 +204,7 @@ impl Sinkhorn {
         };
         let g = match start {
             Some(g) => g,
-            None => self.start(&operator, rules, &mut used),
+            None => self.approach(&operator, rules, &mut used),
         };
         let rules = Rules {
             iterations: rules.iterations - used,
@@ -227,39 +228,38 @@ impl Sinkhorn {
     /// Column potentials to start from: zero for plain iterations and where potentials call for
     /// masses, else those that leave only the similarities to account for, at larger epsilons first
     /// if epsilon is small beside them.
-    fn start<U: Real>(
+    fn approach<U: Real>(
         &self,
         operator: &Operator<'_, U>,
         rules: Rules,
         used: &mut usize,
     ) -> Vec<f64> {
-        let mut g = if rules.is_balanced() && rules.threshold.is_some() {
+        let Some(threshold) = rules.threshold else {
+            return vec![0.0; operator.beta.len()];
+        };
+        let mut g = if rules.is_balanced() {
             operator.beta.clone()
         } else {
             vec![0.0; operator.beta.len()]
         };
-        if rules.threshold.is_none() {
-            return g;
-        }
         let [least, largest] = operator.extremes;
-        let mass = operator.marginals.mass;
-        *used = self.approach(
-            largest - least,
-            mass,
-            *used,
-            |epsilon, threshold, budget| {
-                let stage = Rules {
-                    epsilon,
-                    threshold: Some(threshold),
-                    iterations: budget,
-                    ..rules
-                };
-                let mut iteration = Iteration::new(operator, stage, &g);
-                let (used, _) = descend(&mut iteration);
-                g = iteration.next_potentials();
-                used
-            },
-        );
+        for epsilon in self.stages(largest - least) {
+            let left = rules.iterations - *used;
+            // At most half of what is left: the epsilon asked for must get its share.
+            if left == 1 {
+                break;
+            }
+            let coarse = WARM_START_THRESHOLD * operator.marginals.mass;
+            let stage = Rules {
+                epsilon,
+                threshold: Some(threshold.max(coarse)),
+                iterations: left / 2,
+                ..rules
+            };
+            let mut iteration = Iteration::new(operator, stage, &g);
+            *used += descend(&mut iteration).0;
+            g = iteration.next_potentials();
+        }
         g
     }
 }

@@ -10,9 +10,9 @@ use std::ops::Range;
 use super::matrix::Matrix;
 use super::operator::{Operator, Scratch, Sink};
 use super::stripes;
-use super::tiles::{PANEL, Tiled, with_tiles};
+use super::tiles::{PANEL, Tiled, total, with_tiles};
 use crate::Real;
-use crate::simd::{Arch, Kernel, total};
+use crate::simd::{Arch, Kernel};
 
 /// Tiles after which sums in the type of the points are added to sums in double precision.
 pub(super) const FLUSH: usize = 64;
@@ -232,11 +232,11 @@ impl<'s, U: Real, const COLUMNS: usize, const MOMENTS: bool> Cells<'s, U, COLUMN
     #[inline(always)]
     fn flush(&mut self) {
         for r in 0..PANEL {
-            self.rows[r] += total(&self.sums[r]).to_f64();
+            self.rows[r] += total(&self.sums[r]);
             self.sums[r] = [U::ZERO; COLUMNS];
             if MOMENTS {
                 for k in 0..2 {
-                    self.moments[r][k] += total(&self.moment_sums[r][k]).to_f64();
+                    self.moments[r][k] += total(&self.moment_sums[r][k]);
                     self.moment_sums[r][k] = [U::ZERO; COLUMNS];
                 }
             }

@@ -111,3 +111,18 @@ pub(super) fn product<U: Real, A: Arch, const ROWS: usize, const COLUMNS: usize>
     }
     sums
 }
+
+/// Sum over the lanes of a row.
+#[inline(always)]
+pub(super) fn total<U: Real, const COLUMNS: usize>(lanes: &[U; COLUMNS]) -> f64 {
+    let mut lanes = *lanes;
+    let mut half = COLUMNS / 2;
+    while half > 0 {
+        for l in 0..half {
+            let other = lanes[l + half];
+            lanes[l] += other;
+        }
+        half /= 2;
+    }
+    lanes[0].to_f64()
+}

@@ -8,28 +8,19 @@
 //! domain bring the iteration back.
 
 pub(crate) mod aligned;
+pub(crate) mod anderson;
 mod certificate;
 mod passes;
 mod relaxed;
 
 use aligned::Aligned;
+use anderson::Anderson;
 use passes::SMALL;
-pub(crate) use passes::dot;
 pub(crate) use relaxed::Relaxed;
 
-use crate::anderson::Anderson;
 use crate::real::{Lanes, Real};
 use crate::relaxation::Relaxation;
 use crate::simd::{Arch, BLOCK, Kernel};
-
-/// Differences of past steps that acceleration combines.
-const MEMORY: usize = 5;
-
-/// Iterations before acceleration: far from the solution the map is far from linear.
-const PLAIN_ITERATIONS: usize = 4;
-
-/// Largest distance of an accelerated logarithm from the plain one: a factor of sixteen.
-const LARGEST_LEAP: f64 = 4.0;
 
 /// Returns to the log domain after which a problem is left to the exact solver.
 const RESCUES: usize = 20;
@@ -122,7 +113,7 @@ pub(crate) struct Scaling<T> {
     /// True potentials in powers of two, of relaxed problems only.
     phi: Vec<f64>,
     psi: Vec<f64>,
-    anderson: Anderson<T, MEMORY>,
+    anderson: Anderson<T>,
 }
 
 /// Finds the smallest cost of each row, and the largest less the smallest of all, which is the
@@ -297,35 +288,15 @@ impl<T: Real> Scaling<T> {
                 continue;
             }
             if rules.threshold.is_some() {
-                self.accelerate::<A>(error);
+                let (b, before) = (self.b.get(), self.before.get());
+                let v = self.v.get_mut();
+                self.anderson.extrapolate::<A>(error, b, before, v);
             }
             if least < safe_least || largest > safe_largest {
                 self.absorb::<A>();
                 self.anderson.forget();
                 self.fill::<A>(view, rules);
             }
-        }
-    }
-
-    /// Replaces `v` by a better point to continue from; `error` is the marginal error before it.
-    #[inline(always)]
-    fn accelerate<A: Arch>(&mut self, error: f64) {
-        let b = &self.b.get()[..self.width];
-        let before = &self.before.get()[..self.width];
-        let v = &mut self.v.get_mut()[..self.width];
-        let shares = self
-            .anderson
-            .learn::<A>(error, PLAIN_ITERATIONS, None, |j| {
-                let kept = b[j] > T::ZERO;
-                let image = if kept { v[j] } else { T::ONE }.log2::<A>();
-                let old = if kept { before[j] } else { T::ONE }.log2::<A>();
-                [image - old, image]
-            });
-        let Some(shares) = shares else { return };
-        let leap = T::from_f64(LARGEST_LEAP);
-        for j in 0..self.width {
-            let factor = self.anderson.at::<A>(&shares, leap, j).exp2::<A>();
-            v[j] = if b[j] > T::ZERO { factor } else { T::ZERO };
         }
     }
 

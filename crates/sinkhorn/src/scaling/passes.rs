@@ -9,7 +9,7 @@
 )]
 
 use crate::real::{Lanes, Real};
-use crate::simd::{Arch, BLOCK, Block, total};
+use crate::simd::{Arch, BLOCK, Block};
 
 /// Side up to which a matrix is kept with its transpose, so that no sum runs across a register.
 pub(super) const SMALL: usize = 64;
@@ -248,9 +248,24 @@ fn add_rows<T: Real, A: Arch, const R: usize>(
 
 /// Dot product of two padded vectors.
 #[inline(always)]
-pub(crate) fn dot<T: Real, A: Arch>(x: &[T], y: &[T]) -> T {
+pub(super) fn dot<T: Real, A: Arch>(x: &[T], y: &[T]) -> T {
     let [sum] = dots::<T, A, 1>(x, x.len(), y);
     sum
+}
+
+/// Sum over a block, halving it.
+#[inline(always)]
+fn total<T: Real>(block: &[T; BLOCK]) -> T {
+    let mut block = *block;
+    let mut half = BLOCK / 2;
+    while half > 0 {
+        for l in 0..half {
+            let other = block[l + half];
+            block[l] += other;
+        }
+        half /= 2;
+    }
+    block[0]
 }
 
 /// A scaling factor; zero without mass, also over a sum of zero.

@@ -4,8 +4,6 @@
 //! sums are kept at once: the compiler then mixes lanes of different sums. So those sums are kept in
 //! registers by name.
 
-use std::ops::AddAssign;
-
 /// Numbers in a block.
 pub const BLOCK: usize = 16;
 
@@ -28,21 +26,6 @@ pub trait Block<T>: Copy {
 
     /// Sum over the lanes, halving the block: the same order for every instruction set.
     fn total(self) -> T;
-}
-
-/// Sum over lanes, halving them: the order of [`Block::total`].
-#[inline(always)]
-pub fn total<T: Copy + AddAssign, const N: usize>(lanes: &[T; N]) -> T {
-    let mut lanes = *lanes;
-    let mut half = N / 2;
-    while half > 0 {
-        for l in 0..half {
-            let other = lanes[l + half];
-            lanes[l] += other;
-        }
-        half /= 2;
-    }
-    lanes[0]
 }
 
 /// A block as an array, for processors whose registers have no names here.
@@ -91,7 +74,16 @@ macro_rules! lanes16 {
 
             #[inline(always)]
             fn total(self) -> $type {
-                total(&self.0)
+                let mut block = self.0;
+                let mut half = BLOCK / 2;
+                while half > 0 {
+                    for l in 0..half {
+                        let other = block[l + half];
+                        block[l] += other;
+                    }
+                    half /= 2;
+                }
+                block[0]
             }
         }
     };

@@ -11,7 +11,7 @@
 
 mod block;
 
-pub use block::{BLOCK, Block, total};
+pub use block::{BLOCK, Block};
 
 /// An instruction set that kernels are compiled for.
 pub trait Arch: Copy {

@@ -170,18 +170,40 @@ mod tests {
 
     #[test]
     fn bad_lines_are_named() {
-        for case in [
-            "7 0 1\n |  => qrels.tsv:1: has 3 columns where 4 are expected: topic iteration document grade",
-            "7 0 1 x\n |  => qrels.tsv:1: grade \"x\" is not an integer",
-            "8 0 1 1\n |  => qrels.tsv:1: there is no query '8'",
-            "7 0 9 1\n |  => qrels.tsv:1: there is no document '9'",
-            "7 0 1 1\n7 0 1 1\n |  => qrels.tsv:2: topic \"7\" already has document \"1\", in line 1",
-            "7 0 1 1\n | 7 Q0 0 1 x\n => bm25.run:1: has 5 columns where 6 are expected: topic Q0 document rank score tag",
-            "7 0 1 1\n | 7 Q0 0 1 nan t\n => bm25.run:1: score \"nan\" is not a number",
-            "7 0 1 1\n | 7 Q0 9 1 1.0 t\n => bm25.run:1: there is no document '9'",
+        for (qrels, run, expected) in [
+            (
+                "7 0 1\n",
+                "",
+                "qrels.tsv:1: has 3 columns where 4 are expected: topic iteration document grade",
+            ),
+            (
+                "7 0 1 x\n",
+                "",
+                "qrels.tsv:1: grade \"x\" is not an integer",
+            ),
+            ("8 0 1 1\n", "", "qrels.tsv:1: there is no query '8'"),
+            ("7 0 9 1\n", "", "qrels.tsv:1: there is no document '9'"),
+            (
+                "7 0 1 1\n7 0 1 1\n",
+                "",
+                "qrels.tsv:2: topic \"7\" already has document \"1\", in line 1",
+            ),
+            (
+                "7 0 1 1\n",
+                "7 Q0 0 1 x\n",
+                "bm25.run:1: has 5 columns where 6 are expected: topic Q0 document rank score tag",
+            ),
+            (
+                "7 0 1 1\n",
+                "7 Q0 0 1 nan t\n",
+                "bm25.run:1: score \"nan\" is not a number",
+            ),
+            (
+                "7 0 1 1\n",
+                "7 Q0 9 1 1.0 t\n",
+                "bm25.run:1: there is no document '9'",
+            ),
         ] {
-            let (given, expected) = case.split_once(" => ").unwrap();
-            let (qrels, run) = given.split_once(" | ").unwrap();
             let message = read(qrels, Some(run)).unwrap_err();
             assert!(message.ends_with(expected), "{message}");
         }

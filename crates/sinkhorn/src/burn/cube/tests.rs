@@ -65,7 +65,7 @@ impl Problems {
     fn solved(&self, settings: &Sinkhorn) -> (Vec<f64>, TensorSolution) {
         let (cost, a, b) = self.tensors(&device(), DType::F32);
         assert!(super::fits(&cost));
-        let solution = super::solve((cost.clone(), a.clone(), b.clone()), settings);
+        let solution = super::solve(cost.clone(), a.clone(), b.clone(), settings);
         (values(solution.plan(cost, a, b)), solution)
     }
 
@@ -83,7 +83,7 @@ impl Problems {
     /// Plans by library ops in double precision.
     fn by_library(&self, settings: &Sinkhorn) -> Vec<f64> {
         let (cost, a, b) = self.tensors(&Device::flex(), DType::F64);
-        let solution = library::solve((cost.clone(), a.clone(), b.clone()), settings);
+        let solution = library::solve(cost.clone(), a.clone(), b.clone(), settings);
         values(solution.plan(cost, a, b))
     }
 }
@@ -217,7 +217,7 @@ fn a_batch_may_be_larger_than_an_axis() {
     let cost = Tensor::<3>::zeros([batch, 1, 2], &device());
     let a = Tensor::<2>::ones([batch, 1], &device());
     let b = Tensor::<2>::from_floats([[0.25, 0.75]], &device()).expand([batch, 2]);
-    let solution = super::solve((cost.clone(), a.clone(), b.clone()), &fixed(0.1, 2));
+    let solution = super::solve(cost.clone(), a.clone(), b.clone(), &fixed(0.1, 2));
     let plan = values(solution.plan(cost, a, b));
     for masses in plan.chunks_exact(2) {
         crate::testing::assert_close(masses, &[0.25, 0.75], 1e-6);
@@ -286,7 +286,7 @@ fn the_kernel_and_library_ops_agree() {
     let settings = fixed(0.05, 40);
     let (found, _) = problems.solved(&settings);
     let (cost, a, b) = problems.tensors(&device(), DType::F32);
-    let solution = library::solve((cost.clone(), a.clone(), b.clone()), &settings);
+    let solution = library::solve(cost.clone(), a.clone(), b.clone(), &settings);
     let expected = values(solution.plan(cost, a, b));
     crate::testing::assert_close(&found, &expected, 1e-6);
 }

@@ -8,7 +8,9 @@ use toml::Value;
 
 /// A language's code, in the place of which the page has `CODE`.
 fn is_code(key: &str) -> bool {
-    !["low", "key"].contains(&key) && key.len() == 3 && key.chars().all(|it| it.is_ascii_lowercase())
+    !["low", "key"].contains(&key)
+        && key.len() == 3
+        && key.chars().all(|it| it.is_ascii_lowercase())
 }
 
 /// Adds the keys of all values below `value`, with dots.

@@ -124,7 +124,7 @@ impl Table {
     /// Reads the same from text that is at hand; errors call it `path`.
     ///
     /// # Errors
-    /// As [`Table::read`].
+    /// If the text is refused, as by [`Table::read`].
     pub fn of(path: &Path, text: impl std::io::Read) -> Result<Self, TableError> {
         let refused = |line, fault| {
             let path = path.to_owned();

@@ -50,7 +50,7 @@ impl Point {
 }
 
 impl Cells {
-    /// Reads the table; columns in which something is no number are passed over.
+    /// Reads the table; columns with a value that is not a number are passed over.
     pub(crate) fn read(path: &Path, groups: &Groups) -> anyhow::Result<Self> {
         let at = || path.display().to_string();
         let mut reader = csv::Reader::from_reader(text::open(path)?);

@@ -120,7 +120,7 @@ impl Model {
     }
 
     /// Returns the mean of the states of all kept tokens of some texts, without a head: `[hidden]`, zeros
-    /// where there is no token.
+    /// if no text has a token.
     ///
     /// # Errors
     /// If a text is refused by the tokenizer, or the device fails.

@@ -313,7 +313,7 @@ impl StageNote {
         read_json(&folder.file(NOTE))
     }
 
-    /// Removes the stage from the cache, where it is there; who needs it makes it anew.
+    /// Removes the stage from the cache, if it is in it; a run that needs it makes it again.
     ///
     /// # Errors
     /// If it cannot be removed, or somebody stops the wait for another process that makes it.

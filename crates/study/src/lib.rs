@@ -430,7 +430,9 @@ impl Running<'_> {
         let host = &self.site.store.host;
         match answer(title, hypotheses, self.folder, &missing) {
             Ok(path) => host.say(format_args!("answer: {}", path.display())),
-            Err(error) => host.say(format_args!("there is no answer yet: {error:#}")),
+            Err(error) => host.say(format_args!(
+                "the page of the answer is not written yet: {error:#}"
+            )),
         }
     }
 

@@ -25,7 +25,7 @@ pub struct Ladder {
 /// every point.
 ///
 /// # Errors
-/// If there is no line or one without points, a number is not finite, or a size is not positive.
+/// If no line is given, a line has no points, a number is not finite, or a size is not positive.
 pub fn ladder(lines: &[Ladder], axes: &Axes<'_>) -> Result<Drawing, ReportError> {
     if lines.is_empty() {
         return Err(ReportError::Empty("the list of lines".to_owned()));

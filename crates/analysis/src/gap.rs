@@ -12,37 +12,15 @@ pub(crate) struct Means {
 }
 
 /// A number that follows from the means of the groups.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Quantity {
-    Low,
-    High,
-    Gap,
-    RelativeGap,
-    LogGap,
-}
-
-/// What a hypothesis may be about: a quantity by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "each is what it is named after")]
-pub enum Measured {
+pub enum Quantity {
     Low,
     High,
     Gap,
     RelativeGap,
     LogGap,
-}
-
-impl Measured {
-    pub(crate) fn quantity(self) -> Quantity {
-        match self {
-            Self::Low => Quantity::Low,
-            Self::High => Quantity::High,
-            Self::Gap => Quantity::Gap,
-            Self::RelativeGap => Quantity::RelativeGap,
-            Self::LogGap => Quantity::LogGap,
-        }
-    }
 }
 
 impl Means {

@@ -3,11 +3,11 @@
 use optical_retrieval::holm;
 use serde::{Deserialize, Serialize};
 
+use crate::Settings;
 use crate::gap::{Means, Quantity, group_means, language_means};
 use crate::line::Axis;
 use crate::resample::{Varies, interval, of_languages, resample, varies};
 use crate::study::{Method, Side, Study};
-use crate::{Measured, Settings};
 
 /// A corrected p below this decides.
 pub const LEVEL: f64 = 0.05;
@@ -64,7 +64,7 @@ pub struct Hypothesis {
     /// The size of `than`.
     pub than_size: Option<At>,
     /// What has the slope.
-    pub of: Option<Measured>,
+    pub of: Option<Quantity>,
     /// The largest difference that counts as none.
     pub margin: Option<f64>,
 }
@@ -308,7 +308,7 @@ fn judge(
         match hypothesis.kind {
             Kind::Rises => rises(study, settings, own),
             Kind::Equivalent => {
-                let quantity = hypothesis.of.unwrap_or(Measured::Gap).quantity();
+                let quantity = hypothesis.of.unwrap_or(Quantity::Gap);
                 let method = &study.methods[own];
                 let axis = sizes(method)?;
                 let slope = |means: &[Means]| axis.slope(means.iter().map(|it| it.of(quantity)));

@@ -23,7 +23,7 @@ mod table;
 
 pub use analysis::{Analysis, Intervals, MethodAnalysis, Settings, SizeAnalysis, Slopes, analyse};
 pub use contrasts::Contrast;
-pub use gap::Measured;
+pub use gap::Quantity;
 pub use hypothesis::{At, Decision, End, Hypothesis, Kind, LEVEL, Verdict, faults, verdicts};
 pub use languages::{LanguageTests, Welch};
 pub use mixed::{GroupDifference, Mixed, MixedFit};

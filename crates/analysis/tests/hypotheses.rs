@@ -5,7 +5,7 @@ mod common;
 
 use common::{HEADER, table};
 use optical_analysis::{
-    At, Decision, End, Groups, Hypothesis, Kind, Measured, Settings, Study, Verdict, analyse,
+    At, Decision, End, Groups, Hypothesis, Kind, Quantity, Settings, Study, Verdict, analyse,
     faults, verdicts,
 };
 
@@ -42,7 +42,7 @@ fn claim(kind: Kind) -> Hypothesis {
         than: matches!(kind, Kind::SmallerSlope | Kind::Level).then(|| "b".to_owned()),
         size: (kind == Kind::Level).then_some(At::End(End::Smallest)),
         than_size: (kind == Kind::Level).then_some(At::End(End::Smallest)),
-        of: (kind == Kind::Equivalent).then_some(Measured::Gap),
+        of: (kind == Kind::Equivalent).then_some(Quantity::Gap),
         margin: matches!(kind, Kind::Equivalent | Kind::Level).then_some(0.02),
     }
 }
@@ -156,7 +156,7 @@ fn what_is_not_there_is_undecided_and_named() {
 fn keys_of_other_kinds_and_bad_values_are_told() {
     assert!(faults(&KINDS.map(claim)).is_empty());
     let mut bare = claim(Kind::Level);
-    (bare.than, bare.margin, bare.of) = (None, Some(-1.0), Some(Measured::Low));
+    (bare.than, bare.margin, bare.of) = (None, Some(-1.0), Some(Quantity::Low));
     let told = faults(&[bare.clone(), bare]).join("\n");
     for part in [
         "than is missing",

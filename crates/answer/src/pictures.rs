@@ -14,6 +14,8 @@ const MOST_LANGUAGES: usize = 16;
 type Named = (String, Drawing);
 type Interval = Option<[f64; 2]>;
 type OfPoint = fn(&Point) -> f64;
+/// A value of a size, with its interval.
+type OfSize<'a> = &'a dyn Fn(&SizeAnalysis) -> (f64, Interval);
 
 /// Draws means of languages, gaps and levels over size.
 pub(crate) fn of_sizes(source: &Source<'_>) -> anyhow::Result<Vec<Named>> {
@@ -31,15 +33,7 @@ pub(crate) fn of_sizes(source: &Source<'_>) -> anyhow::Result<Vec<Named>> {
             .take(1)
             .flat_map(|it| it.languages.keys())
             .collect();
-        let line = |name: &str, class, of: &dyn Fn(&SizeAnalysis) -> (f64, Interval)| Ladder {
-            name: name.to_owned(),
-            points: found
-                .sizes
-                .iter()
-                .map(|it| (it.size, of(it).0, of(it).1))
-                .collect(),
-            class,
-        };
+        let line = |name: &str, class, of: OfSize<'_>| over_sizes(name, class, &found.sizes, of);
         let lines: Vec<Ladder> = if names.len() <= MOST_LANGUAGES {
             let class = |name: &str| match source.study.side_of(name) {
                 Some(true) => 1,
@@ -68,18 +62,11 @@ pub(crate) fn of_sizes(source: &Source<'_>) -> anyhow::Result<Vec<Named>> {
             draw(&lines, &title, "parameters", &y)?,
         ));
     }
-    let of_methods = |of: &dyn Fn(&SizeAnalysis) -> (f64, Interval)| -> Vec<Ladder> {
+    let of_methods = |of: OfSize<'_>| -> Vec<Ladder> {
         let methods = source.analysis.methods.iter().enumerate();
-        let line = methods.map(|(class, (name, found))| Ladder {
-            name: name.clone(),
-            points: found
-                .sizes
-                .iter()
-                .map(|it| (it.size, of(it).0, of(it).1))
-                .collect(),
-            class,
-        });
-        line.collect()
+        methods
+            .map(|(class, (name, found))| over_sizes(name, class, &found.sizes, of))
+            .collect()
     };
     let lines = of_methods(&|it| (it.gap, it.interval.gap));
     let title = "The gap between high- and low-resource languages";
@@ -92,6 +79,19 @@ pub(crate) fn of_sizes(source: &Source<'_>) -> anyhow::Result<Vec<Named>> {
     let y = format!("{}, 95 % intervals", source.measure);
     drawn.push(("low".to_owned(), draw(&lines, title, "parameters", &y)?));
     Ok(drawn)
+}
+
+/// Returns the line of a value over sizes.
+fn over_sizes(name: &str, class: usize, sizes: &[SizeAnalysis], of: OfSize<'_>) -> Ladder {
+    let points = sizes.iter().map(|it| {
+        let (value, interval) = of(it);
+        (it.size, value, interval)
+    });
+    Ladder {
+        name: name.to_owned(),
+        points: points.collect(),
+        class,
+    }
 }
 
 /// Draws level and gap over operations, with the front of what nothing beats.

@@ -51,7 +51,7 @@ pub(crate) fn of_sizes(source: &Source<'_>) -> anyhow::Result<Vec<Named>> {
         let (title, y) = match names.len() <= MOST_LANGUAGES {
             true => (
                 "by language",
-                "dots: high-resource, squares: low-resource, rhombs: shown only",
+                "dots: high-resource, squares: low-resource, diamonds: shown only",
             ),
             false => ("by group", "means of groups, with 95 % intervals"),
         };

@@ -159,7 +159,7 @@ fn draw(canvas: &mut Canvas, line: &Ladder, place: &impl Fn((f64, f64)) -> (f64,
         canvas.curve(&points, stroke);
     }
     for (x, y) in points {
-        // A shape of its own for each class: dot, square, rhombus, triangle, ring.
+        // A shape of its own for each class: dot, square, diamond, triangle, ring.
         match line.class % 5 {
             0 => canvas.dot((x, y), 3.8, colour),
             1 => canvas.rectangle(

@@ -15,6 +15,7 @@ const KEYS: [&str; 5] = ["method", "size", "seed", "language", "group"];
 /// What says how far rankings of a question and of its English version agree.
 const CONSISTENCY: [&str; 2] = ["rankc", "overlap10"];
 
+#[derive(Debug)]
 struct Row {
     keys: [String; 5],
     size: f64,
@@ -22,8 +23,9 @@ struct Row {
     numbers: Vec<Option<f64>>,
 }
 
-/// The table, with its columns of numbers.
-pub(crate) struct Cells {
+/// The table `cells.csv`, with its columns of numbers.
+#[derive(Debug)]
+pub struct Cells {
     path: PathBuf,
     columns: Vec<String>,
     rows: Vec<Row>,
@@ -51,7 +53,11 @@ impl Point {
 
 impl Cells {
     /// Reads the table; columns with a value that is not a number are passed over.
-    pub(crate) fn read(path: &Path, groups: &Groups) -> anyhow::Result<Self> {
+    ///
+    /// # Errors
+    /// If the file cannot be read, lacks a column that says which row it is, or a size is not a positive
+    /// number: with the line.
+    pub fn read(path: &Path, groups: &Groups) -> anyhow::Result<Self> {
         let at = || path.display().to_string();
         let mut reader = csv::Reader::from_reader(text::open(path)?);
         let header = reader.headers().with_context(at)?.clone();

@@ -19,7 +19,7 @@ use optical_analysis::{
 };
 use optical_files::{text, whole};
 
-use crate::cells::Cells;
+pub use crate::cells::Cells;
 use crate::document::Document;
 
 /// What a page is made of.
@@ -37,8 +37,8 @@ pub struct Source<'a> {
     pub groups: &'a Groups,
     /// How intervals are drawn, as the analysis was made with.
     pub settings: &'a Settings,
-    /// `cells.csv`, what is known beside the values.
-    pub cells: Option<&'a Path>,
+    /// What is known beside the values.
+    pub cells: Option<&'a Cells>,
     /// What was claimed before the study was run.
     pub hypotheses: &'a [Hypothesis],
     /// What was not run, and why, a line each.
@@ -95,10 +95,8 @@ pub fn hypotheses(path: &Path) -> anyhow::Result<Vec<Hypothesis>> {
 /// Makes the page.
 ///
 /// # Errors
-/// If `cells.csv` cannot be read, names its line, or if a picture cannot be drawn.
+/// If a picture cannot be drawn.
 pub fn page(source: &Source<'_>) -> anyhow::Result<Page> {
-    let cells = source.cells.map(|path| Cells::read(path, source.groups));
-    let cells = cells.transpose()?;
     let verdicts: Vec<Verdict> = verdicts(source.study, source.settings, source.hypotheses);
     let mut page = Document::new(source.title);
     for sentence in sentences::sentences(source) {
@@ -123,7 +121,7 @@ pub fn page(source: &Source<'_>) -> anyhow::Result<Page> {
         page.picture(name, drawing);
     }
     page.table(tables::slopes(source.analysis));
-    if let Some(cells) = &cells {
+    if let Some(cells) = source.cells {
         let points = cells.points(source.analysis);
         if !points.is_empty() {
             page.heading("What a query costs");

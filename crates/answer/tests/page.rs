@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use optical_analysis::{Groups, Hypothesis, Settings, Study, Table, analyse};
-use optical_answer::{Source, hypotheses, page};
+use optical_answer::{Cells, Source, hypotheses, page};
 
 /// Methods at three sizes in two languages, with two seeds and five topics; `optical` has a smaller gap.
 fn values(methods: &[&str]) -> String {
@@ -84,6 +84,7 @@ fn made(
     let groups = Groups::default();
     let study = Study::new(&study, &groups).unwrap();
     let settings = Settings::new(200, 1).unwrap();
+    let cells = cells.map(|it| Cells::read(it, &groups).unwrap());
     let source = Source {
         title: "Size & gap",
         measure: "MAP",
@@ -91,7 +92,7 @@ fn made(
         analysis: &analyse(&study, &settings),
         groups: &groups,
         settings: &settings,
-        cells,
+        cells: cells.as_ref(),
         hypotheses: claims,
         missing,
     };
@@ -219,23 +220,7 @@ fn bad_hypotheses_and_cells_are_refused_by_file_and_line() {
         "cells.csv",
         "method,size,seed,language,group\nm,none,1,hau,low\n",
     );
-    let study = Study::new(
-        &Table::of(Path::new("s"), values(&["m"]).as_bytes()).unwrap(),
-        &Groups::default(),
-    )
-    .unwrap();
-    let settings = Settings::new(10, 1).unwrap();
-    let error = page(&Source {
-        title: "t",
-        measure: "MAP",
-        study: &study,
-        analysis: &analyse(&study, &settings),
-        groups: &Groups::default(),
-        settings: &settings,
-        cells: Some(&path),
-        hypotheses: &[],
-        missing: &[],
-    });
+    let error = Cells::read(&path, &Groups::default());
     let error = format!("{:#}", error.unwrap_err());
     assert!(
         error.ends_with("cells.csv:2: size \"none\" is not a positive number"),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use optical_analysis::{Groups, Hypothesis, Settings, Study, Table, analyse};
-use optical_answer::{Source, page};
+use optical_answer::{Cells, Source, page};
 use toml::Spanned;
 
 use crate::change::Fault;
@@ -56,6 +56,8 @@ pub(crate) fn answer(
     };
     let hypotheses: Vec<Hypothesis> = hypotheses.iter().map(|it| it.get_ref().clone()).collect();
     let cells = folder.join("cells.csv");
+    let cells = cells.is_file().then(|| Cells::read(&cells, &groups));
+    let cells = cells.transpose()?;
     let made = page(&Source {
         title,
         measure: "MAP",
@@ -63,7 +65,7 @@ pub(crate) fn answer(
         analysis: &analyse(&study, &settings),
         groups: &groups,
         settings: &settings,
-        cells: cells.is_file().then_some(cells.as_path()),
+        cells: cells.as_ref(),
         hypotheses: &hypotheses,
         missing,
     });

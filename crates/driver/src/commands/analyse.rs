@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use optical_analysis::{Groups, Settings, Sheet, Study, Table, analyse, sheets};
-use optical_answer::{Source, page};
+use optical_answer::{Cells, Source, page};
 use optical_report::{Align, Table as Printed};
 
 use crate::say::{print, say};
@@ -63,6 +63,8 @@ pub fn run(args: &AnalyseArgs) -> anyhow::Result<()> {
     let hypotheses = hypotheses.transpose()?.unwrap_or_default();
     let missing = args.missing.as_deref().map(optical_files::text::read);
     let missing = missing.transpose()?.unwrap_or_default();
+    let cells = args.cells.as_deref().map(|it| Cells::read(it, &groups));
+    let cells = cells.transpose()?;
     let study = Study::new(&Table::read(&args.study)?, &groups)?;
     if !study.left_out().is_empty() {
         say(format_args!("left out: {}", study.left_out().join(", ")));
@@ -81,7 +83,7 @@ pub fn run(args: &AnalyseArgs) -> anyhow::Result<()> {
             analysis: &analysis,
             groups: &groups,
             settings: &settings,
-            cells: args.cells.as_deref(),
+            cells: cells.as_ref(),
             hypotheses: &hypotheses,
             missing: &missing.lines().map(str::to_owned).collect::<Vec<_>>(),
         };
